@@ -1,0 +1,1 @@
+//! A small SQL-over-HTTP proxy for plain Postgres.

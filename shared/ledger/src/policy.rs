@@ -1,0 +1,58 @@
+use serde::{Deserialize, Serialize};
+
+use crate::Millis;
+
+const MINUTE: Millis = 60_000;
+const HOUR: Millis = 60 * MINUTE;
+const DAY: Millis = 24 * HOUR;
+
+/// The numbers that decide how long sessions live and how forgiving rotation is. All durations
+/// are milliseconds. The policy travels with each command, so a deployment (or a client) can
+/// change it without touching stored sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Active sessions that one user may hold.
+    pub max_sessions: u16,
+    /// What happens to the one session too many.
+    pub on_limit: OnLimit,
+    /// A session without use for this long ends.
+    pub idle: Millis,
+    /// A session ends this long after its creation, used or not.
+    pub absolute: Millis,
+    /// `idle` for sessions with the `offline_access` scope.
+    pub offline_idle: Millis,
+    /// `absolute` for sessions with the `offline_access` scope.
+    pub offline_absolute: Millis,
+    /// How long after a rotation the previous refresh token still yields the same successor.
+    pub grace: Millis,
+    /// How long an ended session is remembered, so that late tokens are told apart from unknown ones.
+    pub revocation_memory: Millis,
+    /// Lifetime of an access token.
+    pub access_token: Millis,
+}
+
+/// What happens when a user who holds `max_sessions` signs in once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLimit {
+    /// The session that has been idle longest ends.
+    EvictLongestIdle,
+    /// The new session is denied.
+    Deny,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_sessions: 10,
+            on_limit: OnLimit::EvictLongestIdle,
+            idle: 30 * MINUTE,
+            absolute: DAY,
+            offline_idle: 7 * DAY,
+            offline_absolute: 30 * DAY,
+            grace: 5 * MINUTE,
+            revocation_memory: 7 * DAY,
+            access_token: 15 * MINUTE,
+        }
+    }
+}

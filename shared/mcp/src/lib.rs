@@ -1,0 +1,1 @@
+//! A sans-IO Model Context Protocol core and the Atoms tools.

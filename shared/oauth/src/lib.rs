@@ -1,0 +1,1 @@
+//! Pure OAuth types: errors, grants, scopes, token formats, JWT claims, metadata.

@@ -1,0 +1,1 @@
+//! Log lines, trace context and the health model.

@@ -1,0 +1,132 @@
+//! What the use cases need of the world, as small traits that a host implements: time, randomness,
+//! outbound HTTP, the key-value cache, the ledgers, SQL, settings and the log.
+//!
+//! All traits are statically dispatched and used from one thread; futures need not be `Send`.
+#![expect(
+    async_fn_in_trait,
+    reason = "statically dispatched on single-threaded hosts; no Send bound is wanted"
+)]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+pub use ledger::Millis;
+use ledger::{Address, Envelope, Outcome};
+
+pub mod route;
+
+/// A request whose body has been read, within the bound of its route.
+pub type Request = http::Request<Bytes>;
+/// A response, complete.
+pub type Response = http::Response<Bytes>;
+
+/// The time of day.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Millis;
+}
+
+/// Cryptographically secure random bytes.
+pub trait Random {
+    /// Fill `out`.
+    fn fill(&self, out: &mut [u8]);
+}
+
+/// Settings and secrets of the deployment.
+pub trait Config {
+    /// The setting's text; `None` when it is absent or empty.
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+/// Where log lines go.
+pub trait Log {
+    /// One complete line of JSON, without the line end.
+    fn line(&self, line: &str);
+}
+
+/// Outbound HTTP.
+pub trait Fetch {
+    /// Send `request` and read the whole answer, within `timeout`. Redirects are not followed.
+    async fn fetch(&self, request: Request, timeout: Duration) -> Result<Response, FetchError>;
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// No connection, or it broke.
+    #[error("{0}")]
+    Connection(String),
+}
+
+/// The eventually consistent cache. What is read may be stale.
+pub trait Kv {
+    /// The value under `key`, if there is one.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KvError>;
+    /// Store `value` for about `ttl` (at least 60 s).
+    async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), KvError>;
+}
+
+/// The cache does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("key-value store: {0}")]
+pub struct KvError(pub String);
+
+/// The strongly consistent ledgers: each command on one address is atomic.
+pub trait Ledgers {
+    /// Apply the command to the ledger at `address`. On an error it is unknown whether the
+    /// command took effect; every command can be repeated.
+    async fn execute(&self, address: &Address, envelope: &Envelope)
+    -> Result<Outcome, LedgerError>;
+}
+
+/// The ledger's owner does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("ledger: {0}")]
+pub struct LedgerError(pub String);
+
+/// The business database.
+pub trait Sql {
+    /// Run the statements in order in one transaction and return their results in order; an error
+    /// undoes all of them.
+    async fn transaction(&self, statements: &[Statement<'_>]) -> Result<Vec<Rows>, SqlError>;
+}
+
+/// One statement with its bound parameters, as text; `None` is NULL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement<'a> {
+    /// SQL with `$1`, `$2`, …
+    pub text: &'a str,
+    /// The values of `$1`, `$2`, …
+    pub parameters: Vec<Option<String>>,
+}
+
+/// What a statement returned: rows of columns in the database's text format.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rows {
+    /// The rows in the order of the database.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// Why a transaction did not happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SqlError {
+    /// The database cannot be reached, is starting or is overloaded: try again later.
+    #[error("database unavailable: {0}")]
+    Unavailable(String),
+    /// The database refused a statement; `code` is the SQLSTATE.
+    #[error("SQLSTATE {code}: {message}")]
+    Refused {
+        /// SQLSTATE, five characters.
+        code: String,
+        /// For the log only.
+        message: String,
+        /// The violated constraint, if any.
+        constraint: Option<String>,
+    },
+    /// The answer is not what the protocol promises.
+    #[error("database protocol: {0}")]
+    Protocol(String),
+}

@@ -1,0 +1,181 @@
+//! The one route table: which path belongs to which function, and which methods it has.
+
+use http::Method;
+
+/// A function of the deployment: one wasm module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// Metadata and keys.
+    Authorize,
+    /// Grants.
+    Token,
+    /// RFC 7009.
+    Revoke,
+    /// RFC 7662.
+    Introspect,
+    /// A person's sessions.
+    Sessions,
+    /// The MCP server.
+    Mcp,
+    /// Probes.
+    Health,
+}
+
+impl Function {
+    /// All functions.
+    pub const ALL: [Self; 7] = [
+        Self::Authorize,
+        Self::Token,
+        Self::Revoke,
+        Self::Introspect,
+        Self::Sessions,
+        Self::Mcp,
+        Self::Health,
+    ];
+
+    /// The name of its folder under `functions/`; in capitals, of its service binding.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authorize => "authorize",
+            Self::Token => "token",
+            Self::Revoke => "revoke",
+            Self::Introspect => "introspect",
+            Self::Sessions => "sessions",
+            Self::Mcp => "mcp",
+            Self::Health => "health",
+        }
+    }
+}
+
+/// A path with its methods. `{id}` stands for exactly one path segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The path.
+    pub path: &'static str,
+    /// Its methods; `HEAD` goes wherever `GET` does.
+    pub methods: &'static [Method],
+    /// The function that serves it.
+    pub function: Function,
+    /// The largest body it accepts, in bytes.
+    pub body_limit: usize,
+}
+
+/// OAuth requests are small.
+const SMALL: usize = 64 * 1024;
+/// MCP messages may carry documents.
+const LARGE: usize = 4 * 1024 * 1024;
+
+const fn route(methods: &'static [Method], path: &'static str, function: Function) -> Route {
+    Route { path, methods, function, body_limit: SMALL }
+}
+
+/// RFC 8414.
+pub const AUTHORIZATION_SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
+/// RFC 9728, for the host.
+pub const PROTECTED_RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
+/// RFC 9728, for the MCP endpoint.
+pub const MCP_RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
+/// RFC 7517.
+pub const JWKS: &str = "/.well-known/jwks.json";
+/// RFC 6749 section 3.2.
+pub const TOKEN: &str = "/oauth/token";
+/// The same for the refresh grant alone.
+pub const REFRESH: &str = "/auth/token/refresh";
+/// RFC 7009.
+pub const REVOKE: &str = "/auth/token/revoke";
+/// RFC 7662.
+pub const INTROSPECT: &str = "/auth/token/introspect";
+/// A person's sessions.
+pub const SESSIONS: &str = "/auth/sessions";
+/// One of them.
+pub const SESSION: &str = "/auth/sessions/{id}";
+/// End all of them.
+pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
+/// The MCP endpoint.
+pub const MCP: &str = "/mcp";
+/// The state of the service and its dependencies.
+pub const HEALTH: &str = "/health";
+/// Is the function running?
+pub const HEALTH_LIVE: &str = "/health/live";
+/// Can it serve?
+pub const HEALTH_READY: &str = "/health/ready";
+
+/// Every route. A fixed path is found before a pattern.
+pub const ROUTES: &[Route] = &[
+    route(&[Method::GET], AUTHORIZATION_SERVER_METADATA, Function::Authorize),
+    route(&[Method::GET], PROTECTED_RESOURCE_METADATA, Function::Authorize),
+    route(&[Method::GET], MCP_RESOURCE_METADATA, Function::Authorize),
+    route(&[Method::GET], JWKS, Function::Authorize),
+    route(&[Method::POST], TOKEN, Function::Token),
+    route(&[Method::POST], REFRESH, Function::Token),
+    route(&[Method::POST], REVOKE, Function::Revoke),
+    route(&[Method::POST], INTROSPECT, Function::Introspect),
+    route(&[Method::GET], SESSIONS, Function::Sessions),
+    route(&[Method::POST], REVOKE_ALL, Function::Sessions),
+    route(&[Method::DELETE], SESSION, Function::Sessions),
+    Route { body_limit: LARGE, ..route(&[Method::POST], MCP, Function::Mcp) },
+    route(&[Method::GET], HEALTH, Function::Health),
+    route(&[Method::GET], HEALTH_LIVE, Function::Health),
+    route(&[Method::GET], HEALTH_READY, Function::Health),
+];
+
+/// A route found for a path, with the segment that stands for `{id}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Match<'p> {
+    /// The route.
+    pub route: &'static Route,
+    /// The text in place of `{id}`.
+    pub id: Option<&'p str>,
+}
+
+/// The route of a path, whatever the method.
+pub fn find(path: &str) -> Option<Match<'_>> {
+    let fixed = ROUTES.iter().find(|route| route.path == path);
+    if let Some(route) = fixed {
+        return Some(Match { route, id: None });
+    }
+    ROUTES.iter().find_map(|route| {
+        let prefix = route.path.strip_suffix("{id}")?;
+        let id = path.strip_prefix(prefix)?;
+        (!id.is_empty() && !id.contains('/')).then_some(Match { route, id: Some(id) })
+    })
+}
+
+impl Route {
+    /// Whether the method is served here.
+    pub fn allows(&self, method: &Method) -> bool {
+        let asked = if method == Method::HEAD { &Method::GET } else { method };
+        self.methods.contains(asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fixed_paths_win_over_patterns() {
+        assert_eq!(find(REVOKE_ALL).map(|m| (m.route.path, m.id)), Some((REVOKE_ALL, None)));
+        assert_eq!(
+            find("/auth/sessions/abc").map(|m| (m.route.path, m.id)),
+            Some((SESSION, Some("abc")))
+        );
+    }
+
+    #[test]
+    fn near_misses_are_not_found() {
+        for path in ["/", "/mcp/", "/auth/sessions/", "/auth/sessions/a/b", "/oauth/Token", ""] {
+            assert_eq!(find(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn head_goes_where_get_goes() {
+        let route = find(HEALTH).expect("a route").route;
+        assert!(
+            route.allows(&Method::HEAD)
+                && route.allows(&Method::GET)
+                && !route.allows(&Method::POST)
+        );
+    }
+}

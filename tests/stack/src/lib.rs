@@ -1,0 +1,1 @@
+//! Starts the local stack: Postgres, proxy, WorkOS emulator, functions.
