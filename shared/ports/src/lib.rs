@@ -13,7 +13,10 @@ use bytes::Bytes;
 pub use ledger::Millis;
 use ledger::{Address, Envelope, Outcome};
 
+pub mod config;
 pub mod route;
+
+pub use config::ConfigError;
 
 /// A request whose body has been read, within the bound of its route.
 pub type Request = http::Request<Bytes>;
@@ -86,6 +89,11 @@ pub trait Ledgers {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("ledger: {0}")]
 pub struct LedgerError(pub String);
+
+/// A whole host: everything but SQL, which is spoken over [`Fetch`].
+pub trait Platform: Clock + Random + Config + Log + Fetch + Kv + Ledgers {}
+
+impl<T: Clock + Random + Config + Log + Fetch + Kv + Ledgers> Platform for T {}
 
 /// The business database.
 pub trait Sql {

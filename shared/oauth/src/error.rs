@@ -1,0 +1,84 @@
+//! The error codes that clients see, each with its status: RFC 6749 section 5.2 and its extensions.
+
+use http::StatusCode;
+
+/// A registered OAuth error code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The request is malformed. RFC 6749 section 5.2.
+    InvalidRequest,
+    /// Client authentication failed. RFC 6749 section 5.2.
+    InvalidClient,
+    /// The grant or token is not valid, or not this client's. RFC 6749 section 5.2.
+    InvalidGrant,
+    /// The client may not do this. RFC 6749 section 5.2.
+    UnauthorizedClient,
+    /// The grant type is not served here. RFC 6749 section 5.2.
+    UnsupportedGrantType,
+    /// The scope is unknown, malformed or exceeds the grant. RFC 6749 section 5.2.
+    InvalidScope,
+    /// The resource is unknown, malformed or exceeds the grant. RFC 8707 section 2.
+    InvalidTarget,
+    /// The person or the policy denies it. RFC 6749 section 4.1.2.1.
+    AccessDenied,
+    /// Something that we need does not answer. RFC 6749 section 4.1.2.1.
+    TemporarilyUnavailable,
+    /// Our fault. RFC 6749 section 4.1.2.1.
+    ServerError,
+}
+
+impl ErrorCode {
+    /// The code on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::AccessDenied => "access_denied",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::ServerError => "server_error",
+        }
+    }
+
+    /// The HTTP status that goes with the code at the token endpoint.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidClient => StatusCode::UNAUTHORIZED,
+            Self::AccessDenied => StatusCode::FORBIDDEN,
+            Self::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::InvalidRequest
+            | Self::InvalidGrant
+            | Self::UnauthorizedClient
+            | Self::UnsupportedGrantType
+            | Self::InvalidScope
+            | Self::InvalidTarget => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// What a client is told: a code and a sentence that holds nothing of the request or the inside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {description}", code.as_str())]
+pub struct OAuthError {
+    /// The code.
+    pub code: ErrorCode,
+    /// For the developer of the client.
+    pub description: &'static str,
+}
+
+impl OAuthError {
+    /// An error with a code and a description.
+    pub const fn new(code: ErrorCode, description: &'static str) -> Self {
+        Self { code, description }
+    }
+
+    /// `invalid_request`.
+    pub const fn invalid_request(description: &'static str) -> Self {
+        Self::new(ErrorCode::InvalidRequest, description)
+    }
+}

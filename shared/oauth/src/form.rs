@@ -1,0 +1,125 @@
+//! The request format of the OAuth endpoints: `application/x-www-form-urlencoded`, RFC 6749
+//! appendix B, each parameter at most once (section 3.2), empty ones as if omitted.
+
+use crate::OAuthError;
+
+/// Parameters that RFC 8707 and RFC 8693 allow more than once.
+const REPEATABLE: [&str; 2] = ["resource", "audience"];
+/// More parameters than any request of ours can need.
+const MAX_PARAMETERS: usize = 64;
+
+/// The parameters of a request, in order.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Form {
+    parameters: Vec<(String, String)>,
+}
+
+impl Form {
+    /// Parse a body by its content type.
+    ///
+    /// # Errors
+    /// `invalid_request` for another content type, text that is not UTF-8, or a repeated parameter.
+    pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Self, OAuthError> {
+        if !content_type.is_some_and(is_form) {
+            return Err(OAuthError::invalid_request(
+                "the content type must be application/x-www-form-urlencoded",
+            ));
+        }
+        let mut form = Self::default();
+        for (name, value) in form_urlencoded::parse(body) {
+            // The decoder replaces what is not UTF-8; no parameter of ours can hold that sign.
+            if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
+                return Err(OAuthError::invalid_request("the body is not valid UTF-8"));
+            }
+            if value.is_empty() {
+                continue;
+            }
+            form.push(name.into_owned(), value.into_owned())?;
+        }
+        Ok(form)
+    }
+
+    /// A parameter's value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of a parameter that may be repeated.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.parameters.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that must be there; `description` says so.
+    ///
+    /// # Errors
+    /// `invalid_request` with the description.
+    pub fn require(&self, name: &str, description: &'static str) -> Result<&str, OAuthError> {
+        self.get(name).ok_or(OAuthError::invalid_request(description))
+    }
+
+    fn push(&mut self, name: String, value: String) -> Result<(), OAuthError> {
+        if !REPEATABLE.contains(&name.as_str()) && self.get(&name).is_some() {
+            return Err(OAuthError::invalid_request("a parameter is repeated"));
+        }
+        if self.parameters.len() == MAX_PARAMETERS {
+            return Err(OAuthError::invalid_request("too many parameters"));
+        }
+        self.parameters.push((name, value));
+        Ok(())
+    }
+}
+
+fn is_form(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorCode;
+
+    const FORM: Option<&str> = Some("application/x-www-form-urlencoded;charset=UTF-8");
+
+    #[test]
+    fn c2_a_repeated_parameter_is_refused_but_resources_may_repeat() {
+        let refused = Form::parse(FORM, b"token=a&token=a").unwrap_err_code();
+        assert_eq!(refused, ErrorCode::InvalidRequest);
+        let form = Form::parse(FORM, b"resource=a&resource=b").expect("a form");
+        assert_eq!(form.all("resource").collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn c2_an_empty_parameter_counts_as_omitted() {
+        let form = Form::parse(FORM, b"scope=&token=x&scope=y").expect("a form");
+        assert_eq!(form.get("scope"), Some("y"));
+        assert_eq!(Form::parse(FORM, b"token=").expect("a form").get("token"), None);
+    }
+
+    #[test]
+    fn c1_other_content_types_are_refused() {
+        for content_type in
+            [None, Some("application/json"), Some("application/x-www-form-urlencodedx")]
+        {
+            assert_eq!(
+                Form::parse(content_type, b"a=b").unwrap_err_code(),
+                ErrorCode::InvalidRequest
+            );
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_refused() {
+        assert_eq!(Form::parse(FORM, b"token=%ff%fe").unwrap_err_code(), ErrorCode::InvalidRequest);
+    }
+
+    trait ErrCode {
+        fn unwrap_err_code(self) -> ErrorCode;
+    }
+
+    impl ErrCode for Result<Form, OAuthError> {
+        fn unwrap_err_code(self) -> ErrorCode {
+            self.err().expect("an error").code
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Keys. A deployment has one master secret in a small ring of versions; everything else is derived
+//! from it by HKDF-SHA256 (RFC 5869) under distinct labels, so that each function is given only the
+//! keys that it needs and none of them leads back to the master.
+
+use ed25519_compact::{KeyPair, Seed};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use jwt_compact::jwk::JsonWebKey;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::access_token::ALGORITHM;
+use crate::{base64url, from_base64url};
+
+/// A 256-bit key.
+pub type Key = [u8; 32];
+
+/// One version of the master secret.
+#[derive(Clone)]
+pub struct Master {
+    /// Its version, never reused.
+    pub id: u8,
+    /// 256 random bits.
+    pub secret: Key,
+}
+
+/// A setting's text is not a key, a ring of keys, or a key set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidKey(pub &'static str);
+
+/// Everything that a deployment's functions are given, derived from its master secrets.
+pub struct Derived {
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Derived {
+    /// Derive from the ring, newest version first.
+    ///
+    /// The address and client-secret keys come from the *oldest* version and so never rotate:
+    /// ledgers stay where they are and stored secret hashes stay valid.
+    ///
+    /// # Errors
+    /// If the ring is empty or repeats a version.
+    pub fn from_masters(masters: &[Master]) -> Result<Self, InvalidKey> {
+        let oldest = masters.last().ok_or(InvalidKey("a master secret is needed"))?;
+        let repeated =
+            |(at, master): (usize, &Master)| masters[..at].iter().any(|m| m.id == master.id);
+        if masters.iter().enumerate().any(repeated) {
+            return Err(InvalidKey("master secret versions must differ"));
+        }
+        let mac_keys = masters.iter().map(|master| {
+            format!("{}={}", master.id, base64url(&derive(&master.secret, "refresh-mac")))
+        });
+        let signing: Vec<_> = masters.iter().map(signing_jwk).collect::<Result<_, _>>()?;
+        let public: Vec<_> = signing.iter().map(public_jwk).collect();
+        Ok(Self {
+            settings: vec![
+                ("LEDGER_ADDRESS_KEY", base64url(&derive(&oldest.secret, "ledger-address"))),
+                ("CLIENT_SECRET_KEY", base64url(&derive(&oldest.secret, "client-secret"))),
+                ("REFRESH_MAC_KEYS", mac_keys.collect::<Vec<_>>().join(",")),
+                ("SIGNING_KEYS", json!({ "keys": signing }).to_string()),
+                ("PUBLIC_KEYS", json!({ "keys": public }).to_string()),
+            ],
+        })
+    }
+
+    /// Names and values of the settings.
+    pub fn settings(&self) -> &[(&'static str, String)] {
+        &self.settings
+    }
+
+    /// One setting's value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A ring of keys by version, newest first: the first mints, all verify.
+#[derive(Clone)]
+pub struct KeyRing(Vec<(u8, Key)>);
+
+impl KeyRing {
+    /// From `id=base64url,id=base64url`, newest first.
+    ///
+    /// # Errors
+    /// If the text is anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidKey> {
+        let keys: Option<Vec<_>> = text
+            .split(',')
+            .map(|entry| {
+                let (id, key) = entry.trim().split_once('=')?;
+                Some((id.parse().ok()?, parse_key(key).ok()?))
+            })
+            .collect();
+        keys.map(Self).ok_or(InvalidKey("must be id=base64url,… with keys of 32 bytes"))
+    }
+
+    /// The version that mints.
+    pub fn newest(&self) -> u8 {
+        self.0.first().map_or(0, |(id, _)| *id)
+    }
+
+    /// The key of a version.
+    pub fn get(&self, id: u8) -> Option<&Key> {
+        self.0.iter().find(|(known, _)| *known == id).map(|(_, key)| key)
+    }
+}
+
+/// A key from its base64url text.
+///
+/// # Errors
+/// If the text is not 32 bytes of base64url.
+pub fn parse_key(text: &str) -> Result<Key, InvalidKey> {
+    from_base64url(text)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(InvalidKey("must be 32 bytes in base64url"))
+}
+
+/// HMAC-SHA256 over a label and parts. The label is ended by a zero byte and each part preceded by
+/// its length, so no two inputs meet.
+pub fn mac(key: &[u8], label: &str, parts: &[&[u8]]) -> Key {
+    mac_state(key, label, parts).finalize().into_bytes().into()
+}
+
+/// What is stored of a client's secret: an HMAC, in base64url. The secrets are random 256-bit
+/// values of our own making, so a slow password hash would add nothing.
+pub fn hash_client_secret(key: &Key, secret: &str) -> String {
+    base64url(&mac(key, "atoms-edge client secret", &[secret.as_bytes()]))
+}
+
+/// Whether two texts are equal, in time that tells nothing but their lengths.
+pub fn equal(left: &str, right: &str) -> bool {
+    left.as_bytes().ct_eq(right.as_bytes()).into()
+}
+
+fn mac_state(key: &[u8], label: &str, parts: &[&[u8]]) -> Hmac<Sha256> {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    let mut state = Hmac::<Sha256>::new_from_slice(key).expect("any key length");
+    state.update(label.as_bytes());
+    state.update(&[0]);
+    for part in parts {
+        state.update(&(part.len() as u64).to_be_bytes());
+        state.update(part);
+    }
+    state
+}
+
+fn derive(master: &Key, label: &str) -> Key {
+    let mut key = [0; 32];
+    #[expect(clippy::expect_used, reason = "32 bytes are less than the 8160 that HKDF can give")]
+    Hkdf::<Sha256>::new(Some(b"atoms-edge"), master)
+        .expand(label.as_bytes(), &mut key)
+        .expect("32 bytes");
+    key
+}
+
+/// The private JWK of a version; `kid` is the RFC 7638 thumbprint of its public half.
+fn signing_jwk(master: &Master) -> Result<Value, InvalidKey> {
+    let seed = derive(&master.secret, "access-token-signature");
+    let secret = KeyPair::from_seed(Seed::new(seed)).sk;
+    let jwk = JsonWebKey::from(&secret);
+    let kid = base64url(&jwk.to_verifying_key().thumbprint::<Sha256>());
+    let mut value =
+        serde_json::to_value(&jwk).map_err(|_| InvalidKey("the key has no JWK form"))?;
+    value["kid"] = json!(kid);
+    value["alg"] = json!(ALGORITHM);
+    value["use"] = json!("sig");
+    Ok(value)
+}
+
+fn public_jwk(signing: &Value) -> Value {
+    let mut public = signing.clone();
+    if let Some(members) = public.as_object_mut() {
+        members.remove("d");
+    }
+    public
+}
+
+/// SHA-256 of a label and parts, framed like [`mac`].
+pub(crate) fn digest(label: &str, parts: &[&[u8]]) -> Key {
+    let mut state = Sha256::new();
+    state.update(label.as_bytes());
+    state.update([0]);
+    for part in parts {
+        state.update((part.len() as u64).to_be_bytes());
+        state.update(part);
+    }
+    state.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masters() -> Vec<Master> {
+        vec![Master { id: 2, secret: [2; 32] }, Master { id: 1, secret: [1; 32] }]
+    }
+
+    #[test]
+    fn every_derived_key_differs() {
+        let derived = Derived::from_masters(&masters()).expect("derived");
+        let ring = KeyRing::parse(derived.get("REFRESH_MAC_KEYS").expect("ring")).expect("ring");
+        assert_eq!(ring.newest(), 2);
+        let mut keys = vec![
+            parse_key(derived.get("LEDGER_ADDRESS_KEY").expect("set")).expect("a key"),
+            parse_key(derived.get("CLIENT_SECRET_KEY").expect("set")).expect("a key"),
+            *ring.get(1).expect("key 1"),
+            *ring.get(2).expect("key 2"),
+        ];
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), 4);
+    }
+
+    #[test]
+    fn rotation_keeps_addresses_and_client_secrets() {
+        let before = Derived::from_masters(&masters()[1..]).expect("derived");
+        let after = Derived::from_masters(&masters()).expect("derived");
+        for name in ["LEDGER_ADDRESS_KEY", "CLIENT_SECRET_KEY"] {
+            assert_eq!(before.get(name), after.get(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_public_set_holds_no_private_part() {
+        let derived = Derived::from_masters(&masters()).expect("derived");
+        let public: Value =
+            serde_json::from_str(derived.get("PUBLIC_KEYS").expect("set")).expect("JSON");
+        let keys = public["keys"].as_array().expect("keys");
+        assert_eq!(keys.len(), 2);
+        assert!(keys.iter().all(|key| key.get("d").is_none() && key["kid"].is_string()));
+    }
+
+    #[test]
+    fn rings_that_are_no_rings_are_refused() {
+        for text in ["", "1", "1=abc", "x=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "256=AA"] {
+            assert!(KeyRing::parse(text).is_err(), "{text}");
+        }
+        assert!(Derived::from_masters(&[]).is_err());
+        assert!(Derived::from_masters(&[masters()[0].clone(), masters()[0].clone()]).is_err());
+    }
+
+    #[test]
+    fn parts_are_framed() {
+        assert_ne!(mac(&[0; 32], "l", &[b"ab", b"c"]), mac(&[0; 32], "l", &[b"a", b"bc"]));
+    }
+}

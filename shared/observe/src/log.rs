@@ -1,0 +1,90 @@
+//! The log line of a request. Its fields are a fixed list: nothing else of a request or a response
+//! can reach the log, so no token, secret, address or name can either.
+
+use ports::Millis;
+use serde::Serialize;
+
+/// What a handler knows about a request beyond its HTTP surface. It travels in the extensions of
+/// the response.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The authenticated client.
+    pub client_id: Option<String>,
+    /// The session that the request was about.
+    pub session_id: Option<String>,
+    /// What came of it, in one word of ours: an error code, a refusal, a kind of success.
+    pub outcome: Option<String>,
+    /// The cause of a failure, for operators: never shown to clients, holds no secret.
+    pub cause: Option<String>,
+}
+
+impl Facts {
+    /// Facts with an outcome.
+    pub fn outcome(outcome: impl Into<String>) -> Self {
+        Self { outcome: Some(outcome.into()), ..Self::default() }
+    }
+
+    /// With the cause of a failure.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+}
+
+/// One request, in the names of OpenTelemetry's semantic conventions where they have one.
+#[derive(Debug, Serialize)]
+pub struct RequestLine<'a> {
+    /// Milliseconds since the epoch.
+    pub timestamp: Millis,
+    /// `INFO`, `WARN` (4xx that point to an attack or a broken client are still `INFO`), `ERROR`.
+    pub severity: &'static str,
+    /// The function.
+    #[serde(rename = "service.name")]
+    pub service: &'a str,
+    /// The method.
+    #[serde(rename = "http.request.method")]
+    pub method: &'a str,
+    /// The pattern of the route; a path could hold an id.
+    #[serde(rename = "http.route")]
+    pub route: &'a str,
+    /// The status.
+    #[serde(rename = "http.response.status_code")]
+    pub status: u16,
+    /// Time between request and response; on Workers only I/O moves the clock.
+    pub duration_ms: Millis,
+    /// The trace.
+    pub trace_id: &'a str,
+    /// Our span.
+    pub span_id: &'a str,
+    /// The request's own name, as answered in `x-request-id`.
+    pub request_id: &'a str,
+    /// See [`Facts`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<&'a str>,
+    /// See [`Facts`].
+    #[serde(rename = "session.id", skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<&'a str>,
+    /// See [`Facts`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<&'a str>,
+    /// See [`Facts`].
+    #[serde(rename = "error.message", skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'a str>,
+}
+
+impl RequestLine<'_> {
+    /// As one line of JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The severity that goes with a status.
+pub const fn severity(status: u16) -> &'static str {
+    match status {
+        500.. => "ERROR",
+        429 => "WARN",
+        _ => "INFO",
+    }
+}

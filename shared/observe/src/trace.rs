@@ -1,0 +1,110 @@
+//! W3C Trace Context: <https://www.w3.org/TR/trace-context/>.
+
+use http::HeaderMap;
+use ports::Random;
+
+/// The header's name.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// The trace that a request belongs to, and our span in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// 32 hexadecimal digits.
+    pub trace_id: String,
+    /// 16 hexadecimal digits, drawn here.
+    pub span_id: String,
+    sampled: bool,
+}
+
+impl Trace {
+    /// Continue the caller's trace, or begin one if the header is absent or malformed.
+    pub fn of(headers: &HeaderMap, random: &impl Random) -> Self {
+        let span_id = hex(&draw::<8>(random));
+        let header = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        match header.and_then(parse) {
+            Some((trace_id, sampled)) => Self { trace_id, span_id, sampled },
+            None => Self { trace_id: hex(&draw::<16>(random)), span_id, sampled: true },
+        }
+    }
+
+    /// The header for calls that we make ourselves.
+    pub fn header(&self) -> String {
+        format!("00-{}-{}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
+    }
+}
+
+/// Sixteen random bytes as hexadecimal digits: a name for a request.
+pub fn request_id(random: &impl Random) -> String {
+    hex(&draw::<16>(random))
+}
+
+fn parse(header: &str) -> Option<(String, bool)> {
+    let mut parts = header.split('-');
+    let (version, trace_id) = (parts.next()?, parts.next()?);
+    let (parent_id, flags) = (parts.next()?, parts.next()?);
+    let known = version == "00" && parts.next().is_none() || is_hex(version, 2) && version > "00";
+    let valid = known
+        && version != "ff"
+        && is_hex(trace_id, 32)
+        && is_hex(parent_id, 16)
+        && is_hex(flags, 2)
+        && trace_id.bytes().any(|byte| byte != b'0')
+        && parent_id.bytes().any(|byte| byte != b'0');
+    let flags = u8::from_str_radix(flags, 16).ok()?;
+    valid.then(|| (trace_id.to_owned(), flags & 1 == 1))
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn draw<const N: usize>(random: &impl Random) -> [u8; N] {
+    let mut bytes = [0; N];
+    random.fill(&mut bytes);
+    // An id of zeros is invalid; any fixed other value will do once in 2^64.
+    if bytes == [0; N] { [1; N] } else { bytes }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sevens;
+
+    impl Random for Sevens {
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(7);
+        }
+    }
+
+    fn of(header: &str) -> Trace {
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, header.parse().expect("a header value"));
+        Trace::of(&headers, &Sevens)
+    }
+
+    #[test]
+    fn a_valid_trace_goes_on_with_a_new_span() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let trace = of(&format!("00-{id}-00f067aa0ba902b7-00"));
+        assert_eq!(trace.header(), format!("00-{id}-0707070707070707-00"));
+    }
+
+    #[test]
+    fn anything_else_begins_a_new_one() {
+        for header in [
+            "",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+        ] {
+            assert_eq!(of(header).trace_id, "07".repeat(16), "{header}");
+        }
+    }
+}
