@@ -1,1 +1,21 @@
-//! The use cases of the authorization server, over ports.
+//! The use cases of the authorization server, over ports: refresh, token exchange, revocation,
+//! introspection, a person's sessions, bearer tokens, client authentication, AuthKit.
+//!
+//! In scope: the order of checks and which facts go where. Out of scope: HTTP (the functions), token
+//! formats (crate `oauth`), the rules of sessions (crate `ledger`).
+
+pub mod authkit;
+pub mod bearer;
+pub mod clients;
+pub mod device;
+pub mod exchange;
+pub mod failure;
+pub mod introspect;
+pub mod issue;
+pub mod refresh;
+pub mod revoke;
+pub mod sessions;
+pub mod settings;
+
+pub use failure::Failure;
+pub use settings::Settings;

@@ -1,0 +1,109 @@
+//! Who the client is: its record, from the cache or the database, and its proof.
+
+use std::time::Duration;
+
+use data::clients::{ClientKind, ClientRecord};
+use oauth::client_auth::credentials;
+use oauth::form::Form;
+use oauth::keys;
+use ports::{Clock, Fetch, Kv, Millis};
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+use crate::settings::{ClientSettings, SqlSettings};
+
+/// For this long a cached record is as good as the database's. A client that is disabled or whose
+/// secret is withdrawn is refused after at most this time (plus the cache's own propagation).
+const FRESH: Millis = 60_000;
+/// For this long a cached record serves while the database is away.
+const STALE: Millis = 24 * 60 * 60 * 1000;
+/// Longer ids are nobody's.
+const MAX_ID: usize = 200;
+
+/// A cached record with the time at which the database said so.
+#[derive(Serialize, Deserialize)]
+struct Cached {
+    as_of: Millis,
+    record: ClientRecord,
+}
+
+/// Authenticate the client of a request: `client_secret_basic`, `client_secret_post`, or by
+/// `client_id` alone for public clients. RFC 6749 section 2.3.
+///
+/// # Errors
+/// [`Failure::Client`] if it is unknown, disabled or its proof is wrong or missing.
+pub async fn authenticate<P: Clock + Fetch + Kv>(
+    platform: &P,
+    sql: &SqlSettings,
+    settings: &ClientSettings,
+    authorization: Option<&str>,
+    form: &Form,
+) -> Result<ClientRecord, Failure> {
+    let basic = authorization.is_some();
+    let refuse = |reason| Failure::Client { basic, reason };
+    let presented = credentials(authorization, form)
+        .map_err(|error| match error.code {
+            oauth::ErrorCode::InvalidClient => refuse("unreadable credentials"),
+            _ => error.into(),
+        })?
+        .ok_or(refuse("no credentials"))?;
+    let record = find(platform, sql, &presented.client_id).await?;
+    let record = record.filter(|r| !r.disabled).ok_or(refuse("unknown or disabled client"))?;
+    match (record.kind, presented.secret) {
+        (ClientKind::Public, None) => Ok(record),
+        (ClientKind::Public, Some(_)) => Err(refuse("a public client has no secret")),
+        (ClientKind::Confidential, None) => Err(refuse("the secret is missing")),
+        (ClientKind::Confidential, Some(secret)) => {
+            let hash = keys::hash_client_secret(&settings.client_secret_key, &secret);
+            // All are compared, so that time does not tell which one matched.
+            let matches = record.secret_hashes.iter().filter(|h| keys::equal(h, &hash)).count();
+            if matches > 0 { Ok(record) } else { Err(refuse("wrong secret")) }
+        }
+    }
+}
+
+/// A client's record: from the cache while it is fresh, else from the database, else, when the
+/// database is away, from the cache for up to a day.
+///
+/// # Errors
+/// [`Failure::Unavailable`] if neither answers.
+pub async fn find<P: Clock + Fetch + Kv>(
+    platform: &P,
+    sql: &SqlSettings,
+    client_id: &str,
+) -> Result<Option<ClientRecord>, Failure> {
+    if client_id.len() > MAX_ID || !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(None);
+    }
+    let key = format!("client/{client_id}");
+    let cached = cached(platform, &key).await;
+    let age = |cached: &Cached| platform.now().saturating_sub(cached.as_of);
+    if let Some(hit) = cached.as_ref().filter(|cached| age(cached) < FRESH) {
+        return Ok(Some(hit.record.clone()));
+    }
+    let database = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
+    match data::clients::find(&database, client_id).await {
+        Ok(Some(record)) => {
+            remember(platform, &key, &record).await;
+            Ok(Some(record))
+        }
+        Ok(None) => Ok(None),
+        Err(error) => match cached.filter(|cached| age(cached) < STALE) {
+            Some(stale) => Ok(Some(stale.record)),
+            None => Err(error.into()),
+        },
+    }
+}
+
+async fn cached(platform: &impl Kv, key: &str) -> Option<Cached> {
+    let bytes = platform.get(key).await.ok()??;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// A cache that cannot be written costs time, not correctness, so its error is dropped.
+async fn remember(platform: &(impl Kv + Clock), key: &str, record: &ClientRecord) {
+    let cached = Cached { as_of: platform.now(), record: record.clone() };
+    if let Ok(bytes) = serde_json::to_vec(&cached) {
+        let _ = platform.put(key, &bytes, Duration::from_millis(STALE)).await;
+    }
+}

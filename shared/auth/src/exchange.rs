@@ -1,0 +1,138 @@
+//! Token exchange, RFC 8693: a first-party app that holds an AuthKit access token gets a session.
+
+use data::clients::ClientRecord;
+use ledger::{Command, CreateSession, Device, Envelope, Outcome, Subject};
+use oauth::form::Form;
+use oauth::metadata::TOKEN_EXCHANGE;
+use oauth::{ErrorCode, scope};
+use ports::Platform;
+
+use crate::Failure;
+use crate::authkit::{self, Identity};
+use crate::issue::{TokenResponse, mint};
+use crate::refresh::{Refreshed, UNAUTHORIZED, refused, resources};
+use crate::settings::{ClientSettings, MintSettings, Settings};
+
+const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// Exchange an AuthKit access token for a session of ours. The same sign-in by the same client
+/// yields the same session, however often it is repeated.
+///
+/// # Errors
+/// `invalid_request` for a subject token that is not in force (RFC 8693 section 2.2.2).
+pub async fn exchange<P: Platform>(
+    platform: &P,
+    settings: &Settings,
+    client: &ClientSettings,
+    minting: &MintSettings,
+    record: &ClientRecord,
+    device: Device,
+    form: &Form,
+) -> Result<(TokenResponse, Refreshed), Failure> {
+    let request = Request::parse(settings, record, form)?;
+    let identity = authkit::verify(platform, &minting.workos, request.subject_token).await?;
+    let subject = provision(platform, settings, &identity).await?;
+    let address = settings.user_ledger(&subject.id);
+    let command = Command::CreateSession(CreateSession {
+        subject,
+        client_id: record.client_id.clone(),
+        scopes: request.scopes,
+        resources: request.resources,
+        device,
+        external_id: Some(format!("workos:{}", identity.session)),
+        authenticated_at: identity.issued_at,
+        key_id: client.refresh_keys.newest(),
+    });
+    let envelope = Envelope { command, policy: settings.policy.clone() };
+    match platform.execute(&address, &envelope).await? {
+        Outcome::Issued(issue) => {
+            let mut response =
+                mint(settings, client, minting, &record.client_id, &issue, platform.now())?;
+            response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
+            let session = issue.session.to_string();
+            Ok((response, Refreshed { session, repeated: issue.repeated }))
+        }
+        Outcome::Refused(refusal) => Err(refused(refusal)),
+        other => Err(Failure::unexpected(&other)),
+    }
+}
+
+/// What a client asks for, checked against its registration.
+struct Request<'f> {
+    subject_token: &'f str,
+    scopes: Vec<String>,
+    resources: Vec<String>,
+}
+
+impl<'f> Request<'f> {
+    fn parse(settings: &Settings, record: &ClientRecord, form: &'f Form) -> Result<Self, Failure> {
+        let registered = record.grant_types.iter().any(|grant| grant == TOKEN_EXCHANGE);
+        if !registered || !record.first_party {
+            return Err(UNAUTHORIZED);
+        }
+        let subject_token = form.require("subject_token", "subject_token is missing")?;
+        let token_type = form.require("subject_token_type", "subject_token_type is missing")?;
+        if ![ACCESS_TOKEN_TYPE, JWT_TYPE].contains(&token_type) {
+            return Err(invalid("the subject token type is not supported"));
+        }
+        if form.get("requested_token_type").is_some_and(|kind| kind != ACCESS_TOKEN_TYPE) {
+            return Err(invalid("only access tokens can be requested"));
+        }
+        if form.get("actor_token").is_some() {
+            return Err(invalid("actor tokens are not supported"));
+        }
+        let ours =
+            || vec![settings.resources.issuer().to_owned(), settings.resources.mcp().to_owned()];
+        Ok(Self {
+            subject_token,
+            scopes: scopes(record, form)?,
+            resources: resources(settings, form)?.unwrap_or_else(ours),
+        })
+    }
+}
+
+/// The scopes asked for, all of which the client must be registered for; by default all that it is
+/// registered for but `offline_access`, which lengthens a session and is asked for by name.
+fn scopes(record: &ClientRecord, form: &Form) -> Result<Vec<String>, Failure> {
+    let Some(text) = form.get("scope") else {
+        let usual = record.scopes.iter().filter(|name| *name != scope::OFFLINE_ACCESS);
+        return Ok(usual.cloned().collect());
+    };
+    let scopes = scope::parse(text)?;
+    if scopes.iter().all(|name| record.scopes.contains(name)) {
+        return Ok(scopes);
+    }
+    Err(Failure::refused(
+        ErrorCode::InvalidScope,
+        "the client is not registered for the scope",
+        "scope not registered",
+    ))
+}
+
+/// The person's place in the business data: the organization of the sign-in, or their own.
+async fn provision(
+    platform: &impl Platform,
+    settings: &Settings,
+    identity: &Identity,
+) -> Result<Subject, Failure> {
+    let sql = &settings.sql;
+    let database = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
+    let place = data::membership::provision(
+        &database,
+        &identity.user,
+        identity.organization.as_deref(),
+        identity.role.as_deref(),
+        &data::new_uuid(platform.now(), platform),
+    )
+    .await?;
+    Ok(Subject {
+        id: identity.user.clone(),
+        organization: Some(place.organization_id),
+        roles: vec![place.role],
+    })
+}
+
+const fn invalid(description: &'static str) -> Failure {
+    Failure::refused(ErrorCode::InvalidRequest, description, description)
+}

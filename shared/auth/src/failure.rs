@@ -1,0 +1,71 @@
+//! How a request at an OAuth endpoint can fail.
+
+use data::DataError;
+use oauth::{ErrorCode, OAuthError};
+use ports::LedgerError;
+
+/// Why an OAuth endpoint does not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The request is refused, with what the client is told and, where it differs, why.
+    #[error("{told} ({reason})")]
+    Refused {
+        /// For the client.
+        told: OAuthError,
+        /// For the log.
+        reason: &'static str,
+    },
+    /// Client authentication failed; `basic` if it was tried by that header.
+    #[error("client authentication failed: {reason}")]
+    Client {
+        /// Whether to challenge for Basic.
+        basic: bool,
+        /// For the log.
+        reason: &'static str,
+    },
+    /// A dependency does not answer: nothing was decided, the client may try again.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// A defect of ours.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl Failure {
+    /// A refusal whose reason is for the log alone.
+    pub const fn refused(code: ErrorCode, description: &'static str, reason: &'static str) -> Self {
+        Self::Refused { told: OAuthError::new(code, description), reason }
+    }
+
+    /// `invalid_grant`: one description for every cause, so that a thief learns nothing.
+    pub const fn invalid_grant(reason: &'static str) -> Self {
+        Self::refused(ErrorCode::InvalidGrant, "the token is not valid for this client", reason)
+    }
+
+    /// An answer of the ledger that does not belong to the command.
+    pub fn unexpected(outcome: &ledger::Outcome) -> Self {
+        Self::Internal(format!("the ledger answered out of turn: {outcome:?}"))
+    }
+}
+
+impl From<OAuthError> for Failure {
+    fn from(told: OAuthError) -> Self {
+        let reason = told.code.as_str();
+        Self::Refused { told, reason }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::Unavailable(cause) => Self::Unavailable(cause),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}

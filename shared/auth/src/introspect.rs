@@ -1,0 +1,200 @@
+//! Token introspection, RFC 7662, in strong mode: the ledger is asked every time.
+
+use data::clients::{ClientKind, ClientRecord};
+use ledger::{Check, Command, Credential, Envelope, Outcome, SessionId, Standing, Usage};
+use oauth::access_token::{AccessToken, Audience, VerifyingKeys};
+use oauth::form::Form;
+use oauth::{ErrorCode, RefreshToken, scope};
+use ports::{Clock, Ledgers, Millis};
+use serde::Serialize;
+
+use crate::Failure;
+use crate::bearer::describe;
+use crate::settings::{ClientSettings, Settings};
+
+/// The answer. An inactive token is told nothing more about: RFC 7662 section 2.2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Introspection {
+    /// In force.
+    Active(Box<Active>),
+    /// Anything else.
+    Inactive {
+        /// Always false.
+        active: bool,
+    },
+}
+
+/// What is said of a token in force. Times are seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the members of RFC 7662 section 2.2 and the claims of RFC 9068")]
+pub struct Active {
+    pub active: bool,
+    pub iss: String,
+    pub sub: String,
+    pub client_id: String,
+    pub scope: String,
+    pub sid: SessionId,
+    pub exp: u64,
+    pub iat: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aud: Option<Audience>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+}
+
+/// Tell a registered resource server whether a token is in force; the second value says why not,
+/// for the log.
+///
+/// # Errors
+/// [`Failure::Client`] for public clients, `unauthorized_client` for clients that are not registered
+/// for introspection. Never an error for a bad token.
+pub async fn introspect<P: Clock + Ledgers>(
+    platform: &P,
+    settings: &Settings,
+    client: &ClientSettings,
+    keys: &VerifyingKeys,
+    record: &ClientRecord,
+    form: &Form,
+) -> Result<(Introspection, &'static str), Failure> {
+    may_introspect(record)?;
+    let text = form.require("token", "token is missing")?;
+    let found = match Token::read(settings, client, keys, text, platform.now()) {
+        Ok(token) => check(platform, settings, record, token).await?,
+        Err(reason) => Err(reason),
+    };
+    Ok(match found {
+        Ok(active) => (Introspection::Active(Box::new(active)), "active"),
+        Err(reason) => (Introspection::Inactive { active: false }, reason),
+    })
+}
+
+const fn may_introspect(record: &ClientRecord) -> Result<(), Failure> {
+    if matches!(record.kind, ClientKind::Public) {
+        return Err(Failure::Client { basic: false, reason: "a public client cannot introspect" });
+    }
+    if record.introspect_audiences.is_empty() {
+        return Err(Failure::refused(
+            ErrorCode::UnauthorizedClient,
+            "the client is not registered for introspection",
+            "not registered for introspection",
+        ));
+    }
+    Ok(())
+}
+
+/// A token of ours, of either kind. Which kind is told by its form, so a wrong `token_type_hint`
+/// costs nothing (RFC 7662 section 2.1).
+enum Token {
+    Access(Box<AccessToken>),
+    Refresh(RefreshToken),
+}
+
+impl Token {
+    fn read(
+        settings: &Settings,
+        client: &ClientSettings,
+        keys: &VerifyingKeys,
+        text: &str,
+        now: Millis,
+    ) -> Result<Self, &'static str> {
+        if RefreshToken::resembles(text) {
+            return RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
+                .map(Self::Refresh)
+                .map_err(|_| "malformed or forged");
+        }
+        keys.verify(text, &settings.issuer, now)
+            .map(|claims| Self::Access(Box::new(claims)))
+            .map_err(|_| "not a valid access token")
+    }
+}
+
+async fn check<P: Ledgers>(
+    platform: &P,
+    settings: &Settings,
+    record: &ClientRecord,
+    token: Token,
+) -> Result<Result<Active, &'static str>, Failure> {
+    let (address, session, credential) = match &token {
+        Token::Access(claims) => {
+            let expires_at = claims.exp.saturating_mul(1000);
+            let credential = Credential::Access { jti: claims.jti.clone(), expires_at };
+            (settings.user_ledger(&claims.sub), claims.sid, credential)
+        }
+        Token::Refresh(token) => {
+            let credential =
+                Credential::Refresh { generation: token.generation, counter: token.counter };
+            (token.address, token.session, credential)
+        }
+    };
+    let allowed = match &token {
+        Token::Access(claims) => may_see(record, |audience| claims.aud.contains(audience)),
+        Token::Refresh(_) => true,
+    };
+    if !allowed {
+        return Ok(Err("audience not the caller's"));
+    }
+    let check = Check { session, credential, usage: Usage::Introspection };
+    let envelope = Envelope { command: Command::Check(check), policy: settings.policy.clone() };
+    match platform.execute(&address, &envelope).await? {
+        Outcome::Active(standing) => Ok(describe_token(settings, record, token, standing)),
+        Outcome::Inactive(reason) => Ok(Err(describe(reason))),
+        other => Err(Failure::unexpected(&other)),
+    }
+}
+
+fn describe_token(
+    settings: &Settings,
+    record: &ClientRecord,
+    token: Token,
+    standing: Standing,
+) -> Result<Active, &'static str> {
+    match token {
+        Token::Access(claims) => Ok(Active {
+            active: true,
+            iss: claims.iss,
+            sub: claims.sub,
+            client_id: claims.client_id,
+            scope: claims.scope,
+            sid: claims.sid,
+            exp: claims.exp,
+            iat: claims.iat,
+            aud: Some(claims.aud),
+            jti: Some(claims.jti),
+            token_type: Some("Bearer"),
+            org: claims.org,
+            roles: claims.roles,
+        }),
+        Token::Refresh(token) => {
+            if !may_see(record, |audience| standing.resources.iter().any(|r| r == audience)) {
+                return Err("audience not the caller's");
+            }
+            Ok(Active {
+                active: true,
+                iss: settings.issuer.clone(),
+                sub: standing.subject.id,
+                client_id: standing.client_id,
+                scope: scope::join(&standing.scopes),
+                sid: token.session,
+                exp: standing.expires_at / 1000,
+                iat: standing.rotated_at / 1000,
+                aud: None,
+                jti: None,
+                token_type: None,
+                org: standing.subject.organization,
+                roles: standing.subject.roles,
+            })
+        }
+    }
+}
+
+/// Whether the caller is registered for one of the token's audiences.
+fn may_see(record: &ClientRecord, has_audience: impl Fn(&str) -> bool) -> bool {
+    record.introspect_audiences.iter().any(|known| known == "*" || has_audience(known))
+}

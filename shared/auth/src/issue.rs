@@ -1,0 +1,84 @@
+//! From what the ledger decided to the tokens that a client gets.
+
+use ledger::{Issue, Millis};
+use oauth::access_token::{AccessToken, Audience, jti};
+use oauth::{RefreshToken, scope};
+use serde::Serialize;
+
+use crate::Failure;
+use crate::settings::{ClientSettings, MintSettings, Settings};
+
+/// A client should refresh this long before its access token expires, in seconds.
+const REFRESH_AHEAD: u64 = 300;
+
+/// The body of a successful token response, RFC 6749 section 5.1. Times are seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TokenResponse {
+    /// The access token.
+    pub access_token: String,
+    /// Its type, RFC 8693 section 2.2.1; only in answers to a token exchange.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_token_type: Option<&'static str>,
+    /// How to use it, RFC 6750.
+    pub token_type: &'static str,
+    /// For how long it works from now.
+    pub expires_in: u64,
+    /// When to refresh it, from now.
+    pub refresh_in: u64,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// What the access token allows.
+    pub scope: String,
+}
+
+/// Mint the tokens of an issue. The same issue gives the same tokens, so a replay or a parallel
+/// refresh yields byte for byte what the first one did; only the remaining times differ.
+///
+/// # Errors
+/// [`Failure::Internal`] if a key is missing from the ring.
+pub fn mint(
+    settings: &Settings,
+    client: &ClientSettings,
+    mint: &MintSettings,
+    client_id: &str,
+    issue: &Issue,
+    now: Millis,
+) -> Result<TokenResponse, Failure> {
+    let end = (issue.issued_at + settings.policy.access_token).min(issue.absolute_end);
+    let scope = scope::join(&issue.scopes);
+    let claims = AccessToken {
+        iss: settings.issuer.clone(),
+        sub: issue.subject.id.clone(),
+        aud: Audience::of(&issue.resources),
+        exp: end / 1000,
+        iat: issue.issued_at / 1000,
+        jti: jti(&issue.session, issue.generation, issue.counter, &scope, &issue.resources),
+        client_id: client_id.to_owned(),
+        scope: scope.clone(),
+        sid: issue.session,
+        org: issue.subject.organization.clone(),
+        roles: issue.subject.roles.clone(),
+    };
+    let access_token = mint.signing_key.sign(&claims);
+    let access_token = access_token.map_err(|error| Failure::Internal(error.to_string()))?;
+    let refresh = RefreshToken {
+        key_id: issue.key_id,
+        address: settings.user_ledger(&issue.subject.id),
+        session: issue.session,
+        generation: issue.generation,
+        counter: issue.counter,
+    };
+    let refresh_token = refresh
+        .encode(&settings.issuer, &client.refresh_keys)
+        .ok_or_else(|| Failure::Internal(format!("refresh key {} is gone", issue.key_id)))?;
+    let expires_in = claims.exp.saturating_sub(now / 1000);
+    Ok(TokenResponse {
+        access_token,
+        issued_token_type: None,
+        token_type: "Bearer",
+        expires_in,
+        refresh_in: expires_in.saturating_sub(REFRESH_AHEAD),
+        refresh_token,
+        scope,
+    })
+}

@@ -1,0 +1,109 @@
+//! The refresh grant, RFC 6749 section 6.
+
+use data::clients::ClientRecord;
+use ledger::{Command, Envelope, Outcome, Refresh, Refusal};
+use oauth::form::Form;
+use oauth::metadata::REFRESH_TOKEN;
+use oauth::{ErrorCode, RefreshToken, scope};
+use ports::{Clock, Ledgers};
+
+use crate::Failure;
+use crate::issue::{TokenResponse, mint};
+use crate::settings::{ClientSettings, MintSettings, Settings};
+
+/// Exchange a refresh token for its successor, for an authenticated client.
+///
+/// # Errors
+/// `invalid_grant` for every token that is not in force for this client; nothing is consumed but
+/// by reuse of a replaced token, which ends the session.
+pub async fn refresh<P: Clock + Ledgers>(
+    platform: &P,
+    settings: &Settings,
+    client: &ClientSettings,
+    minting: &MintSettings,
+    record: &ClientRecord,
+    form: &Form,
+) -> Result<(TokenResponse, Refreshed), Failure> {
+    let text = form.require("refresh_token", "refresh_token is missing")?;
+    if !record.grant_types.iter().any(|grant| grant == REFRESH_TOKEN) {
+        return Err(UNAUTHORIZED);
+    }
+    let token = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
+        .map_err(|_| Failure::invalid_grant("malformed or forged"))?;
+    let command = Command::Refresh(Refresh {
+        session: token.session,
+        generation: token.generation,
+        counter: token.counter,
+        client_id: record.client_id.clone(),
+        scopes: form.get("scope").map(scope::parse).transpose()?,
+        resources: resources(settings, form)?,
+        key_id: client.refresh_keys.newest(),
+    });
+    let envelope = Envelope { command, policy: settings.policy.clone() };
+    match platform.execute(&token.address, &envelope).await? {
+        Outcome::Issued(issue) => {
+            let response =
+                mint(settings, client, minting, &record.client_id, &issue, platform.now())?;
+            let session = issue.session.to_string();
+            Ok((response, Refreshed { session, repeated: issue.repeated }))
+        }
+        Outcome::Refused(refusal) => Err(refused(refusal)),
+        other => Err(Failure::unexpected(&other)),
+    }
+}
+
+/// What the log is told of a refresh.
+pub struct Refreshed {
+    /// The session.
+    pub session: String,
+    /// Whether the answer was given before.
+    pub repeated: bool,
+}
+
+/// The resources that a request asks for, in their canonical form; `None` if it asks for none.
+///
+/// # Errors
+/// `invalid_target` for one that is not ours.
+pub(crate) fn resources(settings: &Settings, form: &Form) -> Result<Option<Vec<String>>, Failure> {
+    let mut resources: Vec<String> = Vec::new();
+    for text in form.all("resource").chain(form.all("audience")) {
+        let resource = settings.resources.canonical(text)?;
+        if !resources.contains(&resource) {
+            resources.push(resource);
+        }
+    }
+    Ok(Some(resources).filter(|resources| !resources.is_empty()))
+}
+
+/// How a refusal of the ledger looks to a client: every way of not being in force looks alike.
+pub(crate) const fn refused(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::UnknownSession => Failure::invalid_grant("unknown session"),
+        Refusal::SessionEnded(_) => Failure::invalid_grant("session ended"),
+        Refusal::ForeignClient => Failure::invalid_grant("another client's token"),
+        Refusal::Reuse => Failure::invalid_grant("reuse detected, session ended"),
+        Refusal::StaleProof => Failure::invalid_grant("proof older than the session's end"),
+        Refusal::ScopeNotGranted => Failure::refused(
+            ErrorCode::InvalidScope,
+            "the scope exceeds what was granted",
+            "scope not granted",
+        ),
+        Refusal::ResourceNotGranted => Failure::refused(
+            ErrorCode::InvalidTarget,
+            "the resource exceeds what was granted",
+            "resource not granted",
+        ),
+        Refusal::SessionLimit => Failure::refused(
+            ErrorCode::AccessDenied,
+            "the person has as many sessions as are allowed",
+            "session limit",
+        ),
+    }
+}
+
+/// The client is not registered for the grant.
+pub(crate) const UNAUTHORIZED: Failure = Failure::refused(
+    ErrorCode::UnauthorizedClient,
+    "the client may not use this grant type",
+    "grant type not registered",
+);

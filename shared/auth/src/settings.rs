@@ -1,0 +1,209 @@
+//! The settings of the use cases, read once per instance.
+
+use ledger::{Address, OnLimit, Policy};
+use oauth::access_token::{SigningKey, VerifyingKeys};
+use oauth::keys::{self, Key, KeyRing};
+use oauth::resource::Resources;
+use ports::config::{number, parsed, required};
+use ports::{Config, ConfigError};
+
+/// What every use case needs: who we are, where ledgers live, how long sessions last.
+pub struct Settings {
+    /// The issuer: the public URL without a trailing slash.
+    pub issuer: String,
+    /// The resources of the deployment.
+    pub resources: Resources,
+    /// The numbers of sessions.
+    pub policy: Policy,
+    /// Where to reach the database.
+    pub sql: SqlSettings,
+    address_key: Key,
+}
+
+/// Where to reach the database.
+pub struct SqlSettings {
+    /// The endpoint.
+    pub url: String,
+    /// Its credentials.
+    pub connection_string: String,
+}
+
+/// What endpoints need that take clients' credentials and refresh tokens.
+pub struct ClientSettings {
+    /// The key of stored client secrets.
+    pub client_secret_key: Key,
+    /// The keys of refresh tokens.
+    pub refresh_keys: KeyRing,
+}
+
+/// What only the token endpoint needs.
+pub struct MintSettings {
+    /// The key that signs access tokens.
+    pub signing_key: SigningKey,
+    /// The identity provider.
+    pub workos: WorkosSettings,
+}
+
+/// The identity provider.
+pub struct WorkosSettings {
+    /// Where its API is, without a trailing slash.
+    pub api_url: String,
+    /// The `iss` of its access tokens.
+    pub issuer: String,
+    /// Our client id there.
+    pub client_id: String,
+}
+
+impl Settings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        let issuer = public_url(config)?;
+        Ok(Self {
+            resources: Resources::of(&issuer),
+            issuer,
+            policy: policy(config)?,
+            sql: SqlSettings::load(config)?,
+            address_key: key(config, "LEDGER_ADDRESS_KEY")?,
+        })
+    }
+
+    /// Where the ledger of a person lives: a keyed hash, so that the address reveals nothing.
+    pub fn user_ledger(&self, subject: &str) -> Address {
+        let label = "atoms-edge ledger address";
+        let mac = keys::mac(&self.address_key, label, &[b"user", subject.as_bytes()]);
+        let mut address = [0; 16];
+        address.copy_from_slice(&mac[..16]);
+        Address::from_bytes(address)
+    }
+}
+
+impl SqlSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            url: url(config, "SQL_URL")?,
+            connection_string: required(config, "SQL_CONNECTION_STRING")?,
+        })
+    }
+}
+
+impl ClientSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        let ring = "must be id=base64url,… with keys of 32 bytes";
+        Ok(Self {
+            client_secret_key: key(config, "CLIENT_SECRET_KEY")?,
+            refresh_keys: parsed(config, "REFRESH_MAC_KEYS", ring, KeyRing::parse)?,
+        })
+    }
+}
+
+impl MintSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        let set = "must be a private JWK set of Ed25519 keys with kid";
+        Ok(Self {
+            signing_key: parsed(config, "SIGNING_KEYS", set, SigningKey::newest_of)?,
+            workos: WorkosSettings::load(config)?,
+        })
+    }
+}
+
+impl WorkosSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            api_url: url(config, "WORKOS_API_URL")?,
+            issuer: required(config, "WORKOS_ISSUER")?,
+            client_id: required(config, "WORKOS_CLIENT_ID")?,
+        })
+    }
+
+    /// Where its public keys are.
+    pub fn jwks_url(&self) -> String {
+        format!("{}/sso/jwks/{}", self.api_url, self.client_id)
+    }
+}
+
+/// The public keys of access tokens.
+///
+/// # Errors
+/// If the setting is missing or malformed.
+pub fn verifying_keys(config: &impl Config) -> Result<VerifyingKeys, ConfigError> {
+    let set = "must be a JWK set of Ed25519 keys with kid";
+    parsed(config, "PUBLIC_KEYS", set, VerifyingKeys::parse)
+}
+
+/// The issuer.
+///
+/// # Errors
+/// If the setting is missing or no URL of a host.
+pub fn public_url(config: &impl Config) -> Result<String, ConfigError> {
+    url(config, "PUBLIC_URL")
+}
+
+fn url(config: &impl Config, setting: &'static str) -> Result<String, ConfigError> {
+    let problem = "must be an http(s) URL without a trailing slash";
+    parsed(config, setting, problem, |text| {
+        let uri: http::Uri = text.parse().map_err(|_| ())?;
+        let web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+        if web && !text.ends_with('/') { Ok(text.to_owned()) } else { Err(()) }
+    })
+}
+
+fn key(config: &impl Config, setting: &'static str) -> Result<Key, ConfigError> {
+    parsed(config, setting, "must be 32 bytes in base64url", keys::parse_key)
+}
+
+fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
+    let defaults = Policy::default();
+    let seconds = |setting, default| -> Result<u64, ConfigError> {
+        match number::<u32>(config, setting)? {
+            None => Ok(default),
+            Some(0) => Err(ConfigError { setting, problem: "must be at least 1" }),
+            Some(seconds) => Ok(u64::from(seconds) * 1000),
+        }
+    };
+    let max_sessions = match number(config, "SESSION_MAX")? {
+        Some(0) => {
+            return Err(ConfigError { setting: "SESSION_MAX", problem: "must be at least 1" });
+        }
+        other => other.unwrap_or(defaults.max_sessions),
+    };
+    Ok(Policy {
+        max_sessions,
+        on_limit: on_limit(config)?,
+        idle: seconds("SESSION_IDLE_SECONDS", defaults.idle)?,
+        absolute: seconds("SESSION_ABSOLUTE_SECONDS", defaults.absolute)?,
+        offline_idle: seconds("OFFLINE_IDLE_SECONDS", defaults.offline_idle)?,
+        offline_absolute: seconds("OFFLINE_ABSOLUTE_SECONDS", defaults.offline_absolute)?,
+        grace: seconds("REFRESH_GRACE_SECONDS", defaults.grace)?,
+        revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
+        access_token: seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?,
+    })
+}
+
+fn on_limit(config: &impl Config) -> Result<OnLimit, ConfigError> {
+    match config.get("SESSION_ON_LIMIT").as_deref() {
+        None | Some("evict") => Ok(OnLimit::EvictLongestIdle),
+        Some("deny") => Ok(OnLimit::Deny),
+        Some(_) => {
+            Err(ConfigError { setting: "SESSION_ON_LIMIT", problem: "must be evict or deny" })
+        }
+    }
+}
