@@ -1,0 +1,3 @@
+select
+    set_config('role', 'atoms_service', true),
+    set_config('request.jwt.claims', '', true)

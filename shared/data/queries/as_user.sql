@@ -1,0 +1,3 @@
+select
+    set_config('role', 'authenticated', true),
+    set_config('request.jwt.claims', $1, true)

@@ -1,0 +1,103 @@
+//! OAuth clients, read and registered by the service itself.
+
+use ports::{Sql, Statement};
+use serde::{Deserialize, Serialize};
+
+use crate::DataError;
+use crate::error::{Rule, columns, explain_service, required};
+use crate::session::one_as_service;
+
+const FIND: &str = include_str!("../queries/client_find.sql");
+const REGISTER: &str = include_str!("../queries/client_register.sql");
+const WHAT: &str = "client";
+
+const RULES: &[Rule] = &[
+    Rule {
+        constraint: "oauth_clients_client_id_length",
+        field: "client_id",
+        reason: "must have 1 to 200 characters",
+    },
+    Rule {
+        constraint: "oauth_clients_name_length",
+        field: "name",
+        reason: "must have 1 to 200 characters and not be blank",
+    },
+    Rule {
+        constraint: "oauth_clients_secret_hashes_kind",
+        field: "secret_hashes",
+        reason: "must be there for confidential clients and for no other",
+    },
+    Rule {
+        constraint: "oauth_clients_introspect_audiences_kind",
+        field: "introspect_audiences",
+        reason: "are for confidential clients only",
+    },
+];
+
+/// Whether a client can keep a secret (RFC 6749 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientKind {
+    /// It cannot: an app on a user's device.
+    Public,
+    /// It can: it authenticates with its secret.
+    Confidential,
+}
+
+/// What is registered of a client. Its JSON is what the cache holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientRecord {
+    /// Its name in the protocol.
+    pub client_id: String,
+    /// Its name for people.
+    pub name: String,
+    /// Whether it authenticates.
+    pub kind: ClientKind,
+    /// Hashes of the secrets in force; several while one is being replaced. Empty for public ones.
+    pub secret_hashes: Vec<String>,
+    /// Ours: may exchange AuthKit tokens and manage sessions.
+    pub first_party: bool,
+    /// Scopes that it may be granted.
+    pub scopes: Vec<String>,
+    /// Values of `grant_type` that it may use.
+    pub grant_types: Vec<String>,
+    /// Audiences whose tokens it may introspect, `*` for any; empty forbids introspection.
+    pub introspect_audiences: Vec<String>,
+    /// Refused everywhere.
+    pub disabled: bool,
+}
+
+/// The client of this name, disabled or not.
+///
+/// # Errors
+/// [`DataError::Unavailable`], [`DataError::Internal`].
+pub async fn find(sql: &impl Sql, client_id: &str) -> Result<Option<ClientRecord>, DataError> {
+    // Such a name cannot be stored, so the database would refuse the question.
+    if client_id.contains('\0') {
+        return Ok(None);
+    }
+    let parameters = vec![Some(client_id.to_owned())];
+    let rows = one_as_service(sql, Statement { text: FIND, parameters })
+        .await
+        .map_err(|error| explain_service(error, WHAT, RULES))?;
+    rows.rows.into_iter().next().map(record).transpose()
+}
+
+/// Register the client, or replace what is registered under its name.
+///
+/// # Errors
+/// [`DataError::Invalid`] for a record that the schema refuses.
+pub async fn register(sql: &impl Sql, client: &ClientRecord) -> Result<(), DataError> {
+    let json =
+        serde_json::to_string(client).map_err(|error| DataError::Internal(error.to_string()))?;
+    one_as_service(sql, Statement { text: REGISTER, parameters: vec![Some(json)] })
+        .await
+        .map(drop)
+        .map_err(|error| explain_service(error, WHAT, RULES))
+}
+
+fn record(row: Vec<Option<String>>) -> Result<ClientRecord, DataError> {
+    let [json] = columns(row)?;
+    serde_json::from_str(&required(json)?)
+        .map_err(|error| DataError::Internal(format!("client record: {error}")))
+}

@@ -1,0 +1,7 @@
+//! The migrations, the queries and the row-level security behind them, on a real Postgres. Each
+//! test starts its own, because roles are shared by all databases of one.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod migrations;
+mod queries;
+mod support;

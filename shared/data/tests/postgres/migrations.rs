@@ -1,0 +1,175 @@
+//! The migrations on a real Postgres: up, verified, down, up again; by a superuser and by a role
+//! that is none.
+
+use crate::support::{Cluster, DEPLOYER, SUPERUSER, migrations, migrator};
+use sqlx::{PgConnection, Row};
+
+/// What the schema consists of: all that a migration could leave behind or forget.
+const SNAPSHOT: &str = "
+    select format('relation %s %s %s %s %s', relname, relkind, relrowsecurity, relforcerowsecurity, relacl) as line
+    from pg_class where relnamespace = to_regnamespace('app')
+    union all
+    select format('column %s.%s %s %s %s', relname, attname, format_type(atttypid, atttypmod), attnotnull, attacl)
+    from pg_attribute join pg_class on pg_class.oid = attrelid
+    where relnamespace = to_regnamespace('app') and attnum > 0 and relkind = 'r'
+    union all
+    select format('constraint %s %s', conname, pg_get_constraintdef(oid))
+    from pg_constraint where connamespace = to_regnamespace('app')
+    union all
+    select format('policy %s', p) from pg_policies as p where schemaname = 'app'
+    union all
+    select format('trigger %s', pg_get_triggerdef(pg_trigger.oid))
+    from pg_trigger join pg_class on pg_class.oid = tgrelid
+    where relnamespace = to_regnamespace('app') and not tgisinternal
+    union all
+    select format('function %s %s', pg_get_functiondef(oid), proacl)
+    from pg_proc where pronamespace = to_regnamespace('app')
+    union all
+    select format('schema %s', nspacl) from pg_namespace where nspname = 'app'
+    order by line";
+
+async fn snapshot(connection: &mut PgConnection) -> Vec<String> {
+    let rows = sqlx::raw_sql(SNAPSHOT).fetch_all(connection).await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>(0)).collect()
+}
+
+/// The verify scripts in order.
+fn verify_scripts() -> Vec<(String, String)> {
+    let mut scripts: Vec<_> = std::fs::read_dir(migrations().join("verify"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, std::fs::read_to_string(entry.path()).unwrap())
+        })
+        .collect();
+    scripts.sort();
+    scripts
+}
+
+/// The names of the verify scripts that object.
+async fn objections(cluster: &Cluster) -> Vec<String> {
+    let mut names = Vec::new();
+    for (name, text) in verify_scripts() {
+        if cluster.script(SUPERUSER, &text).await.is_err() {
+            names.push(name);
+        }
+    }
+    names
+}
+
+async fn there_and_back(user: &str) {
+    let cluster = Cluster::start().await;
+    let mut connection = cluster.connect(user).await;
+    let migrator = migrator().await;
+
+    migrator.run(&mut connection).await.unwrap();
+    for (name, text) in verify_scripts() {
+        cluster.script(user, &text).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let first = snapshot(&mut connection).await;
+    assert!(first.iter().any(|line| line.starts_with("relation workspaces r t t")), "{first:#?}");
+
+    migrator.undo(&mut connection, 0).await.unwrap();
+    assert_eq!(snapshot(&mut connection).await, [""; 0]);
+    assert_eq!(objections(&cluster).await.len(), verify_scripts().len());
+
+    migrator.run(&mut connection).await.unwrap();
+    assert_eq!(objections(&cluster).await, [""; 0]);
+    assert_eq!(snapshot(&mut connection).await, first);
+}
+
+#[tokio::test]
+async fn a_superuser_migrates_there_and_back() {
+    there_and_back(SUPERUSER).await;
+}
+
+#[tokio::test]
+async fn a_role_that_is_no_superuser_migrates_there_and_back() {
+    there_and_back(DEPLOYER).await;
+}
+
+#[tokio::test]
+async fn every_migration_has_its_way_back_and_its_check() {
+    let scripts: Vec<_> = verify_scripts().into_iter().map(|(name, _)| name).collect();
+    let mut expected: Vec<_> = migrator()
+        .await
+        .iter()
+        .filter(|migration| migration.migration_type.is_up_migration())
+        .map(|migration| {
+            format!("{:04}_{}.sql", migration.version, migration.description.replace(' ', "_"))
+        })
+        .collect();
+    expected.sort();
+    assert_eq!(scripts, expected);
+    let ways_back = migrator()
+        .await
+        .iter()
+        .filter(|migration| migration.migration_type.is_down_migration())
+        .count();
+    assert_eq!(ways_back, expected.len());
+}
+
+#[tokio::test]
+async fn the_checks_notice_what_was_changed_by_hand() {
+    let cluster = Cluster::start().await;
+    cluster.migrate(DEPLOYER).await;
+    for (change, undo, script) in [
+        (
+            "alter role authenticator inherit",
+            "alter role authenticator noinherit",
+            "0001_roles.sql",
+        ),
+        (
+            "grant execute on function app.user_id() to public",
+            "revoke execute on function app.user_id() from public",
+            "0001_roles.sql",
+        ),
+        (
+            "grant atoms_owner to authenticator",
+            "revoke atoms_owner from authenticator",
+            "0001_roles.sql",
+        ),
+        (
+            "alter table app.memberships no force row level security",
+            "alter table app.memberships force row level security",
+            "0002_tenancy.sql",
+        ),
+        (
+            "create policy more on app.memberships to authenticated using (true)",
+            "drop policy more on app.memberships",
+            "0002_tenancy.sql",
+        ),
+        (
+            "grant update (created_by) on app.workspaces to authenticated",
+            "revoke update (created_by) on app.workspaces from authenticated",
+            "0003_workspaces.sql",
+        ),
+        (
+            "alter table app.workspaces disable trigger next_version",
+            "alter table app.workspaces enable trigger next_version",
+            "0003_workspaces.sql",
+        ),
+        (
+            "grant select (name) on app.oauth_clients to authenticated",
+            "revoke select (name) on app.oauth_clients from authenticated",
+            "0004_oauth_clients.sql",
+        ),
+        (
+            "grant delete on app.audit_events to atoms_service",
+            "revoke delete on app.audit_events from atoms_service",
+            "0005_audit_events.sql",
+        ),
+        (
+            "alter function app.provision_member(text, text, text, uuid) security invoker",
+            "alter function app.provision_member(text, text, text, uuid) security definer",
+            "0006_provisioning.sql",
+        ),
+    ] {
+        cluster.script(SUPERUSER, change).await.unwrap();
+        let objections = objections(&cluster).await;
+        assert!(objections.iter().any(|name| name == script), "{change}: {objections:?}");
+        cluster.script(SUPERUSER, undo).await.unwrap();
+    }
+    assert_eq!(objections(&cluster).await, [""; 0]);
+}
