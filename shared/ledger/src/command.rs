@@ -55,7 +55,9 @@ pub struct CreateSession {
     /// The upstream sign-in; the same one by the same client yields the same session.
     pub external_id: Option<String>,
     /// When the upstream proof was issued. A proof from before the end of the session that it
-    /// started cannot start another.
+    /// started cannot start another. Proofs carry whole seconds, rounded down, so one that was
+    /// issued within the second after the end is refused too: the safe side, and a proof of the
+    /// next second is accepted.
     pub authenticated_at: Millis,
     /// The key under which the first refresh token is minted.
     pub key_id: u8,
@@ -205,7 +207,9 @@ pub enum Inactive {
     Superseded,
 }
 
-/// Why a command was refused. Nothing changed, but for `Reuse`, which ends the session.
+/// Why a command was refused. Nothing changed but for a timeout that was noticed, and for `Reuse`,
+/// which ends the session. (A counter at its largest value cannot rotate: that, too, ends the
+/// session, and is `SessionEnded(Revoked)`.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Millis, SessionId};
@@ -19,7 +21,50 @@ pub struct Ledger {
 impl Ledger {
     /// The shape that this code writes. Older shapes are read; newer ones are refused.
     pub const SCHEMA: u16 = 1;
+
+    /// Ended sessions that one ledger remembers, whatever the policy says, so that the document
+    /// stays small. Beyond it those that ended first are forgotten. Their tokens stay refused (as
+    /// of an unknown session); only [`StaleProof`](crate::Refusal::StaleProof) loses its memory,
+    /// and upstream proofs live for minutes.
+    pub const MAX_ENDED: usize = 100;
+
+    /// Access tokens that can be revoked one by one at any time. A revocation must not be
+    /// forgotten, so the next one ends its whole session instead.
+    pub const MAX_REVOKED_TOKENS: usize = 256;
+
+    /// Whether nothing is remembered, so that the document need not be kept.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.revoked_tokens.is_empty()
+    }
+
+    /// A stored document in the shape of this code. Every document passes here before it is used.
+    ///
+    /// # Errors
+    /// [`UnsupportedSchema`] if newer code has written it: reading on would lose what that code
+    /// has added.
+    pub fn upgraded(self) -> Result<Self, UnsupportedSchema> {
+        match self.schema {
+            // Shape 0 is the document before its first write.
+            0 | Self::SCHEMA => Ok(Self { schema: Self::SCHEMA, ..self }),
+            found => Err(UnsupportedSchema { found }),
+        }
+    }
 }
+
+/// The document was written by newer code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnsupportedSchema {
+    /// The document's version.
+    pub found: u16,
+}
+
+impl fmt::Display for UnsupportedSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ledger schema {} is newer than {}", self.found, Ledger::SCHEMA)
+    }
+}
+
+impl std::error::Error for UnsupportedSchema {}
 
 /// One sign-in on one device by one client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +82,7 @@ pub struct Session {
     /// The device as the person would recognise it.
     pub device: Device,
     /// Identifies the upstream sign-in that this session came from, for idempotent creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
     /// When the session was created.
     pub created_at: Millis,
@@ -86,7 +132,7 @@ pub enum State {
     Active,
     /// The session's tokens are refused for ever.
     Ended {
-        /// Since when.
+        /// Since when. For a timeout this is when time ran out, not when somebody noticed.
         at: Millis,
         /// Why.
         reason: EndReason,
@@ -128,4 +174,65 @@ pub enum Usage {
     Direct,
     /// A resource server asks about the token: moves `last_seen_at` too, as the token is in use.
     Introspection,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::session;
+
+    #[test]
+    fn a_document_survives_json() {
+        let mut ended = session(2);
+        ended.external_id = Some("upstream".to_owned());
+        ended.subject.organization = Some("org".to_owned());
+        ended.subject.roles = vec!["admin".to_owned()];
+        ended.state = State::Ended { at: 7, reason: EndReason::AbsoluteTimeout };
+        let ledger = Ledger {
+            schema: Ledger::SCHEMA,
+            sessions: vec![session(1), ended],
+            revoked_tokens: vec![RevokedToken { jti: "j".to_owned(), expires_at: Millis::MAX }],
+        };
+        let text = serde_json::to_string(&ledger).unwrap();
+        assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger);
+    }
+
+    #[test]
+    fn a_document_without_optional_fields_is_read() {
+        assert_eq!(serde_json::from_str::<Ledger>("{}").unwrap(), Ledger::default());
+        let text = format!(
+            r#"{{"schema":1,"sessions":[{{"id":"{}","subject":{{"id":"user"}},"client_id":"app",
+            "scopes":["a","b"],"resources":["r1","r2"],"device":{{"label":"curl"}},
+            "created_at":1000000,"last_seen_at":1000000,"idle":1800000,"absolute_end":87400000,
+            "generation":0,"counter":0,"key_id":1,"rotated_at":1000000,"state":"active"}}]}}"#,
+            "01".repeat(16)
+        );
+        let ledger: Ledger = serde_json::from_str(&text).unwrap();
+        assert_eq!(ledger.sessions, vec![session(1)]);
+        assert!(ledger.revoked_tokens.is_empty());
+    }
+
+    #[test]
+    fn a_document_of_an_older_or_equal_schema_is_upgraded() {
+        for schema in [0, Ledger::SCHEMA] {
+            let ledger = Ledger { schema, sessions: vec![session(1)], ..Ledger::default() };
+            let upgraded = ledger.clone().upgraded().unwrap();
+            assert_eq!(upgraded, Ledger { schema: Ledger::SCHEMA, ..ledger });
+        }
+    }
+
+    #[test]
+    fn a_document_of_a_newer_schema_is_refused() {
+        let ledger = Ledger { schema: Ledger::SCHEMA + 1, ..Ledger::default() };
+        assert_eq!(ledger.upgraded(), Err(UnsupportedSchema { found: Ledger::SCHEMA + 1 }));
+    }
+
+    #[test]
+    fn a_ledger_is_empty_when_nothing_is_remembered() {
+        assert!(Ledger::default().is_empty());
+        assert!(Ledger { schema: Ledger::SCHEMA, ..Ledger::default() }.is_empty());
+        assert!(!Ledger { sessions: vec![session(1)], ..Ledger::default() }.is_empty());
+        let revoked_tokens = vec![RevokedToken { jti: "j".to_owned(), expires_at: 1 }];
+        assert!(!Ledger { revoked_tokens, ..Ledger::default() }.is_empty());
+    }
 }

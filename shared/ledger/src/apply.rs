@@ -1,0 +1,108 @@
+use crate::step::Step;
+use crate::{AuditEvent, Command, Ledger, Millis, Outcome, Policy};
+use crate::{checking, lifecycle, revocation, rotation};
+
+/// What a command did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The answer.
+    pub outcome: Outcome,
+    /// For the audit trail, in order.
+    pub events: Vec<AuditEvent>,
+    /// Whether the ledger is different now and must be written before the answer is given.
+    pub changed: bool,
+}
+
+/// Applies a command to a ledger: the only way a ledger changes. The same arguments give the same
+/// result, every command has an outcome, and a clock that goes back does no harm.
+///
+/// The ledger is one that came through [`Ledger::upgraded`], or a new one. `random` fills its
+/// argument with unpredictable bytes; it is called for the name of a new session only.
+pub fn apply(
+    ledger: &mut Ledger,
+    command: Command,
+    now: Millis,
+    policy: &Policy,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Applied {
+    let mut step = Step::new(now, policy);
+    let outcome = dispatch(ledger, command, &mut step, random);
+    if step.changed {
+        ledger.schema = Ledger::SCHEMA;
+        lifecycle::forget_surplus(ledger);
+    }
+    Applied { outcome, events: step.events, changed: step.changed }
+}
+
+fn dispatch(
+    ledger: &mut Ledger,
+    command: Command,
+    step: &mut Step<'_>,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Outcome {
+    match command {
+        Command::CreateSession(command) => lifecycle::create(ledger, command, step, random),
+        Command::Refresh(command) => rotation::refresh(ledger, &command, step),
+        Command::Check(command) => checking::check(ledger, &command, step),
+        Command::RevokeToken(command) => revocation::revoke_token(ledger, command, step),
+        Command::RevokeSession { session } => revocation::revoke_session(ledger, session, step),
+        Command::RevokeAll { except } => revocation::revoke_all(ledger, except, step),
+        Command::List => lifecycle::list(ledger, step),
+        Command::Sweep => lifecycle::sweep(ledger, step),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{NOW, id, ledger, refresh, run, session, sign_in};
+    use crate::{EndReason, Refusal, State};
+
+    #[test]
+    fn a_written_ledger_carries_the_current_schema() {
+        let mut ledger = Ledger::default();
+        run(&mut ledger, Command::List, NOW);
+        assert_eq!(ledger, Ledger::default());
+        run(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW);
+        assert_eq!(ledger.schema, Ledger::SCHEMA);
+    }
+
+    #[test]
+    fn the_sessions_that_ended_first_are_forgotten_beyond_the_bound() {
+        let mut ledger = ledger(&[200]);
+        for number in 0..Ledger::MAX_ENDED {
+            let mut ended = session(u8::try_from(number).unwrap());
+            let at = NOW + 1_000 - Millis::try_from(number).unwrap();
+            ended.state = State::Ended { at, reason: EndReason::Revoked };
+            ledger.sessions.push(ended);
+        }
+        run(&mut ledger, Command::RevokeSession { session: id(200) }, NOW + 2_000);
+        assert_eq!(ledger.sessions.len(), Ledger::MAX_ENDED);
+        let last = u8::try_from(Ledger::MAX_ENDED - 1).unwrap();
+        assert!(!ledger.sessions.iter().any(|session| session.id == id(last)));
+        assert!(ledger.sessions.iter().any(|session| session.id == id(200)));
+        let applied = run(&mut ledger, Command::Refresh(refresh(last, 0)), NOW + 2_000);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::UnknownSession));
+    }
+
+    #[test]
+    fn extreme_times_do_not_panic() {
+        for now in [0, 1, Millis::MAX - 1, Millis::MAX] {
+            let mut ledger = ledger(&[1, 2]);
+            ledger.sessions[1].last_seen_at = Millis::MAX;
+            ledger.sessions[1].rotated_at = Millis::MAX;
+            for command in [
+                Command::Refresh(refresh(1, 0)),
+                Command::Refresh(refresh(2, 0)),
+                Command::CreateSession(sign_in(Some("x"), Millis::MAX)),
+                Command::List,
+                Command::Sweep,
+                Command::RevokeAll { except: None },
+                Command::Sweep,
+            ] {
+                run(&mut ledger, command, now);
+                crate::next_due(&ledger, &Policy::default());
+            }
+        }
+    }
+}

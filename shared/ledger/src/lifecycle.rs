@@ -1,0 +1,392 @@
+use crate::session::narrowed;
+use crate::step::Step;
+use crate::{
+    AuditKind, CreateSession, EndReason, Ledger, Millis, OnLimit, Outcome, Policy, Refusal,
+    Session, SessionId, SessionView, State,
+};
+
+const OFFLINE_ACCESS: &str = "offline_access";
+
+/// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
+/// session, end of memory of an ended one, or expiry of a revoked token. `None`: never.
+pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
+    let sessions = ledger.sessions.iter().map(|session| match session.ended() {
+        None => session.deadline().0,
+        Some((at, _)) => at.saturating_add(policy.revocation_memory),
+    });
+    let tokens = ledger.revoked_tokens.iter().map(|token| token.expires_at);
+    sessions.chain(tokens).min()
+}
+
+/// See [`Command::CreateSession`](crate::Command::CreateSession).
+pub(crate) fn create(
+    ledger: &mut Ledger,
+    command: CreateSession,
+    step: &mut Step<'_>,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Outcome {
+    ledger.sessions.iter_mut().for_each(|session| step.expire(session));
+    if command.external_id.is_some() {
+        let same = |session: &Session| {
+            session.external_id == command.external_id && session.client_id == command.client_id
+        };
+        // Before the active session is looked for: a proof that the end of one session made
+        // worthless must not fetch the tokens of the next one either.
+        let ends = ledger.sessions.iter().filter(|session| same(session));
+        if ends.filter_map(Session::ended).any(|(at, _)| command.authenticated_at <= at) {
+            return Outcome::Refused(Refusal::StaleProof);
+        }
+        let mut active = ledger.sessions.iter_mut().filter(|session| session.is_active());
+        if let Some(session) = active.find(|session| same(session)) {
+            return repeat(session, &command, step);
+        }
+    }
+    if !make_room(ledger, step) {
+        return Outcome::Refused(Refusal::SessionLimit);
+    }
+    let mut name = [0; 16];
+    random(&mut name);
+    let session = begin(SessionId::from_bytes(name), command, step);
+    let issue = session.issue(session.scopes.clone(), session.resources.clone(), false);
+    ledger.sessions.push(session);
+    Outcome::Issued(issue)
+}
+
+/// See [`Command::List`](crate::Command::List).
+pub(crate) fn list(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
+    ledger.sessions.iter_mut().for_each(|session| step.expire(session));
+    let active = ledger.sessions.iter().filter(|session| session.is_active());
+    let mut views: Vec<SessionView> = active.map(view).collect();
+    views.sort_by_key(|view| std::cmp::Reverse((view.last_seen_at, view.created_at)));
+    Outcome::Sessions(views)
+}
+
+/// See [`Command::Sweep`](crate::Command::Sweep).
+pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
+    ledger.sessions.iter_mut().for_each(|session| step.expire(session));
+    let (sessions, tokens) = (ledger.sessions.len(), ledger.revoked_tokens.len());
+    let memory = step.policy.revocation_memory;
+    ledger.sessions.retain(|session| match session.ended() {
+        None => true,
+        Some((at, _)) => at.saturating_add(memory) > step.now,
+    });
+    ledger.revoked_tokens.retain(|token| token.expires_at > step.now);
+    step.changed |= (sessions, tokens) != (ledger.sessions.len(), ledger.revoked_tokens.len());
+    Outcome::Swept
+}
+
+/// Keeps the number of ended sessions at [`Ledger::MAX_ENDED`].
+pub(crate) fn forget_surplus(ledger: &mut Ledger) {
+    let ended = ledger.sessions.iter().filter(|session| !session.is_active()).count();
+    for _ in Ledger::MAX_ENDED..ended {
+        let ends = ledger.sessions.iter().enumerate();
+        let first = ends.filter_map(|(index, session)| Some((session.ended()?.0, index))).min();
+        if let Some((_, index)) = first {
+            ledger.sessions.remove(index);
+        }
+    }
+}
+
+/// The same sign-in once more: the tokens that its session has now.
+fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -> Outcome {
+    let Some(scopes) = narrowed(&session.scopes, &command.scopes) else {
+        return Outcome::Refused(Refusal::ScopeNotGranted);
+    };
+    let Some(resources) = narrowed(&session.resources, &command.resources) else {
+        return Outcome::Refused(Refusal::ResourceNotGranted);
+    };
+    step.touch(session);
+    Outcome::Issued(session.issue(scopes, resources, true))
+}
+
+/// Evicts until one more session fits; `false` if the policy denies the newcomer instead.
+fn make_room(ledger: &mut Ledger, step: &mut Step<'_>) -> bool {
+    let limit = usize::from(step.policy.max_sessions.max(1));
+    let active = ledger.sessions.iter_mut().filter(|session| session.is_active());
+    let mut active: Vec<&mut Session> = active.collect();
+    let surplus = (active.len() + 1).saturating_sub(limit);
+    if surplus > 0 && step.policy.on_limit == OnLimit::Deny {
+        return false;
+    }
+    active.sort_by_key(|session| (session.last_seen_at, session.created_at));
+    for session in active.into_iter().take(surplus) {
+        step.end(session, EndReason::Evicted);
+    }
+    true
+}
+
+fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session {
+    let policy = step.policy;
+    let (idle, absolute) = if command.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
+        (policy.offline_idle, policy.offline_absolute)
+    } else {
+        (policy.idle, policy.absolute)
+    };
+    let session = Session {
+        id,
+        subject: command.subject,
+        client_id: command.client_id,
+        scopes: command.scopes,
+        resources: command.resources,
+        device: command.device,
+        external_id: command.external_id,
+        created_at: step.now,
+        last_seen_at: step.now,
+        idle,
+        absolute_end: step.now.saturating_add(absolute),
+        generation: 0,
+        counter: 0,
+        key_id: command.key_id,
+        rotated_at: step.now,
+        state: State::Active,
+    };
+    step.changed = true;
+    step.tell(AuditKind::SessionCreated, &session);
+    session
+}
+
+fn view(session: &Session) -> SessionView {
+    SessionView {
+        id: session.id,
+        client_id: session.client_id.clone(),
+        device: session.device.clone(),
+        scopes: session.scopes.clone(),
+        created_at: session.created_at,
+        last_seen_at: session.last_seen_at,
+        idle_end: session.deadline().0,
+        absolute_end: session.absolute_end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{
+        MINUTE, NOW, id, kinds, ledger, refresh, run, run_by, session, sign_in, strings,
+    };
+    use crate::{Applied, Command, Issue, RevokedToken};
+
+    fn create(ledger: &mut Ledger, command: CreateSession, now: Millis) -> Applied {
+        run(ledger, Command::CreateSession(command), now)
+    }
+
+    fn issued(applied: &Applied) -> &Issue {
+        match &applied.outcome {
+            Outcome::Issued(issue) => issue,
+            other => panic!("not issued: {other:?}"),
+        }
+    }
+
+    fn ended(at: Millis) -> State {
+        State::Ended { at, reason: EndReason::Revoked }
+    }
+
+    #[test]
+    fn a_session_begins_at_counter_zero_with_the_times_of_the_policy() {
+        let mut ledger = Ledger::default();
+        let applied = create(&mut ledger, sign_in(Some("x"), NOW), NOW);
+        let expected = Session { external_id: Some("x".to_owned()), ..session(100) };
+        assert_eq!(ledger.sessions, [expected]);
+        let issue = issued(&applied);
+        assert_eq!((issue.session, issue.counter, issue.key_id), (id(100), 0, 1));
+        assert_eq!((issue.issued_at, issue.repeated), (NOW, false));
+        assert_eq!(kinds(&applied), [AuditKind::SessionCreated]);
+    }
+
+    #[test]
+    fn offline_access_has_its_own_times() {
+        let policy = Policy::default();
+        let mut ledger = Ledger::default();
+        let offline =
+            CreateSession { scopes: strings(&["a", "offline_access"]), ..sign_in(None, 0) };
+        create(&mut ledger, offline, NOW);
+        assert_eq!(ledger.sessions[0].idle, policy.offline_idle);
+        assert_eq!(ledger.sessions[0].absolute_end, NOW + policy.offline_absolute);
+    }
+
+    #[test]
+    fn the_same_sign_in_yields_the_same_session_at_its_current_counter() {
+        let mut ledger = Ledger::default();
+        let first = issued(&create(&mut ledger, sign_in(Some("x"), NOW), NOW)).clone();
+        let again = CreateSession { key_id: 9, ..sign_in(Some("x"), NOW) };
+        let applied = create(&mut ledger, again.clone(), NOW + 1);
+        assert_eq!(*issued(&applied), Issue { repeated: true, ..first });
+        assert!(!applied.changed && applied.events.is_empty());
+        let rotation = run(&mut ledger, Command::Refresh(refresh(100, 0)), NOW + 2);
+        let applied = create(&mut ledger, again, NOW + 2 + MINUTE);
+        assert_eq!(*issued(&applied), Issue { repeated: true, ..issued(&rotation).clone() });
+        assert_eq!(ledger.sessions[0].last_seen_at, NOW + 2 + MINUTE, "it counts as use");
+    }
+
+    #[test]
+    fn another_client_or_sign_in_or_none_yields_another_session() {
+        let mut ledger = Ledger::default();
+        let other = CreateSession { client_id: "other".to_owned(), ..sign_in(Some("x"), NOW) };
+        for command in [
+            sign_in(Some("x"), NOW),
+            other,
+            sign_in(Some("y"), NOW),
+            sign_in(None, NOW),
+            sign_in(None, NOW),
+        ] {
+            assert!(!issued(&create(&mut ledger, command, NOW)).repeated);
+        }
+        assert_eq!(ledger.sessions.len(), 5);
+    }
+
+    #[test]
+    fn a_repeated_sign_in_narrows_but_does_not_widen() {
+        let mut ledger = Ledger::default();
+        create(&mut ledger, sign_in(Some("x"), NOW), NOW);
+        let again = sign_in(Some("x"), NOW);
+        let narrow =
+            CreateSession { scopes: strings(&["b"]), resources: strings(&["r2"]), ..again.clone() };
+        let applied = create(&mut ledger, narrow, NOW);
+        assert_eq!(issued(&applied).scopes, strings(&["b"]));
+        assert_eq!(issued(&applied).resources, strings(&["r2"]));
+        let wide = CreateSession { scopes: strings(&["a", "c"]), ..again.clone() };
+        let refused = create(&mut ledger, wide, NOW + 2 * MINUTE);
+        assert_eq!(refused.outcome, Outcome::Refused(Refusal::ScopeNotGranted));
+        assert!(!refused.changed);
+        let wide = CreateSession { resources: strings(&["r3"]), ..again };
+        let refused = create(&mut ledger, wide, NOW + 2 * MINUTE);
+        assert_eq!(refused.outcome, Outcome::Refused(Refusal::ResourceNotGranted));
+        assert!(!refused.changed);
+    }
+
+    #[test]
+    fn a_proof_from_before_the_end_cannot_start_another_session() {
+        let mut ledger = Ledger::default();
+        create(&mut ledger, sign_in(Some("x"), NOW), NOW);
+        let end = NOW + 500;
+        run(&mut ledger, Command::RevokeSession { session: id(100) }, end);
+        for proof in [0, NOW, end] {
+            let applied = create(&mut ledger, sign_in(Some("x"), proof), end + 9);
+            assert_eq!(applied.outcome, Outcome::Refused(Refusal::StaleProof));
+            assert!(!applied.changed);
+        }
+        let applied = create(&mut ledger, sign_in(Some("x"), NOW + 1_000), end + 1_000);
+        assert!(!issued(&applied).repeated);
+    }
+
+    #[test]
+    fn a_proof_from_before_an_end_cannot_fetch_the_tokens_of_the_next_session() {
+        let mut ledger = ledger(&[1, 2]);
+        for session in &mut ledger.sessions {
+            session.external_id = Some("x".to_owned());
+        }
+        ledger.sessions[0].state = ended(NOW - 5);
+        let applied = create(&mut ledger, sign_in(Some("x"), NOW - 5), NOW);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::StaleProof));
+        let applied = create(&mut ledger, sign_in(Some("x"), NOW - 4), NOW);
+        assert_eq!(issued(&applied).session, id(2));
+    }
+
+    #[test]
+    fn a_proof_from_after_a_timeout_starts_a_session_also_if_nobody_noticed_the_timeout() {
+        let mut ledger = Ledger::default();
+        create(&mut ledger, sign_in(Some("x"), NOW), NOW);
+        let end = ledger.sessions[0].idle_end();
+        let stale = create(&mut ledger.clone(), sign_in(Some("x"), end), end + 100);
+        assert_eq!(stale.outcome, Outcome::Refused(Refusal::StaleProof));
+        assert_eq!(kinds(&stale), [AuditKind::SessionEnded(EndReason::IdleTimeout)]);
+        let applied = create(&mut ledger, sign_in(Some("x"), end + 1), end + 100);
+        assert!(!issued(&applied).repeated);
+        assert_eq!(ledger.sessions.len(), 2);
+    }
+
+    #[test]
+    fn the_longest_idle_session_is_evicted_at_the_limit() {
+        let policy = Policy { max_sessions: 3, ..Policy::default() };
+        let mut ledger = ledger(&[1, 2, 3]);
+        ledger.sessions[1].last_seen_at = NOW - 1;
+        let applied = run_by(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW, &policy);
+        let expected = [AuditKind::SessionEnded(EndReason::Evicted), AuditKind::SessionCreated];
+        assert_eq!(kinds(&applied), expected);
+        assert_eq!(ledger.sessions[1].ended(), Some((NOW, EndReason::Evicted)));
+        assert_eq!(ledger.sessions.iter().filter(|session| session.is_active()).count(), 3);
+    }
+
+    #[test]
+    fn a_lowered_limit_evicts_several_and_zero_means_one() {
+        let policy = Policy { max_sessions: 0, ..Policy::default() };
+        let mut ledger = ledger(&[1, 2, 3]);
+        run_by(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW, &policy);
+        let active: Vec<_> = ledger.sessions.iter().map(Session::is_active).collect();
+        assert_eq!(active, [false, false, false, true]);
+    }
+
+    #[test]
+    fn the_newcomer_is_denied_at_the_limit_if_the_policy_says_so() {
+        let policy = Policy { max_sessions: 2, on_limit: OnLimit::Deny, ..Policy::default() };
+        let mut ledger = ledger(&[1, 2]);
+        let command = Command::CreateSession(sign_in(None, NOW));
+        let applied = run_by(&mut ledger, command.clone(), NOW, &policy);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::SessionLimit));
+        assert!(!applied.changed && applied.events.is_empty());
+        ledger.sessions[0].state = ended(NOW);
+        assert!(!issued(&run_by(&mut ledger, command, NOW, &policy)).repeated);
+    }
+
+    #[test]
+    fn timed_out_sessions_do_not_count_towards_the_limit() {
+        let policy = Policy { max_sessions: 1, on_limit: OnLimit::Deny, ..Policy::default() };
+        let mut ledger = ledger(&[1]);
+        let end = ledger.sessions[0].idle_end();
+        let command = Command::CreateSession(sign_in(None, end));
+        assert!(!issued(&run_by(&mut ledger, command, end, &policy)).repeated);
+    }
+
+    #[test]
+    fn the_list_shows_active_sessions_the_most_recently_used_first() {
+        let mut ledger = ledger(&[1, 2, 3, 4, 5]);
+        ledger.sessions[1].last_seen_at = NOW + 5;
+        ledger.sessions[2].created_at = NOW + 1;
+        ledger.sessions[3].state = ended(NOW);
+        ledger.sessions[4].absolute_end = NOW + 6;
+        let applied = run(&mut ledger, Command::List, NOW + 6);
+        let Outcome::Sessions(views) = &applied.outcome else { panic!("a list") };
+        let names: Vec<_> = views.iter().map(|view| view.id).collect();
+        assert_eq!(names, [id(2), id(3), id(1)]);
+        assert_eq!(views[0].idle_end, NOW + 5 + ledger.sessions[1].idle);
+        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::AbsoluteTimeout)]);
+        assert!(!run(&mut ledger, Command::List, NOW + 6).changed);
+    }
+
+    #[test]
+    fn a_sweep_ends_what_timed_out_and_forgets_what_is_past_memory() {
+        let memory = Policy::default().revocation_memory;
+        let mut ledger = ledger(&[1, 2, 3]);
+        for session in &mut ledger.sessions {
+            session.idle = 2 * memory;
+            session.absolute_end = NOW + 2 * memory;
+        }
+        ledger.sessions[1].state = ended(NOW);
+        ledger.sessions[2].absolute_end = NOW + memory;
+        for (jti, expires_at) in [("a", NOW + memory), ("b", NOW + memory + 1)] {
+            ledger.revoked_tokens.push(RevokedToken { jti: jti.to_owned(), expires_at });
+        }
+        assert!(!run(&mut ledger.clone(), Command::Sweep, NOW + memory - 1).changed);
+        let applied = run(&mut ledger, Command::Sweep, NOW + memory);
+        assert_eq!(applied.outcome, Outcome::Swept);
+        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::AbsoluteTimeout)]);
+        let names: Vec<_> = ledger.sessions.iter().map(|session| session.id).collect();
+        assert_eq!(names, [id(1), id(3)]);
+        assert_eq!(ledger.revoked_tokens.len(), 1);
+    }
+
+    #[test]
+    fn the_next_sweep_is_due_at_the_earliest_of_all_ends() {
+        let policy = Policy::default();
+        assert_eq!(next_due(&Ledger::default(), &policy), None);
+        let mut ledger = ledger(&[1, 2]);
+        ledger.sessions[1].absolute_end = NOW + 50;
+        assert_eq!(next_due(&ledger, &policy), Some(NOW + 50));
+        ledger.revoked_tokens.push(RevokedToken { jti: "j".to_owned(), expires_at: NOW + 40 });
+        assert_eq!(next_due(&ledger, &policy), Some(NOW + 40));
+        let mut ledger = Ledger { sessions: vec![session(1)], ..Ledger::default() };
+        ledger.sessions[0].state = ended(NOW + 30);
+        let due = NOW + 30 + policy.revocation_memory;
+        assert_eq!(next_due(&ledger, &policy), Some(due));
+    }
+}

@@ -1,0 +1,281 @@
+use crate::session::{Place, narrowed};
+use crate::step::Step;
+use crate::{AuditKind, EndReason, Ledger, Outcome, Refresh, Refusal, Session};
+
+/// See [`Command::Refresh`](crate::Command::Refresh). Client, end, scope and resource are judged
+/// before the token's place, so that none of them can be learned by, or cost, a rotation.
+pub(crate) fn refresh(ledger: &mut Ledger, command: &Refresh, step: &mut Step<'_>) -> Outcome {
+    let Some(session) = ledger.find(command.session) else {
+        return Outcome::Refused(Refusal::UnknownSession);
+    };
+    if session.client_id != command.client_id {
+        return Outcome::Refused(Refusal::ForeignClient);
+    }
+    step.expire(session);
+    if let Some((_, reason)) = session.ended() {
+        return Outcome::Refused(Refusal::SessionEnded(reason));
+    }
+    let Some(scopes) = within(&session.scopes, command.scopes.as_deref()) else {
+        return Outcome::Refused(Refusal::ScopeNotGranted);
+    };
+    let Some(resources) = within(&session.resources, command.resources.as_deref()) else {
+        return Outcome::Refused(Refusal::ResourceNotGranted);
+    };
+    match turn(session, command, step) {
+        Ok(repeated) => Outcome::Issued(session.issue(scopes, resources, repeated)),
+        Err(refusal) => Outcome::Refused(refusal),
+    }
+}
+
+fn within(granted: &[String], asked: Option<&[String]>) -> Option<Vec<String>> {
+    asked.map_or_else(|| Some(granted.to_vec()), |asked| narrowed(granted, asked))
+}
+
+/// Brings the session to the counter that answers the presented token; says whether it had been
+/// there before.
+fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Refusal> {
+    match session.place(command.generation, command.counter) {
+        Place::Current => rotate(session, command.key_id, step),
+        Place::Previous if session.in_grace(step.now, step.policy.grace) => {
+            step.touch(session);
+            step.tell(AuditKind::TokenReplayed, session);
+            Ok(true)
+        }
+        Place::Previous | Place::Older => {
+            step.end(session, EndReason::Reuse);
+            Err(Refusal::Reuse)
+        }
+        Place::Ahead => {
+            // Only we can have minted it, so the store has lost a write: catch up with it.
+            session.generation = command.generation;
+            session.counter = command.counter;
+            step.changed = true;
+            step.tell(AuditKind::Rollback, session);
+            rotate(session, command.key_id, step)
+        }
+    }
+}
+
+fn rotate(session: &mut Session, key_id: u8, step: &mut Step<'_>) -> Result<bool, Refusal> {
+    let Some(next) = session.counter.checked_add(1) else {
+        // A counter that wraps would revive the oldest token.
+        step.end(session, EndReason::Revoked);
+        return Err(Refusal::SessionEnded(EndReason::Revoked));
+    };
+    session.counter = next;
+    session.key_id = key_id;
+    session.rotated_at = step.now;
+    session.last_seen_at = step.now;
+    step.changed = true;
+    step.tell(AuditKind::TokenRotated, session);
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{MINUTE, NOW, id, kinds, ledger, refresh, run, strings};
+    use crate::{Applied, Command, Issue, Millis, Policy, State};
+
+    fn at(ledger: &mut Ledger, command: &Refresh, now: Millis) -> Applied {
+        run(ledger, Command::Refresh(command.clone()), now)
+    }
+
+    fn issued(applied: &Applied) -> &Issue {
+        match &applied.outcome {
+            Outcome::Issued(issue) => issue,
+            other => panic!("not issued: {other:?}"),
+        }
+    }
+
+    fn refused_without_effect(command: &Refresh, refusal: Refusal) {
+        let mut ledger = ledger(&[1, 2]);
+        ledger.sessions[0].counter = 5;
+        for counter in [0, 4, 5, 6] {
+            let before = ledger.clone();
+            let applied = at(&mut ledger, &Refresh { counter, ..command.clone() }, NOW + 1);
+            assert_eq!(applied.outcome, Outcome::Refused(refusal));
+            assert_eq!(ledger, before);
+            assert!(applied.events.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_current_token_rotates() {
+        let mut ledger = ledger(&[1, 2]);
+        let other = ledger.sessions[1].clone();
+        let applied = at(&mut ledger, &refresh(1, 0), NOW + 7);
+        let issue = issued(&applied);
+        assert_eq!((issue.session, issue.generation, issue.counter), (id(1), 0, 1));
+        assert_eq!((issue.key_id, issue.issued_at, issue.repeated), (2, NOW + 7, false));
+        assert_eq!(issue.scopes, strings(&["a", "b"]));
+        assert_eq!(issue.resources, strings(&["r1", "r2"]));
+        assert_eq!(kinds(&applied), [AuditKind::TokenRotated]);
+        let session = &ledger.sessions[0];
+        assert_eq!((session.rotated_at, session.last_seen_at), (NOW + 7, NOW + 7));
+        assert_eq!(issue.absolute_end, session.absolute_end);
+        assert_eq!(ledger.sessions[1], other);
+    }
+
+    #[test]
+    fn the_previous_token_within_grace_gets_the_same_successor() {
+        let grace = Policy::default().grace;
+        let mut ledger = ledger(&[1]);
+        let first = issued(&at(&mut ledger, &refresh(1, 0), NOW + 7)).clone();
+        for after in [0, 1, MINUTE, grace - 1] {
+            let again = Refresh { key_id: 9, ..refresh(1, 0) };
+            let applied = at(&mut ledger, &again, NOW + 7 + after);
+            assert_eq!(*issued(&applied), Issue { repeated: true, ..first.clone() });
+            assert_eq!(kinds(&applied), [AuditKind::TokenReplayed]);
+            assert_eq!(ledger.sessions[0].rotated_at, NOW + 7);
+        }
+    }
+
+    #[test]
+    fn the_previous_token_at_the_end_of_grace_is_reuse() {
+        let grace = Policy::default().grace;
+        let mut ledger = ledger(&[1, 2]);
+        let other = ledger.sessions[1].clone();
+        at(&mut ledger, &refresh(1, 0), NOW);
+        at(&mut ledger, &refresh(1, 0), NOW + grace - 1);
+        let applied = at(&mut ledger, &refresh(1, 0), NOW + grace);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::Reuse));
+        assert_eq!(kinds(&applied), [AuditKind::ReuseDetected]);
+        let ended = State::Ended { at: NOW + grace, reason: EndReason::Reuse };
+        assert_eq!(ledger.sessions[0].state, ended);
+        assert_eq!(ledger.sessions[1], other);
+        let applied = at(&mut ledger, &refresh(1, 1), NOW + grace);
+        let ended = Refusal::SessionEnded(EndReason::Reuse);
+        assert_eq!(applied.outcome, Outcome::Refused(ended));
+    }
+
+    #[test]
+    fn a_token_older_than_the_previous_one_is_reuse_at_once() {
+        let mut ledger = ledger(&[1]);
+        at(&mut ledger, &refresh(1, 0), NOW);
+        at(&mut ledger, &refresh(1, 1), NOW);
+        let applied = at(&mut ledger, &refresh(1, 0), NOW);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::Reuse));
+        assert!(!ledger.sessions[0].is_active());
+    }
+
+    #[test]
+    fn a_token_of_an_older_generation_is_reuse() {
+        let mut ledger = ledger(&[1]);
+        (ledger.sessions[0].generation, ledger.sessions[0].counter) = (1, 5);
+        let applied = at(&mut ledger, &refresh(1, 5), NOW);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::Reuse));
+    }
+
+    #[test]
+    fn a_rotation_in_the_future_is_still_in_grace() {
+        let mut ledger = ledger(&[1]);
+        at(&mut ledger, &refresh(1, 0), NOW);
+        let applied = at(&mut ledger, &refresh(1, 0), NOW - 500_000);
+        assert!(issued(&applied).repeated);
+        assert_eq!(ledger.sessions[0].last_seen_at, NOW);
+    }
+
+    #[test]
+    fn a_replay_counts_as_use() {
+        let mut ledger = ledger(&[1]);
+        at(&mut ledger, &refresh(1, 0), NOW);
+        assert!(!at(&mut ledger, &refresh(1, 0), NOW + MINUTE - 1).changed);
+        assert!(at(&mut ledger, &refresh(1, 0), NOW + MINUTE).changed);
+        assert_eq!(ledger.sessions[0].last_seen_at, NOW + MINUTE);
+    }
+
+    #[test]
+    fn a_token_ahead_of_the_ledger_moves_it_forward() {
+        let mut ledger = ledger(&[1]);
+        ledger.sessions[0].counter = 3;
+        let ahead = Refresh { generation: 1, ..refresh(1, 2) };
+        let applied = at(&mut ledger, &ahead, NOW + 5);
+        let issue = issued(&applied);
+        assert_eq!((issue.generation, issue.counter, issue.repeated), (1, 3, false));
+        assert_eq!(kinds(&applied), [AuditKind::Rollback, AuditKind::TokenRotated]);
+        assert!(issued(&at(&mut ledger, &ahead, NOW + 6)).repeated);
+    }
+
+    #[test]
+    fn a_token_ahead_of_an_ended_session_is_refused() {
+        let mut ledger = ledger(&[1]);
+        ledger.sessions[0].state = State::Ended { at: NOW, reason: EndReason::Revoked };
+        let applied = at(&mut ledger, &refresh(1, 9), NOW);
+        let ended = Refusal::SessionEnded(EndReason::Revoked);
+        assert_eq!(applied.outcome, Outcome::Refused(ended));
+        assert!(!applied.changed && applied.events.is_empty());
+    }
+
+    #[test]
+    fn the_last_counter_ends_the_session_and_does_not_wrap() {
+        for stored in [u32::MAX, 0] {
+            let mut ledger = ledger(&[1]);
+            ledger.sessions[0].counter = stored;
+            let applied = at(&mut ledger, &refresh(1, u32::MAX), NOW);
+            let ended = Refusal::SessionEnded(EndReason::Revoked);
+            assert_eq!(applied.outcome, Outcome::Refused(ended));
+            assert_eq!(ledger.sessions[0].ended(), Some((NOW, EndReason::Revoked)));
+        }
+    }
+
+    #[test]
+    fn an_unknown_session_is_refused_without_effect() {
+        refused_without_effect(&refresh(9, 0), Refusal::UnknownSession);
+    }
+
+    #[test]
+    fn a_foreign_client_is_refused_without_effect() {
+        let command = Refresh {
+            client_id: "other".to_owned(),
+            scopes: Some(strings(&["z"])),
+            ..refresh(1, 0)
+        };
+        refused_without_effect(&command, Refusal::ForeignClient);
+        let mut ledger = ledger(&[1]);
+        let applied = at(&mut ledger, &command, Millis::MAX);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::ForeignClient));
+        assert!(!applied.changed, "not even a timeout is noticed");
+    }
+
+    #[test]
+    fn a_scope_beyond_the_grant_is_refused_without_effect_in_every_path() {
+        let command = Refresh { scopes: Some(strings(&["a", "c"])), ..refresh(1, 0) };
+        refused_without_effect(&command, Refusal::ScopeNotGranted);
+    }
+
+    #[test]
+    fn a_resource_beyond_the_grant_is_refused_without_effect_in_every_path() {
+        let command = Refresh { resources: Some(strings(&["r3"])), ..refresh(1, 0) };
+        refused_without_effect(&command, Refusal::ResourceNotGranted);
+    }
+
+    #[test]
+    fn a_refresh_narrows_its_access_token_and_not_the_grant() {
+        let mut ledger = ledger(&[1]);
+        let narrow = Refresh {
+            scopes: Some(strings(&["b"])),
+            resources: Some(strings(&["r1"])),
+            ..refresh(1, 0)
+        };
+        let applied = at(&mut ledger, &narrow, NOW);
+        assert_eq!(issued(&applied).scopes, strings(&["b"]));
+        assert_eq!(issued(&applied).resources, strings(&["r1"]));
+        let applied = at(&mut ledger, &refresh(1, 1), NOW);
+        assert_eq!(issued(&applied).scopes, strings(&["a", "b"]));
+        assert_eq!(issued(&applied).resources, strings(&["r1", "r2"]));
+    }
+
+    #[test]
+    fn a_timed_out_session_is_ended_and_refused() {
+        let mut ledger = ledger(&[1]);
+        let end = ledger.sessions[0].idle_end();
+        let applied = at(&mut ledger, &refresh(1, 0), end);
+        let refusal = Refusal::SessionEnded(EndReason::IdleTimeout);
+        assert_eq!(applied.outcome, Outcome::Refused(refusal));
+        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::IdleTimeout)]);
+        let applied = at(&mut ledger, &refresh(1, 0), end - 1);
+        assert_eq!(applied.outcome, Outcome::Refused(refusal), "also when the clock goes back");
+        assert!(applied.events.is_empty());
+    }
+}

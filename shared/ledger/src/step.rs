@@ -1,0 +1,151 @@
+use crate::{AuditEvent, AuditKind, EndReason, Millis, Policy, Session, State};
+
+/// `last_seen_at` is written at most once in this time, so that a read mostly stays a read.
+const SEEN_RESOLUTION: Millis = 60_000;
+
+/// The smallest part of the idle time that is written, so that a short idle time is not cut
+/// shorter by the resolution: one minute in thirty.
+const SEEN_PART_OF_IDLE: Millis = 30;
+
+/// One command on its way through the ledger: what it is judged by, and what it leaves behind.
+/// Whatever changes a session says so here.
+pub(crate) struct Step<'a> {
+    pub(crate) now: Millis,
+    pub(crate) policy: &'a Policy,
+    pub(crate) events: Vec<AuditEvent>,
+    pub(crate) changed: bool,
+}
+
+impl<'a> Step<'a> {
+    pub(crate) fn new(now: Millis, policy: &'a Policy) -> Self {
+        Self { now, policy, events: Vec::new(), changed: false }
+    }
+
+    /// Ends the session if its time is up. Every command does this to a session before it looks
+    /// at its state.
+    pub(crate) fn expire(&mut self, session: &mut Session) {
+        let (deadline, reason) = session.deadline();
+        if session.is_active() && self.now >= deadline {
+            // The true end, not the time of this command: a sign-in between the two must be able
+            // to start the next session.
+            self.end_at(session, deadline, reason);
+        }
+    }
+
+    /// Ends an active session now.
+    pub(crate) fn end(&mut self, session: &mut Session, reason: EndReason) {
+        self.end_at(session, self.now, reason);
+    }
+
+    /// Notes that the session is in use.
+    pub(crate) fn touch(&mut self, session: &mut Session) {
+        let resolution = SEEN_RESOLUTION.min(session.idle / SEEN_PART_OF_IDLE);
+        if self.now > session.last_seen_at
+            && self.now >= session.last_seen_at.saturating_add(resolution)
+        {
+            session.last_seen_at = self.now;
+            self.changed = true;
+        }
+    }
+
+    /// Adds to the audit trail.
+    pub(crate) fn tell(&mut self, kind: AuditKind, session: &Session) {
+        self.tell_at(self.now, kind, session);
+    }
+
+    fn end_at(&mut self, session: &mut Session, at: Millis, reason: EndReason) {
+        session.state = State::Ended { at, reason };
+        self.changed = true;
+        let kind = match reason {
+            EndReason::Reuse => AuditKind::ReuseDetected,
+            _ => AuditKind::SessionEnded(reason),
+        };
+        self.tell_at(at, kind, session);
+    }
+
+    fn tell_at(&mut self, at: Millis, kind: AuditKind, session: &Session) {
+        let client_id = session.client_id.clone();
+        self.events.push(AuditEvent { kind, at, session: session.id, client_id });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{NOW, session};
+
+    #[test]
+    fn use_is_noted_at_most_once_a_minute() {
+        let policy = Policy::default();
+        let mut session = session(1);
+        for (after, noted) in [(0, false), (59_999, false), (60_000, true)] {
+            let mut step = Step::new(NOW + after, &policy);
+            step.touch(&mut session);
+            assert_eq!(step.changed, noted, "{after}");
+        }
+        assert_eq!(session.last_seen_at, NOW + 60_000);
+    }
+
+    #[test]
+    fn a_short_idle_time_is_kept_alive_by_use() {
+        let policy = Policy::default();
+        let mut session = session(1);
+        session.idle = 3_000;
+        for (after, noted) in [(99, false), (100, true)] {
+            let mut step = Step::new(NOW + after, &policy);
+            step.touch(&mut session);
+            assert_eq!(step.changed, noted, "{after}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_went_back_notes_no_use() {
+        let policy = Policy::default();
+        for idle in [0, 1, 1_800_000] {
+            let mut session = session(1);
+            session.idle = idle;
+            let mut step = Step::new(NOW - 1, &policy);
+            step.touch(&mut session);
+            assert_eq!((session.last_seen_at, step.changed), (NOW, false));
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_dated_when_time_ran_out() {
+        let policy = Policy::default();
+        let mut session = session(1);
+        let end = NOW + session.idle;
+        let mut step = Step::new(end - 1, &policy);
+        step.expire(&mut session);
+        assert!(session.is_active() && !step.changed && step.events.is_empty());
+        let mut step = Step::new(end + 9, &policy);
+        step.expire(&mut session);
+        assert_eq!(session.state, State::Ended { at: end, reason: EndReason::IdleTimeout });
+        assert!(step.changed);
+        assert_eq!(step.events.len(), 1);
+        assert_eq!(step.events[0].at, end);
+        assert_eq!(step.events[0].kind, AuditKind::SessionEnded(EndReason::IdleTimeout));
+    }
+
+    #[test]
+    fn the_absolute_end_holds_for_a_session_in_use() {
+        let policy = Policy::default();
+        let mut session = session(1);
+        let end = session.absolute_end;
+        session.last_seen_at = end - 1;
+        let mut step = Step::new(end, &policy);
+        step.expire(&mut session);
+        assert_eq!(session.ended(), Some((end, EndReason::AbsoluteTimeout)));
+    }
+
+    #[test]
+    fn an_ended_session_does_not_end_again() {
+        let policy = Policy::default();
+        let mut session = session(1);
+        session.state = State::Ended { at: 1, reason: EndReason::Revoked };
+        let mut step = Step::new(Millis::MAX, &policy);
+        step.expire(&mut session);
+        assert_eq!(session.ended(), Some((1, EndReason::Revoked)));
+        assert!(!step.changed && step.events.is_empty());
+    }
+}

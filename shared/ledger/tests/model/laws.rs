@@ -1,0 +1,230 @@
+//! What holds for every command, whatever the model says.
+
+use std::collections::BTreeSet;
+
+use ledger::{
+    Applied, AuditKind, Command, EndReason, Issue, Ledger, Millis, Outcome, Policy, Refresh,
+    Refusal, Session, SessionId, State, next_due,
+};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+
+use crate::{Token, run};
+
+/// One command and what it did.
+pub(crate) struct Scene<'a> {
+    pub(crate) command: &'a Command,
+    pub(crate) before: &'a Ledger,
+    pub(crate) after: &'a Ledger,
+    pub(crate) applied: &'a Applied,
+    pub(crate) now: Millis,
+    pub(crate) policy: &'a Policy,
+    pub(crate) names: u64,
+}
+
+pub(crate) fn hold(scene: &Scene<'_>) -> TestCaseResult {
+    is_deterministic(scene)?;
+    tells_the_truth(scene)?;
+    the_dead_stay_dead(scene)?;
+    strangers_change_nothing(scene)?;
+    refusals_change_nothing(scene)?;
+    reuse_ends_its_session_only(scene)?;
+    replays_converge_and_extend_nothing(scene)?;
+    the_limit_holds(scene)?;
+    sweeps_when_due(scene)?;
+    survives_storage(scene)
+}
+
+/// Of all tokens ever issued for a session and not ahead of the ledger, at most one advances it,
+/// and all that get an answer get the same one.
+pub(crate) fn one_live_counter(
+    ledger: &Ledger,
+    tokens: &[Token],
+    now: Millis,
+    policy: &Policy,
+) -> TestCaseResult {
+    for session in &ledger.sessions {
+        let (mut advancing, mut replaying) = (BTreeSet::new(), BTreeSet::new());
+        let held = (session.generation, session.counter);
+        let own = tokens.iter().filter(|token| token.session == session.id);
+        for token in own.filter(|token| (token.generation, token.counter) <= held) {
+            let command = Command::Refresh(Refresh {
+                session: session.id,
+                generation: token.generation,
+                counter: token.counter,
+                client_id: session.client_id.clone(),
+                scopes: None,
+                resources: None,
+                key_id: 0,
+            });
+            let applied = run(&mut ledger.clone(), &command, now, policy, 0);
+            match applied.outcome {
+                Outcome::Issued(issue) if issue.repeated => {
+                    prop_assert_eq!((issue.generation, issue.counter), held);
+                    replaying.insert((token.generation, token.counter));
+                }
+                Outcome::Issued(_) => {
+                    advancing.insert((token.generation, token.counter));
+                }
+                _ => {}
+            }
+        }
+        prop_assert!(advancing.len() <= 1 && replaying.len() <= 1);
+        if session.state != State::Active {
+            prop_assert!(advancing.is_empty() && replaying.is_empty());
+        }
+    }
+    Ok(())
+}
+
+fn is_deterministic(scene: &Scene<'_>) -> TestCaseResult {
+    let mut again = scene.before.clone();
+    let applied = run(&mut again, scene.command, scene.now, scene.policy, scene.names);
+    prop_assert_eq!(&applied, scene.applied);
+    prop_assert_eq!(&again, scene.after);
+    Ok(())
+}
+
+fn tells_the_truth(scene: &Scene<'_>) -> TestCaseResult {
+    prop_assert_eq!(scene.applied.changed, scene.before != scene.after);
+    let silent = [AuditKind::TokenReplayed];
+    let loud = scene.applied.events.iter().any(|event| !silent.contains(&event.kind));
+    prop_assert!(scene.applied.changed || !loud, "an event without a change");
+    Ok(())
+}
+
+fn the_dead_stay_dead(scene: &Scene<'_>) -> TestCaseResult {
+    for before in &scene.before.sessions {
+        let Some(after) = find(scene.after, before.id) else {
+            let forgotten = matches!(scene.command, Command::Sweep);
+            prop_assert!(forgotten, "only a sweep forgets (far from the bound)");
+            continue;
+        };
+        prop_assert_eq!(after.absolute_end, before.absolute_end);
+        prop_assert!((after.generation, after.counter) >= (before.generation, before.counter));
+        if before.state != State::Active {
+            prop_assert_eq!(after, before);
+        }
+    }
+    Ok(())
+}
+
+fn strangers_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
+    let session = match scene.command {
+        Command::Refresh(command) => command.session,
+        Command::Check(command) => command.session,
+        Command::RevokeToken(command) => command.session,
+        Command::RevokeSession { session } => *session,
+        _ => return Ok(()),
+    };
+    if find(scene.before, session).is_none() {
+        prop_assert_eq!(scene.before, scene.after);
+        prop_assert!(scene.applied.events.is_empty());
+    }
+    Ok(())
+}
+
+fn refusals_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
+    let Outcome::Refused(refusal) = scene.applied.outcome else { return Ok(()) };
+    if refusal == Refusal::ForeignClient {
+        prop_assert_eq!(scene.before, scene.after);
+    }
+    if refusal != Refusal::Reuse {
+        prop_assert_eq!(&with_timeouts_of(scene), scene.after);
+    }
+    Ok(())
+}
+
+fn reuse_ends_its_session_only(scene: &Scene<'_>) -> TestCaseResult {
+    let reused = scene.applied.outcome == Outcome::Refused(Refusal::Reuse);
+    let told = scene.applied.events.iter().any(|event| event.kind == AuditKind::ReuseDetected);
+    prop_assert_eq!(reused, told);
+    let Command::Refresh(command) = scene.command else {
+        prop_assert!(!reused);
+        return Ok(());
+    };
+    if reused {
+        let mut expected = scene.before.clone();
+        for session in expected.sessions.iter_mut().filter(|one| one.id == command.session) {
+            session.state = State::Ended { at: scene.now, reason: EndReason::Reuse };
+        }
+        prop_assert_eq!(&expected, scene.after);
+    }
+    Ok(())
+}
+
+/// A refresh that was answered gets the same answer until the grace is over, and being answered
+/// does not prolong the grace.
+fn replays_converge_and_extend_nothing(scene: &Scene<'_>) -> TestCaseResult {
+    let Command::Refresh(_) = scene.command else { return Ok(()) };
+    let Outcome::Issued(issue) = &scene.applied.outcome else { return Ok(()) };
+    let end = issue.issued_at + scene.policy.grace;
+    let mut ledger = scene.after.clone();
+    for now in [scene.now, end.saturating_sub(1)] {
+        if now >= end || times_out(&ledger, issue.session, now) {
+            continue;
+        }
+        let again = run(&mut ledger, scene.command, now, scene.policy, 0);
+        let same = Outcome::Issued(Issue { repeated: true, ..issue.clone() });
+        prop_assert_eq!(again.outcome, same);
+    }
+    if !times_out(&ledger, issue.session, end) {
+        let late = run(&mut ledger, scene.command, end, scene.policy, 0);
+        prop_assert_eq!(late.outcome, Outcome::Refused(Refusal::Reuse));
+    }
+    Ok(())
+}
+
+fn the_limit_holds(scene: &Scene<'_>) -> TestCaseResult {
+    let sessions = scene.after.sessions.iter();
+    let active = sessions.filter(|session| session.state == State::Active).count();
+    prop_assert!(active <= usize::from(scene.policy.max_sessions.max(1)));
+    Ok(())
+}
+
+fn sweeps_when_due(scene: &Scene<'_>) -> TestCaseResult {
+    let Some(due) = next_due(scene.after, scene.policy) else {
+        prop_assert!(scene.after.is_empty());
+        return Ok(());
+    };
+    for (now, work) in [(due - 1, false), (due, true)] {
+        let swept = run(&mut scene.after.clone(), &Command::Sweep, now, scene.policy, 0);
+        prop_assert_eq!(swept.changed, work);
+    }
+    Ok(())
+}
+
+fn survives_storage(scene: &Scene<'_>) -> TestCaseResult {
+    let text = serde_json::to_string(scene.after).expect("a ledger is JSON");
+    let read: Ledger = serde_json::from_str(&text).expect("what was written can be read");
+    prop_assert_eq!(&read, scene.after);
+    if scene.applied.changed {
+        prop_assert_eq!(read.clone().upgraded(), Ok(read));
+    }
+    Ok(())
+}
+
+/// The ledger before, with those timeouts that the one after shows.
+fn with_timeouts_of(scene: &Scene<'_>) -> Ledger {
+    let mut ledger = scene.before.clone();
+    for session in &mut ledger.sessions {
+        let after = find(scene.after, session.id).map(|after| after.state.clone());
+        if let Some(State::Ended { at, reason }) = after
+            && session.state == State::Active
+            && matches!(reason, EndReason::IdleTimeout | EndReason::AbsoluteTimeout)
+            && at <= scene.now
+        {
+            session.state = State::Ended { at, reason };
+        }
+    }
+    ledger
+}
+
+fn times_out(ledger: &Ledger, id: SessionId, now: Millis) -> bool {
+    find(ledger, id)
+        .is_none_or(|session| now >= session.absolute_end.min(session.last_seen_at + session.idle))
+}
+
+fn find(ledger: &Ledger, id: SessionId) -> Option<&Session> {
+    ledger.sessions.iter().find(|session| session.id == id)
+}

@@ -1,0 +1,235 @@
+//! What can happen in a history.
+
+use ledger::{
+    Check, Command, CreateSession, Credential, Device, Millis, OnLimit, Policy, Refresh, Revoke,
+    Subject, Usage,
+};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::{Token, picked};
+
+const SECOND: Millis = 1_000;
+const MINUTE: Millis = 60 * SECOND;
+const HOUR: Millis = 60 * MINUTE;
+const DAY: Millis = 24 * HOUR;
+
+const SCOPES: [&str; 3] = ["read", "write", "offline_access"];
+const RESOURCES: [&str; 2] = ["https://one", "https://two"];
+
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    Pass(Millis),
+    Back(Millis),
+    /// The store makes a backup.
+    Save,
+    /// The store is back at its backup: later writes are lost, later tokens are not.
+    Restore,
+    /// One token is refreshed several times at once.
+    Parallel {
+        refresh: Order,
+        times: u8,
+    },
+    Command(Order),
+}
+
+/// Which formerly issued token is meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Pick {
+    Stranger,
+    Recent(usize),
+    Any(Index),
+}
+
+/// A command before it is known which tokens there are.
+#[derive(Debug, Clone)]
+pub(crate) enum Order {
+    SignIn { client: u8, external: Option<u8>, scopes: u8, resources: u8, age: Millis, key_id: u8 },
+    Refresh { pick: Pick, foreign: bool, scopes: Option<u8>, resources: Option<u8>, key_id: u8 },
+    Check { pick: Pick, access: bool },
+    RevokeToken { pick: Pick, access: bool, foreign: bool, cascade: bool },
+    RevokeSession { pick: Pick },
+    RevokeAll { except: Option<Pick> },
+    List,
+    Sweep,
+}
+
+impl Order {
+    pub(crate) fn command(&self, tokens: &[Token], now: Millis) -> Command {
+        match *self {
+            Self::SignIn { client, external, scopes, resources, age, key_id } => {
+                Command::CreateSession(CreateSession {
+                    subject: subject(),
+                    client_id: format!("client-{client}"),
+                    scopes: chosen(&SCOPES, scopes),
+                    resources: chosen(&RESOURCES, resources),
+                    device: Device { label: "test".to_owned() },
+                    external_id: external.map(|external| format!("sign-in-{external}")),
+                    // Whole seconds, as in a proof.
+                    authenticated_at: now.saturating_sub(age) / SECOND * SECOND,
+                    key_id,
+                })
+            }
+            Self::Refresh { pick, foreign, scopes, resources, key_id } => {
+                let token = picked(tokens, pick);
+                Command::Refresh(Refresh {
+                    session: token.session,
+                    generation: token.generation,
+                    counter: token.counter,
+                    client_id: holder(&token, foreign),
+                    scopes: scopes.map(|mask| chosen(&SCOPES, mask)),
+                    resources: resources.map(|mask| chosen(&RESOURCES, mask)),
+                    key_id,
+                })
+            }
+            Self::Check { pick, access } => {
+                let token = picked(tokens, pick);
+                let (session, credential) = (token.session, credential(&token, access));
+                Command::Check(Check { session, credential, usage: Usage::Introspection })
+            }
+            Self::RevokeToken { pick, access, foreign, cascade } => {
+                let token = picked(tokens, pick);
+                let (session, client_id) = (token.session, holder(&token, foreign));
+                let credential = credential(&token, access);
+                Command::RevokeToken(Revoke { session, credential, client_id, cascade })
+            }
+            Self::RevokeSession { pick } => {
+                Command::RevokeSession { session: picked(tokens, pick).session }
+            }
+            Self::RevokeAll { except } => {
+                Command::RevokeAll { except: except.map(|pick| picked(tokens, pick).session) }
+            }
+            Self::List => Command::List,
+            Self::Sweep => Command::Sweep,
+        }
+    }
+}
+
+pub(crate) fn policy() -> impl Strategy<Value = Policy> {
+    let limits = (0..4_u16, select(vec![OnLimit::EvictLongestIdle, OnLimit::Deny]));
+    let times = (
+        select(vec![10 * SECOND, 30 * MINUTE]),
+        // The first is shorter than most idle times, so that absolute ends are met too.
+        select(vec![20 * MINUTE, 2 * HOUR, DAY]),
+        select(vec![0, 5 * MINUTE]),
+        select(vec![0, HOUR, 7 * DAY]),
+    );
+    (limits, times).prop_map(|((max_sessions, on_limit), (idle, absolute, grace, memory))| Policy {
+        max_sessions,
+        on_limit,
+        idle,
+        absolute,
+        offline_idle: 2 * idle,
+        offline_absolute: 2 * absolute,
+        grace,
+        revocation_memory: memory,
+        access_token: 15 * MINUTE,
+    })
+}
+
+pub(crate) fn op() -> impl Strategy<Value = Op> {
+    let steps = vec![
+        1,
+        SECOND,
+        5 * SECOND,
+        10 * SECOND,
+        MINUTE - 1,
+        MINUTE,
+        5 * MINUTE - 1,
+        5 * MINUTE,
+        20 * MINUTE,
+        30 * MINUTE,
+    ];
+    let leaps = vec![HOUR, 2 * HOUR, DAY, 7 * DAY];
+    let back = vec![1, SECOND, MINUTE, 6 * MINUTE, HOUR];
+    prop_oneof![
+        6 => select(steps).prop_map(Op::Pass),
+        1 => select(leaps).prop_map(Op::Pass),
+        1 => select(back).prop_map(Op::Back),
+        2 => Just(Op::Save),
+        2 => Just(Op::Restore),
+        3 => (refresh(), 2..5_u8).prop_map(|(refresh, times)| Op::Parallel { refresh, times }),
+        16 => order().prop_map(Op::Command),
+    ]
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    prop_oneof![
+        8 => sign_in(),
+        16 => refresh(),
+        6 => (pick(), any::<bool>()).prop_map(|(pick, access)| Order::Check { pick, access }),
+        2 => (pick(), any::<bool>(), rarely(), rarely()).prop_map(
+            |(pick, access, foreign, cascade)| Order::RevokeToken { pick, access, foreign, cascade }
+        ),
+        1 => pick().prop_map(|pick| Order::RevokeSession { pick }),
+        1 => prop::option::of(pick()).prop_map(|except| Order::RevokeAll { except }),
+        1 => Just(Order::List),
+        1 => Just(Order::Sweep),
+    ]
+}
+
+fn sign_in() -> impl Strategy<Value = Order> {
+    // Often the same sign-in by the same client, so that it is met again after its end.
+    let client = prop_oneof![3 => Just(0), 1 => Just(1_u8)];
+    let external = prop_oneof![4 => Just(Some(0)), 1 => Just(Some(1_u8)), 1 => Just(None)];
+    let age = prop_oneof![2 => Just(0), 2 => select(vec![SECOND, MINUTE, 6 * MINUTE, HOUR])];
+    (client, external, any::<u8>(), any::<u8>(), age, any::<u8>()).prop_map(
+        |(client, external, scopes, resources, age, key_id)| Order::SignIn {
+            client,
+            external,
+            scopes,
+            resources,
+            age,
+            key_id,
+        },
+    )
+}
+
+fn refresh() -> impl Strategy<Value = Order> {
+    let mask = || prop_oneof![6 => Just(None), 1 => any::<u8>().prop_map(Some)];
+    (pick(), rarely(), mask(), mask(), any::<u8>()).prop_map(
+        |(pick, foreign, scopes, resources, key_id)| Order::Refresh {
+            pick,
+            foreign,
+            scopes,
+            resources,
+            key_id,
+        },
+    )
+}
+
+fn pick() -> impl Strategy<Value = Pick> {
+    prop_oneof![
+        1 => Just(Pick::Stranger),
+        20 => (0..3_usize).prop_map(Pick::Recent),
+        6 => any::<Index>().prop_map(Pick::Any),
+    ]
+}
+
+fn rarely() -> impl Strategy<Value = bool> {
+    prop::bool::weighted(0.1)
+}
+
+pub(crate) fn subject() -> Subject {
+    let roles = vec!["member".to_owned()];
+    Subject { id: "user".to_owned(), organization: Some("org".to_owned()), roles }
+}
+
+fn chosen(names: &[&str], mask: u8) -> Vec<String> {
+    let bits = names.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1);
+    bits.map(|(_, &name)| name.to_owned()).collect()
+}
+
+fn holder(token: &Token, foreign: bool) -> String {
+    if foreign { "thief".to_owned() } else { token.client_id.clone() }
+}
+
+fn credential(token: &Token, access: bool) -> Credential {
+    let (generation, counter) = (token.generation, token.counter);
+    if access {
+        let jti = format!("{}/{generation}/{counter}", token.session);
+        Credential::Access { jti, expires_at: token.issued_at + 15 * MINUTE }
+    } else {
+        Credential::Refresh { generation, counter }
+    }
+}
