@@ -1,1 +1,7 @@
-//! x
+//! Metadata and keys of the authorization server.
+
+mod handler;
+
+use handler::Authorize;
+
+host::entrypoint!(Authorize);

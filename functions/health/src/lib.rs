@@ -1,1 +1,7 @@
-//! x
+//! Probes.
+
+mod handler;
+
+use handler::Health;
+
+host::entrypoint!(Health);

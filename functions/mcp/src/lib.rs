@@ -1,1 +1,7 @@
-//! x
+//! The MCP server.
+
+mod handler;
+
+use handler::Mcp;
+
+host::entrypoint!(Mcp);

@@ -1,1 +1,7 @@
-//! x
+//! A person's sessions, and the Durable Object of the ledgers.
+
+mod handler;
+
+use handler::Sessions;
+
+host::entrypoint!(Sessions);

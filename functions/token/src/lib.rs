@@ -1,1 +1,7 @@
-//! x
+//! Grants: token exchange and refresh.
+
+mod handler;
+
+use handler::Token;
+
+host::entrypoint!(Token);

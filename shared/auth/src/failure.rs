@@ -15,6 +15,12 @@ pub enum Failure {
         /// For the log.
         reason: &'static str,
     },
+    /// The client is who it says, and may not use this endpoint at all.
+    #[error("{told}")]
+    Forbidden {
+        /// For the client.
+        told: OAuthError,
+    },
     /// Client authentication failed; `basic` if it was tried by that header.
     #[error("client authentication failed: {reason}")]
     Client {

@@ -4,7 +4,7 @@ use data::clients::{ClientKind, ClientRecord};
 use ledger::{Check, Command, Credential, Envelope, Outcome, SessionId, Standing, Usage};
 use oauth::access_token::{AccessToken, Audience, VerifyingKeys};
 use oauth::form::Form;
-use oauth::{ErrorCode, RefreshToken, scope};
+use oauth::{ErrorCode, OAuthError, RefreshToken, scope};
 use ports::{Clock, Ledgers, Millis};
 use serde::Serialize;
 
@@ -53,7 +53,7 @@ pub struct Active {
 /// for the log.
 ///
 /// # Errors
-/// [`Failure::Client`] for public clients, `unauthorized_client` for clients that are not registered
+/// [`Failure::Client`] for public clients, [`Failure::Forbidden`] for clients that are not registered
 /// for introspection. Never an error for a bad token.
 pub async fn introspect<P: Clock + Ledgers>(
     platform: &P,
@@ -80,11 +80,9 @@ const fn may_introspect(record: &ClientRecord) -> Result<(), Failure> {
         return Err(Failure::Client { basic: false, reason: "a public client cannot introspect" });
     }
     if record.introspect_audiences.is_empty() {
-        return Err(Failure::refused(
-            ErrorCode::UnauthorizedClient,
-            "the client is not registered for introspection",
-            "not registered for introspection",
-        ));
+        let description = "the client is not registered for introspection";
+        let told = OAuthError::new(ErrorCode::UnauthorizedClient, description);
+        return Err(Failure::Forbidden { told });
     }
     Ok(())
 }

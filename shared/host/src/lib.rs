@@ -1,1 +1,36 @@
-//! The only crate that names a platform SDK: adapters, the request pipeline, entrypoint!.
+//! Where functions meet platforms: the pipeline that every request goes through, and one module of
+//! adapters per platform. No other crate names a platform's SDK.
+//!
+//! A function is an [`Endpoint`]; [`entrypoint!`] makes it the module's export on whatever platform
+//! it is built for. Natively only the pipeline exists, so that tests link no SDK.
+
+mod endpoint;
+mod origins;
+mod pipeline;
+pub mod respond;
+
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+pub mod cloudflare;
+
+pub use endpoint::Endpoint;
+pub use origins::Origins;
+pub use pipeline::{BodyError, Incoming, Instance, body_limit, serve};
+
+/// Make an [`Endpoint`] the entry point of a function.
+#[macro_export]
+macro_rules! entrypoint {
+    ($endpoint:ty) => {
+        #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+        $crate::__cloudflare_entrypoint!($endpoint);
+    };
+}
+
+/// Make a function that names the service binding of a path the entry point of the gateway, which
+/// only Workers need.
+#[macro_export]
+macro_rules! gateway {
+    ($binding_of:path) => {
+        #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+        $crate::__cloudflare_gateway!($binding_of);
+    };
+}

@@ -1,3 +1,4 @@
+use crate::rotation::rotate;
 use crate::session::narrowed;
 use crate::step::Step;
 use crate::{
@@ -87,7 +88,8 @@ pub(crate) fn forget_surplus(ledger: &mut Ledger) {
     }
 }
 
-/// The same sign-in once more: the tokens that its session has now.
+/// The same sign-in once more: the tokens that its session has now. If the access token among them
+/// has expired they are rotated first, as the holder of the sign-in would have to do next anyway.
 fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -> Outcome {
     let Some(scopes) = narrowed(&session.scopes, &command.scopes) else {
         return Outcome::Refused(Refusal::ScopeNotGranted);
@@ -95,8 +97,14 @@ fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -
     let Some(resources) = narrowed(&session.resources, &command.resources) else {
         return Outcome::Refused(Refusal::ResourceNotGranted);
     };
-    step.touch(session);
-    Outcome::Issued(session.issue(scopes, resources, true))
+    if step.now < session.rotated_at.saturating_add(step.policy.access_token) {
+        step.touch(session);
+        return Outcome::Issued(session.issue(scopes, resources, true));
+    }
+    match rotate(session, command.key_id, step) {
+        Ok(repeated) => Outcome::Issued(session.issue(scopes, resources, repeated)),
+        Err(refusal) => Outcome::Refused(refusal),
+    }
 }
 
 /// Evicts until one more session fits; `false` if the policy denies the newcomer instead.
@@ -191,6 +199,18 @@ mod tests {
         assert_eq!((issue.session, issue.counter, issue.key_id), (id(100), 0, 1));
         assert_eq!((issue.issued_at, issue.repeated), (NOW, false));
         assert_eq!(kinds(&applied), [AuditKind::SessionCreated]);
+    }
+
+    #[test]
+    fn the_same_sign_in_rotates_once_its_access_token_has_expired() {
+        let mut ledger = Ledger::default();
+        create(&mut ledger, sign_in(Some("x"), NOW), NOW);
+        let later = NOW + Policy::default().access_token;
+        let before = create(&mut ledger, sign_in(Some("x"), later), later - 1);
+        assert_eq!((issued(&before).counter, issued(&before).repeated), (0, true));
+        let after = create(&mut ledger, sign_in(Some("x"), later), later);
+        assert_eq!((issued(&after).counter, issued(&after).repeated), (1, false));
+        assert_eq!(kinds(&after), [AuditKind::TokenRotated]);
     }
 
     #[test]

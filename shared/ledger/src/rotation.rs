@@ -56,7 +56,12 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
     }
 }
 
-fn rotate(session: &mut Session, key_id: u8, step: &mut Step<'_>) -> Result<bool, Refusal> {
+/// Moves the session to its next refresh token.
+pub(crate) fn rotate(
+    session: &mut Session,
+    key_id: u8,
+    step: &mut Step<'_>,
+) -> Result<bool, Refusal> {
     let Some(next) = session.counter.checked_add(1) else {
         // A counter that wraps would revive the oldest token.
         step.end(session, EndReason::Revoked);

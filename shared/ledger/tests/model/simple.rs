@@ -146,8 +146,13 @@ impl Simple {
                 if create.resources.iter().any(|resource| !past.resources.contains(resource)) {
                     return Outcome::Refused(Refusal::ResourceNotGranted);
                 }
-                past.use_at(now);
-                return past.issue(Some(&create.scopes), Some(&create.resources), true);
+                let stale = now >= past.last().at + policy.access_token;
+                if stale {
+                    past.replace(create.key_id, now, events);
+                } else {
+                    past.use_at(now);
+                }
+                return past.issue(Some(&create.scopes), Some(&create.resources), !stale);
             }
         }
         while self.sessions.iter().filter(|past| past.over.is_none()).count()
@@ -218,10 +223,7 @@ impl Simple {
             past.issued.push(Entry { number, at: now, key_id: refresh.key_id });
             events.push((AuditKind::Rollback, past.id));
         }
-        let number = (number.0, number.1 + 1);
-        past.issued.push(Entry { number, at: now, key_id: refresh.key_id });
-        past.seen = now;
-        events.push((AuditKind::TokenRotated, past.id));
+        past.replace(refresh.key_id, now, events);
         past.issue(scopes, resources, false)
     }
 
@@ -360,6 +362,14 @@ impl Past {
         if now > self.seen && now - self.seen >= 60_000.min(self.idle / 30) {
             self.seen = now;
         }
+    }
+
+    /// Hand out the next token.
+    fn replace(&mut self, key_id: u8, now: Millis, events: &mut Events) {
+        let (generation, counter) = self.last().number;
+        self.issued.push(Entry { number: (generation, counter + 1), at: now, key_id });
+        self.seen = now;
+        events.push((AuditKind::TokenRotated, self.id));
     }
 
     /// Whether this is the last token but one, and the last one is young.

@@ -1,0 +1,136 @@
+use auth::Settings;
+use auth::bearer::{self, Bearer, BearerError};
+use auth::settings::verifying_keys;
+use data::NeonSql;
+use host::respond::{self, Challenge};
+use host::{Endpoint, Origins};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
+use http::{HeaderValue, StatusCode};
+use mcp::{Principal, Reply, Services};
+use oauth::access_token::VerifyingKeys;
+use oauth::scope;
+use observe::Facts;
+use ports::route::{Function, MCP_RESOURCE_METADATA, Match};
+use ports::{Config, ConfigError, Platform, Request, Response};
+
+/// `POST /mcp`: the Model Context Protocol over streamable HTTP, stateless.
+pub(crate) struct Mcp;
+
+pub(crate) struct McpSettings {
+    service: Settings,
+    keys: VerifyingKeys,
+    origins: Origins,
+}
+
+impl Endpoint for Mcp {
+    const FUNCTION: Function = Function::Mcp;
+    type Settings = McpSettings;
+
+    fn configure(config: &impl Config) -> Result<McpSettings, ConfigError> {
+        Ok(McpSettings {
+            service: Settings::load(config)?,
+            keys: verifying_keys(config)?,
+            origins: Origins::load(config)?,
+        })
+    }
+
+    /// 1. the origin (DNS rebinding), 2. the bearer token, 3. the message.
+    async fn handle(
+        platform: &impl Platform,
+        settings: &McpSettings,
+        _found: &Match<'_>,
+        request: &Request,
+    ) -> Response {
+        let foreign = |origin: &HeaderValue| {
+            !origin.to_str().is_ok_and(|origin| settings.origins.allow(origin))
+        };
+        if request.headers().get(ORIGIN).is_some_and(foreign) {
+            let detail = "the origin is not allowed";
+            return respond::problem(StatusCode::FORBIDDEN, "origin_not_allowed", detail);
+        }
+        let McpSettings { service, keys, .. } = settings;
+        let authorization =
+            request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let audience = service.resources.mcp();
+        match bearer::authenticate(platform, service, keys, authorization, audience).await {
+            Ok(caller) => answer(platform, service, &caller, request).await,
+            Err(error) => refuse(service, &error),
+        }
+    }
+}
+
+async fn answer(
+    platform: &impl Platform,
+    settings: &Settings,
+    caller: &Bearer,
+    request: &Request,
+) -> Response {
+    let sql = &settings.sql;
+    let sql = NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
+    let (parts, ()) = parts_of(request);
+    let services = Services { sql: &sql, platform };
+    let reply = mcp::handle(&parts, request.body(), &principal(caller), &services).await;
+    let mut facts = Facts {
+        client_id: Some(caller.claims.client_id.clone()),
+        session_id: Some(caller.claims.sid.to_string()),
+        ..Facts::default()
+    };
+    let mut response = respond::empty(reply.status());
+    if !reply.body().is_empty() {
+        *response.body_mut() = bytes::Bytes::copy_from_slice(reply.body().as_bytes());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    match reply {
+        Reply::Accepted => {}
+        Reply::Json { internal, .. } => facts.cause = internal,
+        Reply::InsufficientScope { required, .. } => {
+            let scope = required.join(" ");
+            let metadata = metadata(settings);
+            let challenge = Challenge { metadata: &metadata, scope: Some(&scope) };
+            challenge.insufficient_scope(&mut response);
+            facts.outcome = Some("insufficient_scope".to_owned());
+        }
+        Reply::Unavailable { cause, .. } => {
+            response = respond::retry_later(response);
+            facts.outcome = Some("unavailable".to_owned());
+            facts.cause = Some(cause);
+        }
+    }
+    respond::noted(response, facts)
+}
+
+fn parts_of(request: &Request) -> (http::request::Parts, ()) {
+    let mut bare = http::Request::new(());
+    *bare.method_mut() = request.method().clone();
+    *bare.uri_mut() = request.uri().clone();
+    *bare.headers_mut() = request.headers().clone();
+    bare.into_parts()
+}
+
+fn principal(caller: &Bearer) -> Principal {
+    let claims = &caller.claims;
+    Principal {
+        subject: claims.sub.clone(),
+        organization: claims.org.clone(),
+        roles: claims.roles.clone(),
+        scopes: claims.scope.split(' ').map(str::to_owned).collect(),
+        client_id: claims.client_id.clone(),
+    }
+}
+
+fn refuse(settings: &Settings, error: &BearerError) -> Response {
+    let metadata = metadata(settings);
+    let scope = scope::MCP.join(" ");
+    let challenge = Challenge { metadata: &metadata, scope: Some(&scope) };
+    let (response, outcome) = match error {
+        BearerError::Missing => (respond::unauthorized(&challenge, false), "no_token"),
+        BearerError::Invalid(_) => (respond::unauthorized(&challenge, true), "invalid_token"),
+        BearerError::Unavailable(_) => (respond::unavailable(), "unavailable"),
+        BearerError::Internal(_) => (respond::internal(), "internal"),
+    };
+    respond::noted(response, Facts::outcome(outcome).because(error.to_string()))
+}
+
+fn metadata(settings: &Settings) -> String {
+    format!("{}{MCP_RESOURCE_METADATA}", settings.issuer)
+}

@@ -1,0 +1,129 @@
+use auth::Settings;
+use auth::bearer::{Bearer, BearerError};
+use auth::sessions::{self, SessionEntry, SessionsError};
+use auth::settings::verifying_keys;
+use host::Endpoint;
+use host::respond::{self, Challenge};
+use http::header::AUTHORIZATION;
+use http::{Method, StatusCode};
+use oauth::access_token::VerifyingKeys;
+use observe::Facts;
+use ports::route::{Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL};
+use ports::{Config, ConfigError, Platform, Request, Response};
+use serde::{Deserialize, Serialize};
+
+/// `/auth/sessions*`: what a person sees and ends of their own sessions.
+pub(crate) struct Sessions;
+
+pub(crate) struct SessionsSettings {
+    service: Settings,
+    keys: VerifyingKeys,
+}
+
+impl Endpoint for Sessions {
+    const FUNCTION: Function = Function::Sessions;
+    type Settings = SessionsSettings;
+
+    fn configure(config: &impl Config) -> Result<SessionsSettings, ConfigError> {
+        Ok(SessionsSettings { service: Settings::load(config)?, keys: verifying_keys(config)? })
+    }
+
+    async fn handle(
+        platform: &impl Platform,
+        settings: &SessionsSettings,
+        found: &Match<'_>,
+        request: &Request,
+    ) -> Response {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let scope = sessions::scope_for(reads);
+        let authorization =
+            request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let SessionsSettings { service, keys } = settings;
+        let caller = sessions::authorize(platform, service, keys, authorization, scope).await;
+        let mut facts = Facts::default();
+        let answered = match caller {
+            Ok(caller) => {
+                facts.client_id = Some(caller.claims.client_id.clone());
+                facts.session_id = Some(caller.claims.sid.to_string());
+                answer(platform, service, found, request, &caller).await
+            }
+            Err(error) => Err(error),
+        };
+        match answered {
+            Ok(response) => respond::noted(response, facts),
+            Err(error) => refuse(service, &error, facts),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Listing {
+    sessions: Vec<SessionEntry>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct EndAll {
+    #[serde(default)]
+    except_current: bool,
+}
+
+async fn answer(
+    platform: &impl Platform,
+    settings: &Settings,
+    found: &Match<'_>,
+    request: &Request,
+    caller: &Bearer,
+) -> Result<Response, SessionsError> {
+    if let Some(session) = found.id {
+        sessions::end(platform, settings, caller, session).await?;
+        return Ok(respond::empty(StatusCode::NO_CONTENT));
+    }
+    if found.route.path == REVOKE_ALL {
+        let Ok(EndAll { except_current }) = body(request.body()) else {
+            let detail = "the body, if any, is a JSON object with the boolean except_current";
+            return Ok(respond::problem(StatusCode::BAD_REQUEST, "invalid_body", detail));
+        };
+        let revoked = sessions::end_all(platform, settings, caller, except_current).await?;
+        return Ok(respond::json(StatusCode::OK, &serde_json::json!({ "revoked": revoked })));
+    }
+    let sessions = sessions::list(platform, settings, caller).await?;
+    Ok(respond::json(StatusCode::OK, &Listing { sessions }))
+}
+
+fn body(bytes: &[u8]) -> Result<EndAll, serde_json::Error> {
+    if bytes.is_empty() { Ok(EndAll::default()) } else { serde_json::from_slice(bytes) }
+}
+
+fn refuse(settings: &Settings, error: &SessionsError, mut facts: Facts) -> Response {
+    let metadata = format!("{}{PROTECTED_RESOURCE_METADATA}", settings.issuer);
+    facts.cause = Some(error.to_string());
+    let response = match error {
+        SessionsError::Bearer(BearerError::Missing) => {
+            respond::unauthorized(&Challenge { metadata: &metadata, scope: None }, false)
+        }
+        SessionsError::Bearer(BearerError::Invalid(_)) => {
+            respond::unauthorized(&Challenge { metadata: &metadata, scope: None }, true)
+        }
+        SessionsError::Scope(scope) => {
+            respond::insufficient_scope(&Challenge { metadata: &metadata, scope: Some(scope) })
+        }
+        SessionsError::ThirdParty => respond::problem(
+            StatusCode::FORBIDDEN,
+            "first_party_only",
+            "only first-party clients may manage sessions",
+        ),
+        SessionsError::NotFound => respond::problem(
+            StatusCode::NOT_FOUND,
+            "session_not_found",
+            "the caller has no active session of this id",
+        ),
+        SessionsError::Unavailable(_) | SessionsError::Bearer(BearerError::Unavailable(_)) => {
+            respond::unavailable()
+        }
+        SessionsError::Internal(_) | SessionsError::Bearer(BearerError::Internal(_)) => {
+            respond::internal()
+        }
+    };
+    respond::noted(response, facts)
+}

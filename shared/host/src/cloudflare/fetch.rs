@@ -1,0 +1,63 @@
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http::{HeaderName, HeaderValue, StatusCode};
+use ports::{Fetch, FetchError, Request, Response};
+use worker::{AbortController, Delay, Headers, Method, RequestInit, RequestRedirect};
+
+use super::Cloudflare;
+
+impl Fetch for Cloudflare {
+    async fn fetch(&self, request: Request, timeout: Duration) -> Result<Response, FetchError> {
+        let broken = |error: worker::Error| FetchError::Connection(error.to_string());
+        let outbound = to_worker(&request).map_err(broken)?;
+        let abort = AbortController::default();
+        let signal = abort.signal();
+        let exchange = async {
+            let mut answer = worker::Fetch::Request(outbound).send_with_signal(&signal).await?;
+            let body = answer.bytes().await?;
+            from_worker(&answer, body)
+        };
+        let outcome = match select(pin!(exchange), pin!(Delay::from(timeout))).await {
+            Either::Left((outcome, _)) => Some(outcome),
+            Either::Right(((), _)) => None,
+        };
+        match outcome {
+            Some(outcome) => outcome.map_err(broken),
+            None => {
+                abort.abort();
+                Err(FetchError::Timeout(timeout))
+            }
+        }
+    }
+}
+
+fn to_worker(request: &Request) -> worker::Result<worker::Request> {
+    let headers = Headers::new();
+    for (name, value) in request.headers() {
+        headers.append(name.as_str(), value.to_str().map_err(|error| error.to_string())?)?;
+    }
+    let mut init = RequestInit::new();
+    init.with_method(Method::from(request.method().as_str().to_owned()))
+        .with_redirect(RequestRedirect::Manual)
+        .with_headers(headers);
+    if !request.body().is_empty() {
+        let bytes = worker::js_sys::Uint8Array::from(request.body().as_ref());
+        init.with_body(Some(bytes.into()));
+    }
+    worker::Request::new_with_init(&request.uri().to_string(), &init)
+}
+
+fn from_worker(answer: &worker::Response, body: Vec<u8>) -> worker::Result<Response> {
+    let mut response = Response::new(Bytes::from(body));
+    let status = StatusCode::from_u16(answer.status_code());
+    *response.status_mut() = status.map_err(|error| error.to_string())?;
+    for (name, value) in answer.headers().entries() {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string())?;
+        let value = HeaderValue::from_str(&value).map_err(|error| error.to_string())?;
+        response.headers_mut().append(name, value);
+    }
+    Ok(response)
+}

@@ -1,0 +1,41 @@
+use ledger::{Address, Envelope, Outcome};
+use ports::{LedgerError, Ledgers};
+use worker::wasm_bindgen::JsValue;
+use worker::{Method, RequestInit};
+
+use super::Cloudflare;
+
+const BINDING: &str = "LEDGER";
+/// Any URL will do: the object has one purpose.
+const URL: &str = "https://ledger/";
+
+impl Ledgers for Cloudflare {
+    /// One round trip to the object that owns the ledger. An object that moves (a deploy, a restart)
+    /// breaks the calls in flight; since every command can be repeated, it is asked once more.
+    async fn execute(
+        &self,
+        address: &Address,
+        envelope: &Envelope,
+    ) -> Result<Outcome, LedgerError> {
+        let failed = |error: worker::Error| LedgerError(error.to_string());
+        let command =
+            serde_json::to_string(envelope).map_err(|error| LedgerError(error.to_string()))?;
+        let namespace = self.env.durable_object(BINDING).map_err(failed)?;
+        let name = address.to_string();
+        let ask = async || -> worker::Result<Outcome> {
+            let mut init = RequestInit::new();
+            init.with_method(Method::Post).with_body(Some(JsValue::from_str(&command)));
+            let request = worker::Request::new_with_init(URL, &init)?;
+            let stub = namespace.get_by_name(&name)?;
+            let mut response = stub.fetch_with_request(request).await?;
+            if response.status_code() != 200 {
+                return Err(response.text().await?.into());
+            }
+            Ok(serde_json::from_slice(&response.bytes().await?)?)
+        };
+        match ask().await {
+            Ok(outcome) => Ok(outcome),
+            Err(_) => ask().await.map_err(failed),
+        }
+    }
+}

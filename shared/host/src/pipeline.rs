@@ -1,0 +1,208 @@
+//! What every request goes through: route and method, trace and request id, CORS, the settings, the
+//! bounded body, the handler, security headers, the log line.
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CONTENT_SECURITY_POLICY, ORIGIN,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use oauth::OAuthError;
+use observe::log::severity;
+use observe::trace::{Trace, request_id};
+use observe::{Facts, RequestLine};
+use ports::route::{Function, HEALTH_LIVE, Match, Route, find};
+use ports::{Config, ConfigError, Platform, Request, Response};
+
+use crate::{Endpoint, Origins, respond};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request whose body has been read as far as its route allows.
+pub type Incoming = http::Request<Result<Bytes, BodyError>>;
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is larger than the route allows.
+    TooLarge,
+    /// The connection broke.
+    Unreadable,
+}
+
+/// A function's settings, read once and kept as long as the platform keeps the instance.
+pub struct Instance<E: Endpoint> {
+    settings: Result<E::Settings, ConfigError>,
+    origins: Result<Origins, ConfigError>,
+}
+
+impl<E: Endpoint> Instance<E> {
+    /// Read the settings; what is wrong with them comes out when a request needs them.
+    pub fn new(config: &impl Config) -> Self {
+        Self { settings: E::configure(config), origins: Origins::load(config) }
+    }
+
+    fn ready(&self) -> Result<(&E::Settings, &Origins), ConfigError> {
+        let origins = self.origins.as_ref().map_err(|error| *error)?;
+        let settings = self.settings.as_ref().map_err(|error| *error)?;
+        Ok((settings, origins))
+    }
+}
+
+/// How many bytes the body of a request may have; more need not be read.
+pub fn body_limit(path: &str) -> usize {
+    find(path).map_or(0, |found| found.route.body_limit)
+}
+
+/// Answer a request and log it.
+pub async fn serve<E: Endpoint>(
+    platform: &impl Platform,
+    instance: &Instance<E>,
+    incoming: Incoming,
+) -> Response {
+    let began = platform.now();
+    let (parts, body) = incoming.into_parts();
+    let trace = Trace::of(&parts.headers, platform);
+    let request_id = request_id(platform);
+    let found = find(parts.uri.path()).filter(|found| found.route.function == E::FUNCTION);
+    let mut response = answer(platform, instance, &parts, body, found).await;
+    if parts.method == Method::HEAD {
+        *response.body_mut() = Bytes::new();
+    }
+    secure(&mut response);
+    cross_origin(&mut response, &parts, found, instance.origins.as_ref().ok());
+    respond::set(&mut response, REQUEST_ID, &request_id);
+    let facts = response.extensions_mut().remove::<Facts>().unwrap_or_default();
+    platform.line(
+        &RequestLine {
+            timestamp: began,
+            severity: severity(response.status().as_u16()),
+            service: E::FUNCTION.name(),
+            method: parts.method.as_str(),
+            route: found.map_or("none", |found| found.route.path),
+            status: response.status().as_u16(),
+            duration_ms: platform.now().saturating_sub(began),
+            trace_id: &trace.trace_id,
+            span_id: &trace.span_id,
+            request_id: &request_id,
+            client_id: facts.client_id.as_deref(),
+            session_id: facts.session_id.as_deref(),
+            outcome: facts.outcome.as_deref(),
+            cause: facts.cause.as_deref(),
+        }
+        .to_json(),
+    );
+    response
+}
+
+async fn answer<E: Endpoint>(
+    platform: &impl Platform,
+    instance: &Instance<E>,
+    parts: &Parts,
+    body: Result<Bytes, BodyError>,
+    found: Option<Match<'_>>,
+) -> Response {
+    let Some(found) = found else {
+        return respond::problem(StatusCode::NOT_FOUND, "not_found", "there is nothing here");
+    };
+    if parts.method == Method::OPTIONS {
+        return respond::empty(StatusCode::NO_CONTENT);
+    }
+    if !found.route.allows(&parts.method) {
+        return respond::method_not_allowed(found.route.methods);
+    }
+    // Liveness is about the function alone, whatever its settings.
+    if found.route.path == HEALTH_LIVE {
+        return respond::json(StatusCode::OK, &serde_json::json!({ "status": "healthy" }));
+    }
+    let settings = match instance.ready() {
+        Ok((settings, _)) => settings,
+        Err(error) => return misconfigured(error),
+    };
+    match body {
+        Ok(body) => {
+            let mut request = Request::new(body);
+            *request.method_mut() = parts.method.clone();
+            *request.uri_mut() = parts.uri.clone();
+            *request.headers_mut() = parts.headers.clone();
+            E::handle(platform, settings, &found, &request).await
+        }
+        Err(error) => no_body(found.route, error),
+    }
+}
+
+fn misconfigured(error: ConfigError) -> Response {
+    let detail = "the service is not configured; its log says which setting";
+    let response = respond::problem(StatusCode::SERVICE_UNAVAILABLE, "misconfigured", detail);
+    respond::noted(
+        respond::retry_later(response),
+        Facts::outcome("misconfigured").because(error.to_string()),
+    )
+}
+
+fn no_body(route: &Route, error: BodyError) -> Response {
+    let (status, code, detail) = match error {
+        BodyError::TooLarge => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body exceeds the route's limit")
+        }
+        BodyError::Unreadable => {
+            (StatusCode::BAD_REQUEST, "body_unreadable", "the body could not be read")
+        }
+    };
+    match route.function {
+        Function::Token | Function::Revoke | Function::Introspect => {
+            respond::oauth_error(&OAuthError::invalid_request(detail), status)
+        }
+        Function::Authorize | Function::Sessions | Function::Mcp | Function::Health => {
+            respond::problem(status, code, detail)
+        }
+    }
+}
+
+/// Headers that keep browsers from making more of a response than it is.
+fn secure(response: &mut Response) {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// CORS: discovery documents are for every origin, the rest for the allowed ones. No cookies are
+/// involved, so credentials are never allowed.
+fn cross_origin(
+    response: &mut Response,
+    parts: &Parts,
+    found: Option<Match<'_>>,
+    origins: Option<&Origins>,
+) {
+    let (Some(found), Some(origin)) = (found, parts.headers.get(ORIGIN)) else {
+        return;
+    };
+    if found.route.path.starts_with("/.well-known/") {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    } else {
+        response.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
+        let allowed = origin.to_str().is_ok_and(|o| origins.is_some_and(|known| known.allow(o)));
+        if !allowed {
+            return;
+        }
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        let exposed = "www-authenticate, retry-after, x-request-id";
+        respond::set(response, ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+    if parts.method == Method::OPTIONS {
+        let methods = respond::allowed(found.route.methods);
+        respond::set(response, ACCESS_CONTROL_ALLOW_METHODS, &methods);
+        let headers =
+            "authorization, content-type, mcp-protocol-version, mcp-session-id, traceparent";
+        respond::set(response, ACCESS_CONTROL_ALLOW_HEADERS, headers);
+        respond::set(response, ACCESS_CONTROL_MAX_AGE, "600");
+    }
+}

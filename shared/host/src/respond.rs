@@ -1,0 +1,211 @@
+//! Answers, in the few shapes that the service has: JSON, OAuth errors, problem details, challenges.
+
+use auth::Failure;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use oauth::{ErrorCode, OAuthError};
+use observe::Facts;
+use ports::Response;
+use serde::Serialize;
+
+/// After this many seconds a client should try again when a dependency was away.
+const RETRY_AFTER_SECONDS: &str = "5";
+const REALM: &str = "atoms-edge";
+
+/// A JSON body that no cache may keep.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = typed(status, "application/json", body);
+    set(&mut response, CACHE_CONTROL, "no-store");
+    response
+}
+
+/// A JSON body of an OAuth endpoint: RFC 6749 section 5.1 wants both cache headers.
+pub fn oauth(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = json(status, body);
+    set(&mut response, PRAGMA, "no-cache");
+    response
+}
+
+/// An error of an OAuth endpoint, RFC 6749 section 5.2.
+pub fn oauth_error(error: &OAuthError, status: StatusCode) -> Response {
+    #[derive(Serialize)]
+    struct Body {
+        error: &'static str,
+        error_description: &'static str,
+    }
+    let body = Body { error: error.code.as_str(), error_description: error.description };
+    let response = oauth(status, &body);
+    noted(response, Facts::outcome(error.code.as_str()))
+}
+
+/// Client authentication failed: 401, and a challenge in kind if the header was used.
+pub fn invalid_client(basic: bool) -> Response {
+    let error = OAuthError::new(ErrorCode::InvalidClient, "client authentication failed");
+    let mut response = oauth_error(&error, StatusCode::UNAUTHORIZED);
+    if basic {
+        set(&mut response, WWW_AUTHENTICATE, &format!("Basic realm=\"{REALM}\""));
+    }
+    response
+}
+
+/// A dependency of an OAuth endpoint is away: 503, and when to try again.
+pub fn oauth_unavailable() -> Response {
+    let error = OAuthError::new(
+        ErrorCode::TemporarilyUnavailable,
+        "the service cannot decide this at the moment; try again",
+    );
+    retry_later(oauth_error(&error, StatusCode::SERVICE_UNAVAILABLE))
+}
+
+/// A defect of ours at an OAuth endpoint.
+pub fn oauth_internal() -> Response {
+    let error = OAuthError::new(ErrorCode::ServerError, "the service failed");
+    oauth_error(&error, StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Problem details, RFC 9457. `code` is for machines, `detail` for the developer of the client.
+pub fn problem(status: StatusCode, code: &'static str, detail: &str) -> Response {
+    #[derive(Serialize)]
+    struct Problem<'a> {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        title: &'static str,
+        status: u16,
+        code: &'static str,
+        detail: &'a str,
+    }
+    let title = status.canonical_reason().unwrap_or("Error");
+    let body = Problem { kind: "about:blank", title, status: status.as_u16(), code, detail };
+    let mut response = typed(status, "application/problem+json", &body);
+    set(&mut response, CACHE_CONTROL, "no-store");
+    noted(response, Facts::outcome(code))
+}
+
+/// A dependency is away: 503, and when to try again.
+pub fn unavailable() -> Response {
+    let detail = "a dependency does not answer; try again";
+    retry_later(problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail))
+}
+
+/// A defect of ours.
+pub fn internal() -> Response {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service failed")
+}
+
+/// Not one of the route's methods.
+pub fn method_not_allowed(methods: &[Method]) -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut response = problem(status, "method_not_allowed", "the route has other methods");
+    set(&mut response, ALLOW, &allowed(methods));
+    response
+}
+
+/// The methods of a route as the `Allow` header has them.
+pub fn allowed(methods: &[Method]) -> String {
+    let mut names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.push("OPTIONS");
+    names.join(", ")
+}
+
+/// How an OAuth endpoint answers a failure; its cause goes into the facts for the log.
+pub fn failure(failure: Failure, facts: &mut Facts) -> Response {
+    facts.cause = Some(failure.to_string());
+    let response = match failure {
+        Failure::Refused { told, .. } => oauth_error(&told, told.code.status()),
+        Failure::Forbidden { told } => oauth_error(&told, StatusCode::FORBIDDEN),
+        Failure::Client { basic, .. } => invalid_client(basic),
+        Failure::Unavailable(_) => oauth_unavailable(),
+        Failure::Internal(_) => oauth_internal(),
+    };
+    if let Some(told) = response.extensions().get::<Facts>() {
+        facts.outcome.clone_from(&told.outcome);
+    }
+    response
+}
+
+/// What a challenge names, RFC 6750 section 3 and RFC 9728 section 5.1.
+pub struct Challenge<'a> {
+    /// Where the metadata of the resource is.
+    pub metadata: &'a str,
+    /// The scopes that would do.
+    pub scope: Option<&'a str>,
+}
+
+impl Challenge<'_> {
+    /// Put the challenge for more scope on a response.
+    pub fn insufficient_scope(&self, response: &mut Response) {
+        set(response, WWW_AUTHENTICATE, &self.header(Some("insufficient_scope")));
+    }
+
+    fn header(&self, error: Option<&str>) -> String {
+        let mut header = format!("Bearer resource_metadata=\"{}\"", self.metadata);
+        for (name, value) in [("error", error), ("scope", self.scope)] {
+            if let Some(value) = value {
+                header.push_str(&format!(", {name}=\"{value}\""));
+            }
+        }
+        header
+    }
+}
+
+/// No token, or one that is not in force: 401 and where to get another. Without a token the
+/// challenge names no error, RFC 6750 section 3.1.
+pub fn unauthorized(challenge: &Challenge<'_>, invalid: bool) -> Response {
+    let (code, detail) = if invalid {
+        ("invalid_token", "the access token is not in force for this resource")
+    } else {
+        ("token_missing", "the request carries no bearer token")
+    };
+    let mut response = problem(StatusCode::UNAUTHORIZED, code, detail);
+    let header = challenge.header(invalid.then_some("invalid_token"));
+    set(&mut response, WWW_AUTHENTICATE, &header);
+    response
+}
+
+/// The token does not allow this: 403 and what would.
+pub fn insufficient_scope(challenge: &Challenge<'_>) -> Response {
+    let detail = "the access token lacks a scope";
+    let mut response = problem(StatusCode::FORBIDDEN, "insufficient_scope", detail);
+    challenge.insufficient_scope(&mut response);
+    response
+}
+
+/// No body.
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}
+
+/// Set a header; a value that no header can hold is left out.
+pub fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// With facts for the log line.
+#[must_use]
+pub fn noted(mut response: Response, facts: Facts) -> Response {
+    response.extensions_mut().insert(facts);
+    response
+}
+
+/// With `Retry-After`.
+#[must_use]
+pub fn retry_later(mut response: Response) -> Response {
+    set(&mut response, RETRY_AFTER, RETRY_AFTER_SECONDS);
+    response
+}
+
+fn typed(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
+    // Our bodies are plain structs of strings and numbers; they always have a JSON form.
+    let mut response = Response::new(serde_json::to_vec(body).unwrap_or_default().into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
