@@ -1,5 +1,5 @@
+use oauth::resource::Site;
 use ports::{Config, ConfigError};
-use url::Url;
 
 /// The web origins that browsers may call from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +32,7 @@ impl Origins {
 }
 
 fn origin(text: &str) -> Result<String, ()> {
-    let url = Url::parse(text).map_err(|_| ())?;
-    let web = matches!(url.scheme(), "http" | "https");
-    if web { Ok(url.origin().ascii_serialization()) } else { Err(()) }
+    Site::parse(text).map(|site| site.origin()).ok_or(())
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ pub async fn gateway_event(
     env: &Env,
 ) -> Result<JsValue, JsValue> {
     let request = worker::Request::from(request);
-    let Some(binding) = binding_of(&request.path()) else {
+    let uri: Option<Uri> = request.inner().url().parse().ok();
+    let Some(binding) = uri.and_then(|uri| binding_of(uri.path())) else {
         let detail = "there is nothing here";
         return Ok(to_js(respond::problem(StatusCode::NOT_FOUND, "not_found", detail))?);
     };
