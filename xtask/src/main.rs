@@ -1,1 +1,57 @@
-fn main() {}
+//! The project's commands. Run `cargo xtask --help`.
+#![expect(clippy::disallowed_methods, reason = "a native tool: it has a clock and an environment")]
+
+mod build;
+mod configuration;
+mod deploy;
+mod dev;
+mod prerequisites;
+mod report;
+mod run;
+mod secrets;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Commands of Atoms Edge.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build and start everything on this machine, run the main job once, serve until Ctrl-C
+    Dev(dev::Arguments),
+    /// Check and test everything
+    Test(test::Arguments),
+    /// Build every function and print its size
+    Build,
+    /// Deploy the functions
+    #[command(subcommand)]
+    Deploy(deploy::Platform),
+    /// Make a master secret, or see what is derived from it
+    Secrets(secrets::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Test(arguments) => return test::run(&arguments),
+        Command::Build => build::run(),
+        Command::Deploy(platform) => deploy::run(&platform),
+        Command::Secrets(arguments) => secrets::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

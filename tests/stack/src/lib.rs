@@ -1,1 +1,30 @@
-//! Starts the local stack: Postgres, proxy, WorkOS emulator, functions.
+//! Starts and owns the local stack: a real Postgres with migrations and a seed, the SQL proxy, the
+//! WorkOS emulator and all functions in workerd. Everything listens on free ports of the loopback
+//! interface, so several stacks run side by side.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! let mut stack = stack::Stack::start(stack::StackOptions::default()).await?;
+//! let tokens = stack.info().workos().sign_in("ada@example.test").await?;
+//! stack.stop_proxy(); // Postgres is away now
+//! # Ok(()) }
+//! ```
+#![expect(clippy::disallowed_methods, reason = "a native tool: it has a clock and an environment")]
+
+mod clients;
+mod info;
+mod keys;
+pub mod layout;
+mod local;
+mod migrate;
+mod network;
+mod postgres;
+pub mod process;
+mod proxy;
+pub mod settings;
+mod workers;
+mod workos;
+
+pub use info::{ClientInfo, STACK_VARIABLE, StackInfo};
+pub use local::{Progress, Stack, StackOptions};
+pub use workos::{AuthKitTokens, User, WorkOs};

@@ -1,0 +1,281 @@
+//! The stack as a whole.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use oauth::keys::Derived;
+
+use crate::info::{ClientInfo, StackInfo};
+use crate::postgres::Postgres;
+use crate::process::{Child, Reaper};
+use crate::proxy::Proxy;
+use crate::settings::{self, Settings};
+use crate::workers::Workers;
+use crate::workos::{self, Emulator};
+use crate::{clients, keys, layout, migrate, network};
+
+/// Told of every part that is up, and how long it took.
+pub type Progress = Arc<dyn Fn(&str, Duration) + Send + Sync>;
+
+/// What may differ from stack to stack.
+#[derive(Default)]
+pub struct StackOptions {
+    /// The gateway's port; a free one if absent.
+    pub port: Option<u16>,
+    /// Settings of the functions that win over the stack's own, such as a shorter session.
+    pub settings: Vec<(String, String)>,
+    /// Told of every part that is up.
+    pub progress: Option<Progress>,
+}
+
+/// A running stack. Dropping it ends every process; so does the death of the process that owns it.
+pub struct Stack {
+    info: StackInfo,
+    // In the order in which they are to end.
+    functions: Option<Child>,
+    proxy: Option<Child>,
+    workos: Option<Child>,
+    _postgres: Postgres,
+    plan: Plan,
+    reaper: Arc<Reaper>,
+}
+
+/// How to start each part again.
+struct Plan {
+    workers: Workers,
+    proxy: Proxy,
+    emulator: Emulator,
+}
+
+impl Stack {
+    /// Start everything and wait until it answers. The functions and the proxy must be built.
+    ///
+    /// # Errors
+    /// If a part does not start; its message has the end of that part's log.
+    pub async fn start(options: StackOptions) -> Result<Self> {
+        let [high, low] = keys::random()?;
+        let run = format!("{}-{:04x}", std::process::id(), u16::from_be_bytes([high, low]));
+        let folder = layout::new_run(&run)?;
+        let data = std::env::temp_dir().join(format!("atoms-edge-{run}"));
+        std::fs::create_dir(&data).with_context(|| format!("cannot make {}", data.display()))?;
+        let reaper = Reaper::start(&data)?;
+        let keys = keys::derived()?;
+        let mut plan = Plan::new(options.port, &folder)?;
+        let values = plan.settings(&keys, options.settings)?;
+        plan.workers.configure(&values)?;
+
+        let progress = options.progress.unwrap_or_else(|| Arc::new(|_, _| {}));
+        let public_url = plan.workers.url();
+        let (database, workos, functions) = tokio::try_join!(
+            database(&data, &folder, &reaper, &public_url, &keys, &progress),
+            timed("WorkOS emulator", &progress, plan.emulator.start(&reaper)),
+            timed("functions in workerd", &progress, plan.workers.start(&reaper)),
+        )?;
+        plan.proxy.database_url = database.authenticator_url;
+        let proxy = timed("SQL proxy", &progress, plan.proxy.start(&reaper)).await?;
+        let info = plan.info(&database.postgres, database.clients, values, folder);
+        Ok(Self {
+            info,
+            functions: Some(functions),
+            proxy: Some(proxy),
+            workos: Some(workos),
+            _postgres: database.postgres,
+            plan,
+            reaper,
+        })
+    }
+
+    /// What one needs to know to use it.
+    pub fn info(&self) -> &StackInfo {
+        &self.info
+    }
+
+    /// End every process. The logs stay.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    /// Fails if a part has ended by itself.
+    ///
+    /// # Errors
+    /// With the end of that part's log.
+    pub fn check(&mut self) -> Result<()> {
+        let parts = [&mut self.functions, &mut self.proxy, &mut self.workos];
+        parts.into_iter().flatten().try_for_each(Child::check)
+    }
+
+    /// Take Postgres away from the functions: the proxy's port is closed.
+    pub fn stop_proxy(&mut self) {
+        self.proxy = None;
+    }
+
+    /// Give it back, on the same port.
+    ///
+    /// # Errors
+    /// If the proxy does not start.
+    pub async fn start_proxy(&mut self) -> Result<()> {
+        self.proxy = None;
+        self.proxy = Some(self.plan.proxy.start(&self.reaper).await?);
+        Ok(())
+    }
+
+    /// Let the proxy accept connections but not answer, or go on.
+    pub fn pause_proxy(&self, paused: bool) {
+        pause(self.proxy.as_ref(), paused);
+    }
+
+    /// Take WorkOS away: its port is closed.
+    pub fn stop_workos(&mut self) {
+        self.workos = None;
+    }
+
+    /// Start the emulator again on the same port. It has forgotten everything: the seeded people
+    /// have other ids and its signing key is new.
+    ///
+    /// # Errors
+    /// If the emulator does not start.
+    pub async fn start_workos(&mut self) -> Result<()> {
+        self.workos = None;
+        self.workos = Some(self.plan.emulator.start(&self.reaper).await?);
+        Ok(())
+    }
+
+    /// Let the emulator accept connections but not answer, or go on. It forgets nothing.
+    pub fn pause_workos(&self, paused: bool) {
+        pause(self.workos.as_ref(), paused);
+    }
+
+    /// Kill the functions as a crash would. What they had stored stays.
+    pub fn kill_functions(&mut self) {
+        if let Some(functions) = self.functions.take() {
+            functions.kill();
+        }
+    }
+
+    /// Start the functions again on the same port and the same store.
+    ///
+    /// # Errors
+    /// If they do not start.
+    pub async fn start_functions(&mut self) -> Result<()> {
+        self.kill_functions();
+        self.functions = Some(self.plan.workers.start(&self.reaper).await?);
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn new(port: Option<u16>, folder: &Path) -> Result<Self> {
+        let proxy = Proxy {
+            binary: layout::sibling_binary("atoms-edge-proxy")?,
+            // Known when the database is.
+            database_url: String::new(),
+            secret: keys::secret()?,
+            port: network::free_port()?,
+            log: folder.join("proxy.log"),
+        };
+        Ok(Self {
+            workers: Workers { port: gateway_port(port)?, folder: folder.to_path_buf() },
+            emulator: Emulator { port: network::free_port()?, folder: folder.to_path_buf() },
+            proxy,
+        })
+    }
+
+    fn settings(&self, keys: &Derived, overrides: Vec<(String, String)>) -> Result<Settings> {
+        // The driver refuses an address in place of a host name.
+        let connection =
+            format!("postgresql://authenticator:{}@localhost/atoms", self.proxy.secret);
+        let own = [
+            ("PUBLIC_URL", self.workers.url()),
+            ("WORKOS_API_URL", self.emulator.url()),
+            ("WORKOS_ISSUER", self.emulator.url()),
+            ("WORKOS_CLIENT_ID", workos::CLIENT_ID.to_owned()),
+            ("SQL_URL", format!("http://127.0.0.1:{}/sql", self.proxy.port)),
+            ("SQL_CONNECTION_STRING", connection),
+        ];
+        let mut values = settings::derived(keys);
+        values.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        values.extend(overrides);
+        settings::check(&values)?;
+        Ok(values)
+    }
+
+    fn info(
+        &self,
+        postgres: &Postgres,
+        clients: Clients,
+        settings: Settings,
+        folder: PathBuf,
+    ) -> StackInfo {
+        let value = |name: &str| settings.get(name).cloned().unwrap_or_default();
+        StackInfo {
+            base_url: self.workers.url(),
+            workos_url: self.emulator.url(),
+            sql_url: value("SQL_URL"),
+            sql_connection_string: value("SQL_CONNECTION_STRING"),
+            postgres_url: postgres.url.clone(),
+            clients,
+            people: workos::PEOPLE.map(str::to_owned).to_vec(),
+            settings,
+            folder,
+        }
+    }
+}
+
+type Clients = BTreeMap<String, ClientInfo>;
+
+struct Database {
+    postgres: Postgres,
+    authenticator_url: String,
+    clients: Clients,
+}
+
+async fn database(
+    data: &Path,
+    folder: &Path,
+    reaper: &Arc<Reaper>,
+    public_url: &str,
+    keys: &Derived,
+    progress: &Progress,
+) -> Result<Database> {
+    let log = folder.join("postgres.log");
+    let postgres = timed("Postgres", progress, Postgres::start(data, &log, reaper)).await?;
+    let prepared = async {
+        migrate::migrate(&postgres.url, &layout::root().join("migrations")).await?;
+        let password = keys::secret()?;
+        migrate::set_password(&postgres.url, "authenticator", &password).await?;
+        let clients = clients::register(&postgres.url, public_url, keys).await?;
+        Ok((postgres.url_of("authenticator", &password), clients))
+    };
+    let (authenticator_url, clients) = timed("migrations and seed", progress, prepared).await?;
+    Ok(Database { postgres, authenticator_url, clients })
+}
+
+async fn timed<T>(
+    name: &str,
+    progress: &Progress,
+    part: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let since = Instant::now();
+    let done = part.await.with_context(|| format!("{name} did not start"))?;
+    progress(name, since.elapsed());
+    Ok(done)
+}
+
+fn gateway_port(wanted: Option<u16>) -> Result<u16> {
+    match wanted {
+        Some(port) if network::is_free(port) => Ok(port),
+        Some(port) => Err(anyhow!("port {port} is taken; choose another with --port")),
+        None => network::free_port(),
+    }
+}
+
+fn pause(child: Option<&Child>, paused: bool) {
+    match child {
+        Some(child) if paused => child.pause(),
+        Some(child) => child.resume(),
+        None => {}
+    }
+}

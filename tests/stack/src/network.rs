@@ -1,0 +1,64 @@
+//! Free ports, and waiting for what listens on them.
+
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::keys;
+use crate::process::Child;
+
+/// A port that nobody listens on. It is below the range from which systems take outgoing ports, so
+/// that it is still free when a child is restarted on it.
+pub(crate) fn free_port() -> Result<u16> {
+    for _ in 0..200 {
+        let [high, low] = keys::random::<2>()?;
+        let port = 15_000 + u16::from_be_bytes([high, low]) % 15_000;
+        if is_free(port) {
+            return Ok(port);
+        }
+    }
+    bail!("found no free port")
+}
+
+/// Whether nothing listens on a port, on any interface.
+pub(crate) fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+        && TcpListener::bind((Ipv6Addr::LOCALHOST, port))
+            .map_or_else(|error| error.kind() != std::io::ErrorKind::AddrInUse, |_| true)
+}
+
+/// Wait until a child answers 200 on a URL.
+pub(crate) async fn wait_for_ok(child: &mut Child, url: &str, patience: Duration) -> Result<()> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+    let since = Instant::now();
+    loop {
+        child.check()?;
+        if client.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        if since.elapsed() > patience {
+            bail!("{} does not answer on {url}; its log ends:\n{}", child.name(), child.log_tail());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Wait until something accepts connections on a port of the loopback interface.
+pub(crate) async fn wait_for_port(child: &mut Child, port: u16, patience: Duration) -> Result<()> {
+    let since = Instant::now();
+    loop {
+        child.check()?;
+        if tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
+            return Ok(());
+        }
+        if since.elapsed() > patience {
+            bail!(
+                "{} does not listen on {port}; its log ends:\n{}",
+                child.name(),
+                child.log_tail()
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+}

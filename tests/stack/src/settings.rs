@@ -1,0 +1,200 @@
+//! Every setting of the functions: who is given it, and whether it is a secret. The local stack and
+//! the deployment both read this table, so a function that asks for a setting it is not given fails
+//! on a laptop already.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use oauth::keys::Derived;
+
+/// Values by name.
+pub type Settings = BTreeMap<String, String>;
+
+/// How a setting reaches a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// In the open: a `[vars]` entry.
+    Var,
+    /// Hidden: a wrangler secret.
+    Secret,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Name in the function's environment.
+    pub name: &'static str,
+    /// How it gets there.
+    pub kind: Kind,
+    /// Whether the functions answer 503 without it.
+    pub required: bool,
+    /// The functions that are given it.
+    pub functions: &'static [&'static str],
+}
+
+const PRODUCT: &[&str] =
+    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
+const EVERY: &[&str] =
+    &["gateway", "authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
+const WORKOS: &[&str] = &["token", "health"];
+const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health"];
+const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
+const REFRESH: &[&str] = &["token", "introspect", "revoke"];
+const VERIFY: &[&str] = &["authorize", "introspect", "revoke", "sessions", "mcp"];
+
+/// The settings.
+pub const SETTINGS: &[Setting] = &[
+    var("PUBLIC_URL", PRODUCT),
+    var("WORKOS_API_URL", WORKOS),
+    var("WORKOS_ISSUER", WORKOS),
+    var("WORKOS_CLIENT_ID", WORKOS),
+    var("SQL_URL", DATA),
+    secret("SQL_CONNECTION_STRING", DATA),
+    var("PUBLIC_KEYS", VERIFY),
+    secret("SIGNING_KEYS", &["token"]),
+    secret("LEDGER_ADDRESS_KEY", LEDGER),
+    secret("REFRESH_MAC_KEYS", REFRESH),
+    secret("CLIENT_SECRET_KEY", REFRESH),
+    optional("ALLOWED_ORIGINS", EVERY),
+    optional("SESSION_MAX", LEDGER),
+    optional("SESSION_ON_LIMIT", LEDGER),
+    optional("SESSION_IDLE_SECONDS", LEDGER),
+    optional("SESSION_ABSOLUTE_SECONDS", LEDGER),
+    optional("OFFLINE_IDLE_SECONDS", LEDGER),
+    optional("OFFLINE_ABSOLUTE_SECONDS", LEDGER),
+    optional("REFRESH_GRACE_SECONDS", LEDGER),
+    optional("REVOCATION_MEMORY_SECONDS", LEDGER),
+    optional("ACCESS_TOKEN_SECONDS", LEDGER),
+];
+
+const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
+    Setting { name, kind: Kind::Var, required: true, functions }
+}
+
+const fn secret(name: &'static str, functions: &'static [&'static str]) -> Setting {
+    Setting { name, kind: Kind::Secret, required: true, functions }
+}
+
+const fn optional(name: &'static str, functions: &'static [&'static str]) -> Setting {
+    Setting { name, kind: Kind::Var, required: false, functions }
+}
+
+/// The settings of one kind that a function is given.
+pub fn of(function: &str, kind: Kind, values: &Settings) -> Settings {
+    SETTINGS
+        .iter()
+        .filter(|setting| setting.kind == kind && setting.functions.contains(&function))
+        .filter_map(|setting| Some((setting.name.to_owned(), values.get(setting.name)?.to_owned())))
+        .collect()
+}
+
+/// The settings derived from the master secrets.
+pub fn derived(keys: &Derived) -> Settings {
+    keys.settings().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+/// Checks what must hold before any function is started or deployed.
+///
+/// # Errors
+/// Names the first setting that is unknown, missing or wrong.
+pub fn check(values: &Settings) -> Result<()> {
+    for name in values.keys() {
+        if !SETTINGS.iter().any(|setting| setting.name == name) {
+            bail!("there is no setting {name}");
+        }
+    }
+    for setting in SETTINGS {
+        match values.get(setting.name).filter(|value| !value.trim().is_empty()) {
+            None if setting.required => bail!("{} is not set", setting.name),
+            None => {}
+            Some(value) => check_value(setting.name, value)?,
+        }
+    }
+    Ok(())
+}
+
+fn check_value(name: &str, value: &str) -> Result<()> {
+    match name {
+        "PUBLIC_URL" | "WORKOS_API_URL" | "WORKOS_ISSUER" | "SQL_URL" => check_url(name, value),
+        "SESSION_ON_LIMIT" if !matches!(value, "evict" | "deny") => {
+            bail!("SESSION_ON_LIMIT must be evict or deny")
+        }
+        "SQL_CONNECTION_STRING" => match url::Url::parse(value) {
+            Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(()),
+            _ => bail!("SQL_CONNECTION_STRING must be a postgresql:// URL"),
+        },
+        "SESSION_MAX" => check_number(name, value),
+        seconds if seconds.ends_with("_SECONDS") => check_number(name, value),
+        _ => Ok(()),
+    }
+}
+
+fn check_url(name: &str, value: &str) -> Result<()> {
+    let Ok(url) = url::Url::parse(value) else { bail!("{name} is not a URL") };
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match url.scheme() {
+        "https" => {}
+        "http" if local => {}
+        _ => bail!("{name} must be an https URL"),
+    }
+    if value.ends_with('/') || url.query().is_some() || url.fragment().is_some() {
+        bail!("{name} must have no trailing slash, query or fragment");
+    }
+    Ok(())
+}
+
+fn check_number(name: &str, value: &str) -> Result<()> {
+    match value.parse::<u64>() {
+        Ok(1..) => Ok(()),
+        _ => bail!("{name} must be a whole number above zero"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete() -> Settings {
+        let required = SETTINGS.iter().filter(|setting| setting.required);
+        let mut values: Settings =
+            required.map(|setting| (setting.name.to_owned(), "x".to_owned())).collect();
+        for name in ["PUBLIC_URL", "WORKOS_API_URL", "WORKOS_ISSUER", "SQL_URL"] {
+            values.insert(name.into(), "https://example.test".into());
+        }
+        values.insert("SQL_CONNECTION_STRING".into(), "postgresql://a:b@example.test/c".into());
+        values
+    }
+
+    #[test]
+    fn complete_settings_pass() {
+        check(&complete()).unwrap();
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let cases = [
+            ("PUBLIC_URL", "http://example.test"),
+            ("PUBLIC_URL", "https://example.test/"),
+            ("PUBLIC_URL", ""),
+            ("SESSION_ON_LIMIT", "ask"),
+            ("SESSION_MAX", "0"),
+            ("REFRESH_GRACE_SECONDS", "1.5"),
+            ("SQL_CONNECTION_STRING", "https://example.test"),
+            ("SESSION_MIN", "1"),
+        ];
+        for (name, value) in cases {
+            let mut values = complete();
+            values.insert(name.into(), value.into());
+            assert!(check(&values).unwrap_err().to_string().contains(name), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn a_function_gets_only_its_own() {
+        let values = complete();
+        assert!(of("gateway", Kind::Secret, &values).is_empty());
+        assert!(of("token", Kind::Secret, &values).contains_key("SIGNING_KEYS"));
+        assert!(!of("mcp", Kind::Secret, &values).contains_key("SIGNING_KEYS"));
+        assert!(!of("token", Kind::Var, &values).contains_key("SIGNING_KEYS"));
+    }
+}

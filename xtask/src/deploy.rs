@@ -1,0 +1,185 @@
+//! `cargo xtask deploy cloudflare`: checks everything first, then deploys, callees before callers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+use stack::layout::{self, FUNCTIONS};
+use stack::settings::{self, Kind, SETTINGS, Settings};
+use toml::{Table, Value};
+
+use crate::{build, configuration, report, run, secrets};
+
+/// The environment variable with the id of the KV namespace.
+const CACHE_VARIABLE: &str = "CACHE_NAMESPACE_ID";
+
+/// Where to.
+#[derive(clap::Subcommand)]
+pub(crate) enum Platform {
+    /// To Cloudflare Workers, with wrangler. Settings come from [vars] of the wrangler.toml files
+    /// and, before those, from the environment under the same names; keys from `MASTER_SECRET` or
+    /// `MASTER_SECRET_FILE`; the KV namespace from `CACHE_NAMESPACE_ID`
+    Cloudflare {
+        /// Check, build and bundle into target/deploy, and send nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// The command.
+///
+/// # Errors
+/// If the configuration is not right, a function does not build, or wrangler fails.
+pub(crate) fn run(platform: &Platform) -> Result<()> {
+    let Platform::Cloudflare { dry_run } = *platform;
+    let configs = FUNCTIONS
+        .iter()
+        .map(|function| Ok((*function, configuration::read(function)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let values = values(&configs)?;
+    let cache = std::env::var(CACHE_VARIABLE).ok();
+    match ready(&configs, &values, cache.as_deref()) {
+        Ok(()) => report::line("✓ the configuration is complete"),
+        Err(reason) if dry_run => {
+            report::line(&format!("! a real deployment would be refused: {reason:#}"));
+        }
+        Err(reason) => return Err(reason),
+    }
+    build::run()?;
+    for (function, config) in configs {
+        let folder = prepare(function, config, &values, cache.as_deref())?;
+        send(function, &folder, &values, dry_run)?;
+    }
+    Ok(())
+}
+
+/// Settings of the whole deployment. Where functions disagree, the deployment is refused: all must
+/// believe in one issuer.
+fn values(configs: &[(&str, Table)]) -> Result<Settings> {
+    let mut values = Settings::new();
+    for (function, config) in configs {
+        for (name, value) in configuration::vars(config)? {
+            let given = SETTINGS
+                .iter()
+                .any(|known| known.name == name && known.functions.contains(function));
+            if !given {
+                bail!("{function} has a var {name}, which is no setting of it");
+            }
+            // Empty is how a committed file says that a deployment must choose.
+            if value.is_empty() {
+                continue;
+            }
+            if let Some(other) = values.insert(name.clone(), value.clone())
+                && other != value
+            {
+                bail!("{function} has another {name} than the functions before it");
+            }
+        }
+    }
+    for setting in SETTINGS {
+        if let Ok(value) = std::env::var(setting.name) {
+            values.insert(setting.name.to_owned(), value);
+        }
+    }
+    if let Some(keys) = secrets::derived()? {
+        values.extend(settings::derived(&keys));
+    }
+    Ok(values)
+}
+
+fn ready(configs: &[(&str, Table)], values: &Settings, cache: Option<&str>) -> Result<()> {
+    if let Err(reason) = settings::check(values) {
+        bail!(
+            "{reason}; settings come from the environment and [vars], keys from {}",
+            secrets::MASTER_VARIABLE
+        );
+    }
+    let mut ids = BTreeSet::new();
+    for namespace in configs.iter().flat_map(|(_, config)| namespaces(config)) {
+        ids.insert(cache.or_else(|| namespace.get("id")?.as_str()).unwrap_or_default());
+    }
+    let is_id = |id: &&str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if ids.len() == 1 && ids.iter().all(is_id) {
+        return Ok(());
+    }
+    bail!(
+        "the functions must share one KV namespace: `wrangler kv namespace create atoms-edge-cache` \
+         makes it; give its id as {CACHE_VARIABLE}"
+    )
+}
+
+fn namespaces(config: &Table) -> impl Iterator<Item = &Table> {
+    let list = config.get("kv_namespaces").and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_table)
+}
+
+/// Write the configuration that is sent: the committed one with this deployment's values.
+fn prepare(
+    function: &str,
+    mut config: Table,
+    values: &Settings,
+    cache: Option<&str>,
+) -> Result<PathBuf> {
+    let folder = layout::target().join("deploy").join(function);
+    fs::create_dir_all(&folder)?;
+    let main = layout::root().join("functions").join(function).join("build/index.js");
+    config.insert("main".into(), main.to_string_lossy().into_owned().into());
+    config.remove("build");
+    let vars = settings::of(function, Kind::Var, values);
+    let vars: Table = vars.into_iter().map(|(name, value)| (name, value.into())).collect();
+    config.insert("vars".into(), vars.into());
+    let list = config.get_mut("kv_namespaces").and_then(Value::as_array_mut);
+    for namespace in list.into_iter().flatten().filter_map(Value::as_table_mut) {
+        if let Some(id) = cache {
+            namespace.insert("id".into(), id.into());
+        }
+    }
+    fs::write(folder.join("wrangler.toml"), toml::to_string(&config)?)?;
+    Ok(folder)
+}
+
+fn send(function: &str, folder: &Path, values: &Settings, dry_run: bool) -> Result<()> {
+    let mut command = Command::new(layout::npm_program("node"));
+    command
+        .arg(layout::root().join("node_modules/wrangler/bin/wrangler.js"))
+        .args(["deploy", "-c"])
+        .arg(folder.join("wrangler.toml"))
+        .env("PATH", layout::path_variable()?)
+        .env("WRANGLER_SEND_METRICS", "false")
+        .current_dir(folder);
+    if dry_run {
+        command.args(["--dry-run", "--outdir"]).arg(folder.join("bundle"));
+        return run::step(&format!("bundle {function}"), &mut command);
+    }
+    let secrets = settings::of(function, Kind::Secret, values);
+    if secrets.is_empty() {
+        return run::step(&format!("deploy {function}"), &mut command);
+    }
+    let file = SecretsFile::write(&folder.join("secrets.json"), &secrets)?;
+    command.arg("--secrets-file").arg(&file.0);
+    run::step(&format!("deploy {function}"), &mut command)
+}
+
+/// A file that only we can read, and that is gone when it is no longer needed.
+struct SecretsFile(PathBuf);
+
+impl SecretsFile {
+    fn write(path: &Path, secrets: &Settings) -> Result<Self> {
+        let _ = fs::remove_file(path);
+        let mut file =
+            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let guard = Self(path.to_path_buf());
+        file.write_all(serde_json::to_string(secrets)?.as_bytes())?;
+        Ok(guard)
+    }
+}
+
+impl Drop for SecretsFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,205 @@
+//! `cargo xtask test`: every check and every test, cheapest first, up to the first failure.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use stack::layout::{self, FUNCTIONS};
+use stack::{STACK_VARIABLE, Stack};
+
+use crate::{build, dev, prerequisites, report, run, tools};
+
+/// How `test` runs.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Run one step, and what it needs
+    #[arg(long)]
+    only: Option<Step>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// Formatting
+    Fmt,
+    /// Lints, natively and for wasm
+    Clippy,
+    /// Licences, sources, duplicates
+    Deny,
+    /// Unit and property tests
+    Unit,
+    /// The host's tests, as wasm in Node
+    Wasm,
+    /// Black-box tests against a local stack
+    E2e,
+    /// Other people's clients against a local stack
+    Judges,
+}
+
+/// The command. Its last line of output is the sum of all tests.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let mut session = Session::default();
+    let outcome = session.run(arguments.only);
+    session.summary();
+    if let Err(error) = &outcome {
+        report::error(error);
+        session.failed = session.failed.max(1);
+    }
+    println!("{} passed, {} failed", session.passed, session.failed);
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[derive(Default)]
+struct Session {
+    passed: u64,
+    failed: u64,
+    steps: Vec<(&'static str, bool, Duration)>,
+}
+
+impl Session {
+    fn run(&mut self, only: Option<Step>) -> Result<()> {
+        let wanted = |step| only.is_none_or(|only| only == step);
+        prerequisites::check()?;
+        if wanted(Step::Fmt) {
+            self.step("fmt", cargo(&["fmt", "--all", "--check"]))?;
+        }
+        if wanted(Step::Clippy) {
+            self.clippy()?;
+        }
+        if wanted(Step::Deny) {
+            tools::install_for_checks()?;
+            let mut deny = Command::new(layout::cargo_program("cargo-deny"));
+            deny.args(["check", "bans", "licenses", "sources"]).current_dir(layout::root());
+            self.step("deny", deny)?;
+        }
+        if wanted(Step::Unit) {
+            self.step("unit", cargo(&["test", "--no-fail-fast"]))?;
+        }
+        if wanted(Step::Wasm) {
+            self.wasm()?;
+        }
+        if wanted(Step::E2e) || wanted(Step::Judges) {
+            self.against_a_stack(wanted(Step::E2e), wanted(Step::Judges))?;
+        }
+        Ok(())
+    }
+
+    fn clippy(&mut self) -> Result<()> {
+        let functions: Vec<_> = FUNCTIONS.map(build::package_name).to_vec();
+        let mut native = cargo(&["clippy", "--workspace", "--all-targets"]);
+        let mut wasm = cargo(&["clippy", "--target", "wasm32-unknown-unknown", "-p", "host"]);
+        for function in &functions {
+            native.args(["--exclude", function]);
+            wasm.args(["-p", function]);
+        }
+        native.args(["--", "-D", "warnings"]);
+        wasm.args(["--", "-D", "warnings"]);
+        self.step("clippy", native)?;
+        self.step("clippy for wasm", wasm)
+    }
+
+    fn wasm(&mut self) -> Result<()> {
+        tools::install_for_builds()?;
+        let mut command =
+            cargo(&["test", "-p", "host", "--target", "wasm32-unknown-unknown", "--no-fail-fast"]);
+        command
+            .env(
+                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
+                layout::cargo_program("wasm-bindgen-test-runner"),
+            )
+            .env("PATH", layout::path_variable()?);
+        self.step("wasm", command)
+    }
+
+    /// The stack lives as long as its tests.
+    fn against_a_stack(&mut self, suites: bool, judges: bool) -> Result<()> {
+        dev::prepare()?;
+        let runtime = tokio::runtime::Runtime::new()?;
+        let stack = runtime.block_on(dev::start(None))?;
+        let mut outcome = Ok(());
+        if suites {
+            outcome = self.suites(&stack);
+        }
+        if judges && outcome.is_ok() {
+            // After the suites: they must see the rights that functions have.
+            outcome = runtime.block_on(stack.info().allow_schemas());
+            outcome = outcome.and_then(|()| self.judges(&stack));
+        }
+        let folder = stack.info().folder.display().to_string();
+        stack.stop();
+        outcome.with_context(|| format!("the stack's logs are in {folder}"))
+    }
+
+    fn suites(&mut self, stack: &Stack) -> Result<()> {
+        let mut command = cargo(&["test", "-p", "stack", "-p", "e2e", "--no-fail-fast"]);
+        command.env(STACK_VARIABLE, stack.info().save()?);
+        self.step("e2e", command)
+    }
+
+    fn judges(&mut self, stack: &Stack) -> Result<()> {
+        let info = stack.info();
+        let mut command = Command::new(layout::npm_program("node"));
+        command
+            .arg(Path::new("tests/judges/neon-driver.mjs"))
+            .args([&info.sql_url, &info.sql_connection_string])
+            .current_dir(layout::root());
+        self.step("judge neon driver", command)
+    }
+
+    fn step(&mut self, name: &'static str, mut command: Command) -> Result<()> {
+        let since = Instant::now();
+        let (mut passed, mut failed) = (0, 0);
+        let outcome = run::watched(name, &mut command, |line| {
+            if let Some(counts) = counts(line) {
+                passed += counts.0;
+                failed += counts.1;
+            }
+        });
+        self.passed += passed;
+        self.failed += failed;
+        self.steps.push((name, outcome.is_ok(), since.elapsed()));
+        outcome
+    }
+
+    fn summary(&self) {
+        report::line("");
+        for (name, passed, took) in &self.steps {
+            let mark = if *passed { "✓" } else { "✗" };
+            report::line(&format!("{mark} {name:<20} {:>7.1} s", took.as_secs_f64()));
+        }
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(layout::root());
+    command
+}
+
+/// Passed and failed tests of a line that reports them, cargo's or a judge's.
+fn counts(line: &str) -> Option<(u64, u64)> {
+    let line = line.trim();
+    let rest = match line.strip_prefix("test result: ") {
+        Some(rest) => rest.split_once(". ")?.1,
+        None => line,
+    };
+    let (passed, rest) = rest.split_once(" passed")?;
+    let failed = rest.trim_start_matches([';', ',', ' ']).split_once(" failed")?.0;
+    Some((passed.parse().ok()?, failed.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_counted() {
+        let cargo = "test result: FAILED. 12 passed; 3 failed; 0 ignored; finished in 0.01s";
+        assert_eq!(counts(cargo), Some((12, 3)));
+        assert_eq!(counts("test result: ok. 0 passed; 0 failed"), Some((0, 0)));
+        assert_eq!(counts("14 passed, 0 failed"), Some((14, 0)));
+        assert_eq!(counts("test passed_and_failed ... ok"), None);
+        assert_eq!(counts("many passed, none failed"), None);
+    }
+}
