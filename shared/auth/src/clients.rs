@@ -17,6 +17,8 @@ use crate::settings::{ClientSettings, SqlSettings};
 const FRESH: Millis = 60_000;
 /// For this long a cached record serves while the database is away.
 const STALE: Millis = 24 * 60 * 60 * 1000;
+/// How long the database may take while there is a stale record.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Longer ids are nobody's.
 const MAX_ID: usize = 200;
 
@@ -81,7 +83,10 @@ pub async fn find<P: Clock + Fetch + Kv>(
     if let Some(hit) = cached.as_ref().filter(|cached| age(cached) < FRESH) {
         return Ok(Some(hit.record.clone()));
     }
-    let database = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
+    // With a record to fall back on, a database that hangs must not hold up every request.
+    let patience = if cached.is_some() { PATIENCE } else { data::DEFAULT_TIMEOUT };
+    let database = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone())
+        .with_timeout(patience);
     match data::clients::find(&database, client_id).await {
         Ok(Some(record)) => {
             remember(platform, &key, &record).await;

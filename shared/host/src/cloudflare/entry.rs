@@ -40,8 +40,10 @@ pub async fn fetch_event<E: Endpoint>(
     request: worker::web_sys::Request,
     env: Env,
 ) -> Result<JsValue, JsValue> {
-    let incoming = incoming(request.into()).await?;
-    let response = serve(&Cloudflare::new(env), instance, incoming).await;
+    let response = match incoming(request.into()).await {
+        Ok(incoming) => serve(&Cloudflare::new(env), instance, incoming).await,
+        Err(refusal) => refusal,
+    };
     Ok(to_js(response)?)
 }
 
@@ -79,8 +81,10 @@ pub async fn gateway_event(
     }
 }
 
-async fn incoming(mut request: worker::Request) -> worker::Result<Incoming> {
-    let uri: Uri = request.inner().url().parse().map_err(|_| "unreadable URL")?;
+/// The request in our terms, or the answer to one that has none.
+async fn incoming(mut request: worker::Request) -> Result<Incoming, Response> {
+    let refuse = |detail| respond::problem(StatusCode::BAD_REQUEST, "invalid_request", detail);
+    let uri: Uri = request.inner().url().parse().map_err(|_| refuse("unreadable URL"))?;
     let limit = body_limit(uri.path());
     let mut headers = http::HeaderMap::new();
     for (name, value) in request.headers().entries() {
@@ -91,8 +95,8 @@ async fn incoming(mut request: worker::Request) -> worker::Result<Incoming> {
             headers.append(name, value);
         }
     }
-    let method =
-        Method::from_bytes(request.inner().method().as_bytes()).map_err(|_| "unreadable method")?;
+    let method = Method::from_bytes(request.inner().method().as_bytes())
+        .map_err(|_| refuse("unreadable method"))?;
     let body = read(&mut request, limit).await;
     let mut incoming = Incoming::new(body);
     *incoming.method_mut() = method;
