@@ -82,7 +82,12 @@ pub(crate) const fn refused(refusal: Refusal) -> Failure {
         Refusal::SessionEnded(_) => Failure::invalid_grant("session ended"),
         Refusal::ForeignClient => Failure::invalid_grant("another client's token"),
         Refusal::Reuse => Failure::invalid_grant("reuse detected, session ended"),
-        Refusal::StaleProof => Failure::invalid_grant("proof older than the session's end"),
+        // Of a token exchange, where RFC 8693 section 2.2.2 asks for this code.
+        Refusal::StaleProof => Failure::refused(
+            ErrorCode::InvalidRequest,
+            "the subject token is not valid",
+            "proof older than the session's end",
+        ),
         Refusal::ScopeNotGranted => Failure::refused(
             ErrorCode::InvalidScope,
             "the scope exceeds what was granted",

@@ -1,0 +1,215 @@
+//! RFC 7662 in strong mode.
+
+use oauth::RefreshToken;
+use serde_json::{Value, json};
+use testing::{Dependency, PUBLIC_URL};
+
+use crate::support::{Edge, MINUTE, SECOND, basic, form, tampered, word};
+use futures::executor::block_on;
+
+const INACTIVE: &str = "{\"active\":false}";
+
+fn members(answer: &Value) -> Vec<&str> {
+    let mut members: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+    members.sort_unstable();
+    members
+}
+
+#[test]
+fn only_registered_resource_servers_may_ask() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let token = [("token", issued.access())];
+    assert_eq!(word(edge.introspect_as("atoms-web", &token)), "invalid_client", "public");
+    assert_eq!(word(edge.introspect_as("atoms-service", &token)), "unauthorized_client");
+    // Without or with bad credentials nobody gets as far as the token.
+    let nobody = block_on(edge.authenticate(None, &form(&token)));
+    assert_eq!(word(nobody), "invalid_client");
+    let wrong = block_on(edge.authenticate(Some(&basic("atoms-api", "wrong")), &form(&token)));
+    assert_eq!(word(wrong), "invalid_client");
+}
+
+#[test]
+fn an_access_token_in_force_is_described() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let answer = edge.introspect(issued.access());
+    let expected = [
+        "active",
+        "aud",
+        "client_id",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "org",
+        "roles",
+        "scope",
+        "sid",
+        "sub",
+        "token_type",
+    ];
+    assert_eq!(members(&answer), expected);
+    let claims = edge.claims(issued.access());
+    assert_eq!(answer["active"], json!(true), "a JSON boolean");
+    assert_eq!(answer["exp"], json!(claims.exp), "a number");
+    assert_eq!(answer["iat"], json!(claims.iat), "a number");
+    assert_eq!((&answer["iss"], &answer["sub"]), (&json!(PUBLIC_URL), &json!("ada")));
+    assert_eq!(answer["aud"], json!([PUBLIC_URL, "https://edge.example/mcp"]));
+    assert_eq!(answer["scope"], json!(issued.tokens.scope), "separated by spaces");
+    assert_eq!((&answer["sid"], &answer["jti"]), (&json!(issued.session), &json!(claims.jti)));
+    assert_eq!((&answer["token_type"], &answer["roles"]), (&json!("Bearer"), &json!(["owner"])));
+}
+
+#[test]
+fn a_refresh_token_in_force_is_described() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let answer = edge.introspect(issued.refresh());
+    let expected =
+        ["active", "client_id", "exp", "iat", "iss", "org", "roles", "scope", "sid", "sub"];
+    assert_eq!(members(&answer), expected, "no aud, jti or token_type");
+    assert_eq!(answer["exp"], json!((testing::NOW + 30 * MINUTE) / 1000), "the idle end");
+    assert_eq!(answer["iat"], json!(testing::NOW / 1000));
+}
+
+#[test]
+fn everything_else_is_inactive_and_nothing_more() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let elsewhere = Edge::with(&[("PUBLIC_URL", "https://other.example")]).sign_in("ada");
+    let unknown = RefreshToken {
+        key_id: 1,
+        address: edge.settings.user_ledger("nobody"),
+        session: "00112233445566778899aabbccddeeff".parse().unwrap(),
+        generation: 0,
+        counter: 0,
+    };
+    let (access, refresh) = (issued.access(), issued.refresh());
+    for bad in [
+        "x".to_owned(),
+        "ar1_x".to_owned(),
+        "a.b.c".to_owned(),
+        tampered(access, access.len() - 10),
+        tampered(refresh, refresh.len() - 3),
+        format!("{access}A"),
+        "y".repeat(50_000),
+        elsewhere.access().to_owned(),
+        elsewhere.refresh().to_owned(),
+        edge.world.authkit("ada", "s"),
+        unknown.encode(PUBLIC_URL, &edge.client.refresh_keys).unwrap(),
+    ] {
+        assert_eq!(edge.introspect(&bad).to_string(), INACTIVE, "{bad}");
+    }
+}
+
+#[test]
+fn an_expired_access_token_is_inactive() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    edge.world.platform.advance(15 * MINUTE - 1);
+    assert!(edge.active(issued.access()));
+    edge.world.platform.advance(1);
+    assert_eq!(edge.introspect(issued.access()).to_string(), INACTIVE);
+    assert!(edge.active(issued.refresh()), "the session goes on");
+}
+
+#[test]
+fn an_idle_session_has_no_tokens_in_force() {
+    let edge = Edge::with(&[("SESSION_IDLE_SECONDS", "60")]);
+    let issued = edge.sign_in("ada");
+    edge.world.platform.advance(MINUTE);
+    for token in [issued.access(), issued.refresh()] {
+        assert_eq!(edge.introspect(token).to_string(), INACTIVE);
+    }
+}
+
+#[test]
+fn use_keeps_a_session_alive() {
+    let edge = Edge::new();
+    let mut issued = edge.sign_in("ada");
+    for _ in 0..10 {
+        edge.world.platform.advance(14 * MINUTE);
+        assert!(edge.active(issued.access()));
+        edge.world.platform.advance(29 * MINUTE);
+        issued = edge.refresh("atoms-cli", issued.refresh()).unwrap();
+    }
+}
+
+#[test]
+fn the_hint_never_decides() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    for token in [issued.access(), issued.refresh()] {
+        for hint in ["access_token", "refresh_token", "id_token", ""] {
+            let parameters = [("token", token), ("token_type_hint", hint)];
+            let (answer, _) = edge.introspect_as("atoms-api", &parameters).unwrap();
+            assert_eq!(answer["active"], json!(true), "{hint}");
+        }
+    }
+}
+
+#[test]
+fn a_token_is_needed() {
+    let edge = Edge::new();
+    for parameters in [[].as_slice(), &[("token", "")], &[("token_type_hint", "access_token")]] {
+        assert_eq!(word(edge.introspect_as("atoms-api", parameters)), "invalid_request");
+    }
+}
+
+#[test]
+fn a_resource_server_sees_its_own_audience_only() {
+    let edge = Edge::new();
+    let token = edge.world.authkit("ada", "s");
+    let issuer_only = edge.exchange("atoms-cli", &token, &[("resource", PUBLIC_URL)]).unwrap();
+    let both = edge.sign_in("bob");
+    for (token, expected) in [
+        (issuer_only.access(), false),
+        (issuer_only.refresh(), false),
+        (both.access(), true),
+        (both.refresh(), true),
+    ] {
+        let (answer, _) = edge.introspect_as("atoms-narrow", &[("token", token)]).unwrap();
+        if expected {
+            assert_eq!(answer["active"], json!(true));
+        } else {
+            assert_eq!(answer.to_string(), INACTIVE);
+        }
+    }
+}
+
+#[test]
+fn the_previous_refresh_token_is_active_in_its_grace_and_asking_is_no_reuse() {
+    let edge = Edge::new();
+    let first = edge.sign_in("ada");
+    let second = edge.refresh("atoms-cli", first.refresh()).unwrap();
+    assert!(edge.active(first.refresh()) && edge.active(second.refresh()));
+    edge.world.platform.advance(5 * MINUTE);
+    assert!(!edge.active(first.refresh()), "its grace is over");
+    let third = edge.refresh("atoms-cli", second.refresh()).unwrap();
+    assert!(!edge.active(first.refresh()));
+    assert!(edge.active(third.access()), "asking about an old token harms nobody");
+}
+
+#[test]
+fn asking_rotates_nothing() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let before = edge.world.platform.ledgers();
+    edge.world.platform.advance(SECOND);
+    for token in [issued.access(), issued.refresh()] {
+        assert!(edge.active(token));
+    }
+    assert_eq!(edge.world.platform.ledgers(), before);
+    assert!(!edge.refresh("atoms-cli", issued.refresh()).unwrap().repeated);
+}
+
+#[test]
+fn a_token_of_a_foreign_audience_asks_no_ledger() {
+    let edge = Edge::new();
+    let token = edge.world.authkit("ada", "s");
+    let issued = edge.exchange("atoms-cli", &token, &[("resource", PUBLIC_URL)]).unwrap();
+    let before = edge.world.platform.calls(Dependency::Ledger);
+    edge.introspect_as("atoms-narrow", &[("token", issued.access())]).unwrap();
+    assert_eq!(edge.world.platform.calls(Dependency::Ledger), before);
+}

@@ -1,0 +1,142 @@
+//! RFC 7009.
+
+use futures::executor::block_on;
+
+use crate::support::{DAY, Edge, MINUTE, basic, form, tampered, word};
+
+#[test]
+fn a_refresh_token_ends_its_session_at_once() {
+    let edge = Edge::new();
+    let first = edge.sign_in("ada");
+    let second = edge.refresh("atoms-cli", first.refresh()).unwrap();
+    assert_eq!(edge.revoke("atoms-cli", &[("token", second.refresh())]), Ok("revoked"));
+    for token in [first.access(), second.access(), first.refresh(), second.refresh()] {
+        assert!(!edge.active(token));
+    }
+    assert_eq!(word(edge.refresh("atoms-cli", second.refresh())), "invalid_grant");
+}
+
+#[test]
+fn any_genuine_refresh_token_of_the_session_will_do() {
+    let edge = Edge::new();
+    let first = edge.sign_in("ada");
+    let mut last = first.clone();
+    for _ in 0..3 {
+        last = edge.refresh("atoms-cli", last.refresh()).unwrap();
+    }
+    assert_eq!(edge.revoke("atoms-cli", &[("token", first.refresh())]), Ok("revoked"));
+    assert!(!edge.active(last.access()));
+}
+
+#[test]
+fn an_access_token_is_revoked_by_itself() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    assert_eq!(edge.revoke("atoms-cli", &[("token", issued.access())]), Ok("revoked"));
+    assert!(!edge.active(issued.access()));
+    assert!(edge.active(issued.refresh()));
+    let next = edge.refresh("atoms-cli", issued.refresh()).unwrap();
+    assert!(edge.active(next.access()), "the next one is another token");
+}
+
+#[test]
+fn all_copies_of_an_access_token_die_together() {
+    let edge = Edge::new();
+    let first = edge.sign_in("ada");
+    let second = edge.refresh("atoms-cli", first.refresh()).unwrap();
+    edge.revoke("atoms-cli", &[("token", second.access())]).unwrap();
+    let replayed = edge.refresh("atoms-cli", first.refresh()).unwrap();
+    assert!(!edge.active(replayed.access()), "a replay does not bring it back");
+}
+
+#[test]
+fn cascade_takes_the_session_along() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let other = edge.sign_in_at("atoms-web", "ada");
+    let parameters = [("token", issued.access()), ("cascade", "true")];
+    assert_eq!(edge.revoke("atoms-cli", &parameters), Ok("revoked"));
+    assert!(!edge.active(issued.refresh()) && !edge.active(issued.access()));
+    assert!(edge.active(other.access()), "another session of the person lives");
+    for bad in ["yes", "1", "TRUE"] {
+        let parameters = [("token", other.access()), ("cascade", bad)];
+        assert_eq!(word(edge.revoke("atoms-web", &parameters)), "invalid_request", "{bad}");
+    }
+    let parameters = [("token", other.access()), ("cascade", "false")];
+    assert_eq!(edge.revoke("atoms-web", &parameters), Ok("revoked"));
+    assert!(edge.active(other.refresh()));
+}
+
+#[test]
+fn what_is_unknown_malformed_or_revoked_already_is_fine() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let (access, refresh) = (issued.access(), issued.refresh());
+    for text in [
+        "x".to_owned(),
+        "ar1_x".to_owned(),
+        "a.b.c".to_owned(),
+        tampered(access, access.len() - 10),
+        tampered(refresh, refresh.len() - 3),
+        edge.world.authkit("ada", "s"),
+    ] {
+        let outcome = edge.revoke("atoms-cli", &[("token", &text)]);
+        assert_eq!(outcome, Ok("nothing_to_revoke"), "{text}");
+    }
+    assert!(edge.active(access) && edge.active(refresh), "nobody was harmed");
+    for _ in 0..2 {
+        assert!(edge.revoke("atoms-cli", &[("token", access)]).is_ok());
+        assert!(edge.revoke("atoms-cli", &[("token", refresh)]).is_ok());
+    }
+    edge.world.platform.advance(15 * MINUTE);
+    assert!(edge.revoke("atoms-cli", &[("token", access)]).is_ok(), "expired");
+    edge.world.platform.advance(30 * DAY);
+    assert!(edge.revoke("atoms-cli", &[("token", refresh)]).is_ok(), "forgotten");
+}
+
+#[test]
+fn the_hint_never_decides() {
+    for hint in ["access_token", "refresh_token", "id_token"] {
+        let edge = Edge::new();
+        let (ada, bob) = (edge.sign_in("ada"), edge.sign_in("bob"));
+        for token in [ada.refresh(), bob.access()] {
+            let parameters = [("token", token), ("token_type_hint", hint)];
+            assert_eq!(edge.revoke("atoms-cli", &parameters), Ok("revoked"), "{hint}");
+            assert!(!edge.active(token), "{hint}");
+        }
+    }
+}
+
+#[test]
+fn a_token_is_needed() {
+    let edge = Edge::new();
+    for parameters in [[].as_slice(), &[("token", "")], &[("refresh_token", "x")]] {
+        assert_eq!(word(edge.revoke("atoms-cli", parameters)), "invalid_request");
+    }
+}
+
+#[test]
+fn bad_client_authentication_revokes_nothing() {
+    let edge = Edge::new();
+    let issued = edge.sign_in_at("atoms-service", "ada");
+    let parameters = form(&[("token", issued.refresh())]);
+    for header in [None, Some(basic("atoms-service", "wrong"))] {
+        let outcome = block_on(edge.authenticate(header.as_deref(), &parameters));
+        assert_eq!(word(outcome), "invalid_client");
+    }
+    assert!(edge.active(issued.refresh()));
+}
+
+#[test]
+fn another_clients_token_survives() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    for token in [issued.access(), issued.refresh()] {
+        for cascade in ["false", "true"] {
+            let parameters = [("token", token), ("cascade", cascade)];
+            assert_eq!(word(edge.revoke("atoms-web", &parameters)), "invalid_grant");
+            assert_eq!(word(edge.revoke("third-party", &parameters)), "invalid_grant");
+        }
+    }
+    assert!(edge.active(issued.access()) && edge.active(issued.refresh()));
+}

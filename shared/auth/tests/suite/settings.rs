@@ -1,0 +1,152 @@
+//! Settings: whatever is wrong with one is told by its name and never by its value.
+
+use auth::Settings;
+use auth::settings::{ClientSettings, MintSettings, verifying_keys};
+use ledger::{OnLimit, Policy};
+use ports::ConfigError;
+use testing::World;
+
+/// Everything that functions read.
+fn load(world: &World) -> Result<(), ConfigError> {
+    Settings::load(&world.platform)?;
+    ClientSettings::load(&world.platform)?;
+    MintSettings::load(&world.platform)?;
+    verifying_keys(&world.platform)?;
+    Ok(())
+}
+
+const NEEDED: [&str; 11] = [
+    "PUBLIC_URL",
+    "SQL_URL",
+    "SQL_CONNECTION_STRING",
+    "LEDGER_ADDRESS_KEY",
+    "CLIENT_SECRET_KEY",
+    "REFRESH_MAC_KEYS",
+    "SIGNING_KEYS",
+    "WORKOS_API_URL",
+    "WORKOS_ISSUER",
+    "WORKOS_CLIENT_ID",
+    "PUBLIC_KEYS",
+];
+
+#[test]
+fn a_whole_deployment_loads() {
+    assert_eq!(load(&World::new()), Ok(()));
+}
+
+#[test]
+fn each_missing_setting_is_named() {
+    for setting in NEEDED {
+        for empty in [false, true] {
+            let world = World::new();
+            if empty {
+                world.platform.set(setting, "");
+            } else {
+                world.platform.unset(setting);
+            }
+            let error = load(&world).unwrap_err();
+            assert_eq!((error.setting, error.problem), (setting, "is not set"));
+        }
+    }
+}
+
+#[test]
+fn each_malformed_setting_is_named_and_its_value_is_not() {
+    let url =
+        ["canary", "canary.example/", "https://canary.example/", "ftp://canary.example", "/canary"];
+    let key = ["canary", "Y2FuYXJ5", "canary!canary!canary!canary!canary!canary!c"];
+    let ring = ["canary", "1=canary", "canary=Y2FuYXJ5", "1=Y2FuYXJ5,", "300=Y2FuYXJ5", ","];
+    let set = [
+        "canary",
+        "{\"keys\":\"canary\"}",
+        "{\"keys\":[]}",
+        "{\"keys\":[{\"kid\":\"canary\"}]}",
+        "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"canary\"}]}",
+        "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"canary\",\"k\":\"Y2FuYXJ5\"}]}",
+    ];
+    let number = ["canary", "-1", "1.5", "99999999999999999999", "0", "1s"];
+    for (setting, values) in [
+        ("PUBLIC_URL", url.as_slice()),
+        ("SQL_URL", &url),
+        ("WORKOS_API_URL", &url),
+        ("LEDGER_ADDRESS_KEY", &key),
+        ("CLIENT_SECRET_KEY", &key),
+        ("REFRESH_MAC_KEYS", &ring),
+        ("SIGNING_KEYS", &set),
+        ("PUBLIC_KEYS", &set),
+        ("SESSION_MAX", &number),
+        ("SESSION_IDLE_SECONDS", &number),
+        ("SESSION_ABSOLUTE_SECONDS", &number),
+        ("OFFLINE_IDLE_SECONDS", &number),
+        ("OFFLINE_ABSOLUTE_SECONDS", &number),
+        ("REFRESH_GRACE_SECONDS", &number),
+        ("REVOCATION_MEMORY_SECONDS", &number),
+        ("ACCESS_TOKEN_SECONDS", &number),
+        ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
+    ] {
+        for value in values {
+            let world = World::new();
+            world.platform.set(setting, value);
+            let error = load(&world).err();
+            let Some(error) = error else { panic!("{setting} may be {value:?}") };
+            assert_eq!(error.setting, setting, "{value:?}");
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(setting) && !text.contains("canary"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_public_key_set_is_no_signing_key() {
+    let world = World::new();
+    let public = ports::Config::get(&world.platform, "PUBLIC_KEYS").unwrap();
+    world.platform.set("SIGNING_KEYS", &public);
+    assert_eq!(load(&world).unwrap_err().setting, "SIGNING_KEYS");
+}
+
+#[test]
+fn the_policy_is_the_default_unless_set() {
+    let world = World::new();
+    assert_eq!(Settings::load(&world.platform).unwrap().policy, Policy::default());
+    for (name, value) in [
+        ("SESSION_MAX", "3"),
+        ("SESSION_ON_LIMIT", "deny"),
+        ("SESSION_IDLE_SECONDS", "1"),
+        ("SESSION_ABSOLUTE_SECONDS", "2"),
+        ("OFFLINE_IDLE_SECONDS", "3"),
+        ("OFFLINE_ABSOLUTE_SECONDS", "4"),
+        ("REFRESH_GRACE_SECONDS", "5"),
+        ("REVOCATION_MEMORY_SECONDS", "6"),
+        ("ACCESS_TOKEN_SECONDS", "7"),
+    ] {
+        world.platform.set(name, value);
+    }
+    let expected = Policy {
+        max_sessions: 3,
+        on_limit: OnLimit::Deny,
+        idle: 1000,
+        absolute: 2000,
+        offline_idle: 3000,
+        offline_absolute: 4000,
+        grace: 5000,
+        revocation_memory: 6000,
+        access_token: 7000,
+    };
+    assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);
+}
+
+#[test]
+fn a_ledgers_address_depends_on_the_person_and_the_key_alone() {
+    let settings = |key: Option<&str>| {
+        let world = World::new();
+        if let Some(key) = key {
+            world.platform.set("LEDGER_ADDRESS_KEY", key);
+        }
+        world.platform.set("SESSION_MAX", "5");
+        Settings::load(&world.platform).unwrap()
+    };
+    let (one, other) = (settings(None), settings(Some(&oauth::base64url(&[3; 32]))));
+    assert_eq!(one.user_ledger("ada"), settings(None).user_ledger("ada"));
+    assert_ne!(one.user_ledger("ada"), one.user_ledger("Ada"));
+    assert_ne!(one.user_ledger("ada"), other.user_ledger("ada"));
+}

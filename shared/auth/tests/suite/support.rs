@@ -1,0 +1,244 @@
+//! A deployment in memory with its settings read, and the endpoints' use cases as short calls.
+
+use auth::exchange::exchange;
+use auth::introspect::introspect;
+use auth::issue::TokenResponse;
+use auth::refresh::{Refreshed, refresh};
+use auth::revoke::revoke;
+use auth::settings::{ClientSettings, MintSettings, verifying_keys};
+use auth::{Failure, Settings, clients};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use data::clients::ClientRecord;
+use futures::executor::block_on;
+use ledger::Device;
+use oauth::access_token::{AccessToken, VerifyingKeys};
+use oauth::form::Form;
+use ports::Clock as _;
+use serde_json::Value;
+use testing::{PUBLIC_URL, World};
+
+pub(crate) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub(crate) const SECOND: u64 = 1000;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
+pub(crate) const DAY: u64 = 24 * HOUR;
+
+pub(crate) struct Edge {
+    pub(crate) world: World,
+    pub(crate) settings: Settings,
+    pub(crate) client: ClientSettings,
+    pub(crate) mint: MintSettings,
+    pub(crate) keys: VerifyingKeys,
+}
+
+/// A token response with what the log is told.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Issued {
+    pub(crate) tokens: TokenResponse,
+    pub(crate) session: String,
+    pub(crate) repeated: bool,
+}
+
+impl Edge {
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With other settings than the usual ones.
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        let world = World::new();
+        for (name, value) in settings {
+            world.platform.set(name, value);
+        }
+        Self::on(world)
+    }
+
+    pub(crate) fn on(world: World) -> Self {
+        let platform = &world.platform;
+        let settings = Settings::load(platform).unwrap();
+        let client = ClientSettings::load(platform).unwrap();
+        let mint = MintSettings::load(platform).unwrap();
+        let keys = verifying_keys(platform).unwrap();
+        Self { world, settings, client, mint, keys }
+    }
+
+    pub(crate) fn record(&self, client_id: &str) -> ClientRecord {
+        self.world.database.client(client_id).unwrap()
+    }
+
+    /// A session of a person at `atoms-cli`, in a sign-in of their name.
+    pub(crate) fn sign_in(&self, user: &str) -> Issued {
+        self.sign_in_at("atoms-cli", user)
+    }
+
+    pub(crate) fn sign_in_at(&self, client_id: &str, user: &str) -> Issued {
+        let token = self.world.authkit(user, &format!("sign-in of {user}"));
+        self.exchange(client_id, &token, &[]).unwrap()
+    }
+
+    pub(crate) fn exchange(
+        &self,
+        client_id: &str,
+        subject_token: &str,
+        more: &[(&str, &str)],
+    ) -> Result<Issued, Failure> {
+        let mut parameters = subject(subject_token).to_vec();
+        parameters.extend_from_slice(more);
+        self.exchange_form(client_id, &form(&parameters))
+    }
+
+    pub(crate) fn exchange_form(&self, client_id: &str, form: &Form) -> Result<Issued, Failure> {
+        block_on(self.exchange_as(&self.record(client_id), form))
+    }
+
+    pub(crate) async fn exchange_as(
+        &self,
+        record: &ClientRecord,
+        form: &Form,
+    ) -> Result<Issued, Failure> {
+        let (platform, device) = (&self.world.platform, Device { label: "curl".to_owned() });
+        exchange(platform, &self.settings, &self.client, &self.mint, record, device, form)
+            .await
+            .map(issued)
+    }
+
+    pub(crate) fn refresh(&self, client_id: &str, token: &str) -> Result<Issued, Failure> {
+        self.refresh_with(client_id, token, &[])
+    }
+
+    pub(crate) fn refresh_with(
+        &self,
+        client_id: &str,
+        token: &str,
+        more: &[(&str, &str)],
+    ) -> Result<Issued, Failure> {
+        let mut parameters = vec![("refresh_token", token)];
+        parameters.extend_from_slice(more);
+        block_on(self.refresh_as(&self.record(client_id), &form(&parameters)))
+    }
+
+    pub(crate) async fn refresh_as(
+        &self,
+        record: &ClientRecord,
+        form: &Form,
+    ) -> Result<Issued, Failure> {
+        let platform = &self.world.platform;
+        refresh(platform, &self.settings, &self.client, &self.mint, record, form).await.map(issued)
+    }
+
+    /// What `atoms-api` is told of a token.
+    pub(crate) fn introspect(&self, token: &str) -> Value {
+        self.introspect_as("atoms-api", &[("token", token)]).unwrap().0
+    }
+
+    pub(crate) fn introspect_as(
+        &self,
+        client_id: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<(Value, &'static str), Failure> {
+        block_on(self.introspect_by(&self.record(client_id), &form(parameters)))
+    }
+
+    pub(crate) async fn introspect_by(
+        &self,
+        record: &ClientRecord,
+        form: &Form,
+    ) -> Result<(Value, &'static str), Failure> {
+        let platform = &self.world.platform;
+        introspect(platform, &self.settings, &self.client, &self.keys, record, form)
+            .await
+            .map(|(answer, outcome)| (serde_json::to_value(answer).unwrap(), outcome))
+    }
+
+    /// Whether a token is in force for a resource server.
+    pub(crate) fn active(&self, token: &str) -> bool {
+        self.introspect(token)["active"] == true
+    }
+
+    /// The outcome for the log.
+    pub(crate) fn revoke(
+        &self,
+        client_id: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<&'static str, Failure> {
+        block_on(self.revoke_as(&self.record(client_id), &form(parameters)))
+    }
+
+    pub(crate) async fn revoke_as(
+        &self,
+        record: &ClientRecord,
+        form: &Form,
+    ) -> Result<&'static str, Failure> {
+        let platform = &self.world.platform;
+        revoke(platform, &self.settings, &self.client, &self.keys, record, form)
+            .await
+            .map(|revoked| revoked.outcome)
+    }
+
+    pub(crate) async fn authenticate(
+        &self,
+        authorization: Option<&str>,
+        form: &Form,
+    ) -> Result<ClientRecord, Failure> {
+        let platform = &self.world.platform;
+        clients::authenticate(platform, &self.settings.sql, &self.client, authorization, form).await
+    }
+
+    /// What an access token says, its signature checked.
+    pub(crate) fn claims(&self, token: &str) -> AccessToken {
+        self.keys.verify(token, PUBLIC_URL, self.world.platform.now()).unwrap()
+    }
+}
+
+impl Issued {
+    pub(crate) fn access(&self) -> &str {
+        &self.tokens.access_token
+    }
+
+    pub(crate) fn refresh(&self) -> &str {
+        &self.tokens.refresh_token
+    }
+
+    /// Both tokens: what must not differ between replays.
+    pub(crate) fn both(&self) -> (&str, &str) {
+        (self.access(), self.refresh())
+    }
+}
+
+pub(crate) fn subject(token: &str) -> [(&str, &str); 2] {
+    [("subject_token", token), ("subject_token_type", ACCESS_TOKEN_TYPE)]
+}
+
+pub(crate) fn form(parameters: &[(&str, &str)]) -> Form {
+    let encode =
+        |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02x}")).collect() };
+    let body: Vec<_> =
+        parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    Form::parse(Some("application/x-www-form-urlencoded"), body.join("&").as_bytes()).unwrap()
+}
+
+pub(crate) fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
+}
+
+/// The failure in one word: an OAuth code, `unavailable` or `internal`.
+pub(crate) fn word<T: std::fmt::Debug>(outcome: Result<T, Failure>) -> &'static str {
+    match outcome.unwrap_err() {
+        Failure::Refused { told, .. } | Failure::Forbidden { told } => told.code.as_str(),
+        Failure::Client { .. } => "invalid_client",
+        Failure::Unavailable(_) => "unavailable",
+        Failure::Internal(_) => "internal",
+    }
+}
+
+/// The same text with another character at one place.
+pub(crate) fn tampered(text: &str, at: usize) -> String {
+    let old = text.as_bytes()[at];
+    let new = if old == b'A' { 'B' } else { 'A' };
+    format!("{}{new}{}", &text[..at], &text[at + 1..])
+}
+
+fn issued((tokens, done): (TokenResponse, Refreshed)) -> Issued {
+    Issued { tokens, session: done.session, repeated: done.repeated }
+}

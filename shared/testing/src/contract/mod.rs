@@ -1,0 +1,10 @@
+//! One suite per port. A suite is an asynchronous function over the port's trait that ends the
+//! test where an adapter breaks the port's promise; adapters in memory and real ones run the same.
+
+mod ledgers;
+mod small;
+mod sql;
+
+pub use ledgers::{LedgerStore, ledgers};
+pub use small::{clock, config, kv, log, random};
+pub use sql::clients;

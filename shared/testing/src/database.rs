@@ -1,0 +1,150 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use data::clients::ClientRecord;
+use http::{HeaderMap, StatusCode};
+use ports::{Request, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::world::SQL_CONNECTION_STRING;
+
+/// The business database behind its SQL endpoint, as far as the authorization server uses it: the
+/// clients, and the provisioning of people at sign-in. It does not read SQL, it recognises the
+/// statements of crate `data`; what those mean is tested there on a real Postgres.
+#[derive(Default)]
+pub struct FakeDatabase {
+    clients: RefCell<BTreeMap<String, ClientRecord>>,
+    organizations: RefCell<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct Batch {
+    queries: Vec<Query>,
+}
+
+#[derive(Deserialize)]
+struct Query {
+    query: String,
+    params: Vec<Option<String>>,
+}
+
+type Rows = Vec<Vec<Option<String>>>;
+
+impl FakeDatabase {
+    /// Register a client, or replace it.
+    pub fn register(&self, client: ClientRecord) {
+        self.clients.borrow_mut().insert(client.client_id.clone(), client);
+    }
+
+    /// Change a registered client.
+    ///
+    /// # Panics
+    /// If it is not registered.
+    pub fn change(&self, client_id: &str, change: impl FnOnce(&mut ClientRecord)) {
+        change(self.clients.borrow_mut().get_mut(client_id).expect("a registered client"));
+    }
+
+    /// A registered client.
+    pub fn client(&self, client_id: &str) -> Option<ClientRecord> {
+        self.clients.borrow().get(client_id).cloned()
+    }
+
+    /// How many organizations have been provisioned.
+    pub fn organizations(&self) -> usize {
+        self.organizations.borrow().len()
+    }
+
+    /// The answer to a request at the SQL endpoint.
+    pub fn answer(&self, request: &Request) -> Response {
+        if !has(request.headers(), "Neon-Connection-String", SQL_CONNECTION_STRING) {
+            return refusal("28P01", "password authentication failed");
+        }
+        let plain = has(request.headers(), "Neon-Raw-Text-Output", "true")
+            && has(request.headers(), "Neon-Array-Mode", "true");
+        let Ok(batch) = serde_json::from_slice::<Batch>(request.body()) else {
+            return refusal("08P01", "unreadable batch");
+        };
+        if !plain {
+            return refusal("0A000", "only text rows are served here");
+        }
+        let service =
+            batch.queries.first().is_some_and(|first| first.query.contains("'atoms_service'"));
+        let mut results = Vec::new();
+        for query in &batch.queries {
+            match self.rows(query, service) {
+                Ok(rows) => results.push(result_set(&rows)),
+                Err((code, message)) => return refusal(code, message),
+            }
+        }
+        Response::new(json!({ "results": results }).to_string().into())
+    }
+
+    fn rows(&self, query: &Query, service: bool) -> Result<Rows, (&'static str, &'static str)> {
+        let text = query.query.as_str();
+        let parameter = |at: usize| query.params.get(at).cloned().flatten();
+        if text.contains("set_config") {
+            return Ok(vec![vec![Some("atoms_service".to_owned()), Some(String::new())]]);
+        }
+        if text.contains("from app.oauth_clients") {
+            if !service {
+                return Err(("42501", "permission denied for table oauth_clients"));
+            }
+            let client = parameter(0).and_then(|id| self.client(&id));
+            return Ok(client
+                .iter()
+                .map(|client| vec![serde_json::to_string(client).ok()])
+                .collect());
+        }
+        if text.contains("app.provision_member") {
+            if !service {
+                return Err(("42501", "permission denied for function provision_member"));
+            }
+            return Ok(self.provision(parameter(0), parameter(1), parameter(2), parameter(3)));
+        }
+        if query.params.is_empty() && !text.contains("app.") {
+            return Ok(vec![vec![Some("1".to_owned())]]);
+        }
+        Err(("42601", "the fake database does not know the statement"))
+    }
+
+    fn provision(
+        &self,
+        user: Option<String>,
+        organization: Option<String>,
+        role: Option<String>,
+        new_id: Option<String>,
+    ) -> Rows {
+        let personal = organization.is_none();
+        let key = organization.or(user).unwrap_or_default();
+        let mut organizations = self.organizations.borrow_mut();
+        let id = organizations.entry(key).or_insert(new_id.unwrap_or_default());
+        let known =
+            role.filter(|role| ["owner", "admin", "member", "viewer"].contains(&role.as_str()));
+        let role = if personal { "owner".to_owned() } else { known.unwrap_or("member".to_owned()) };
+        vec![vec![Some(id.clone()), Some(role)]]
+    }
+}
+
+fn has(headers: &HeaderMap, name: &str, expected: &str) -> bool {
+    headers.get(name).is_some_and(|value| value == expected)
+}
+
+fn result_set(rows: &Rows) -> Value {
+    json!({
+        "command": "SELECT",
+        "rowCount": rows.len(),
+        "rowAsArray": true,
+        "fields": [],
+        "rows": rows,
+    })
+}
+
+/// A refused transaction, as Neon's endpoint reports it.
+fn refusal(code: &str, message: &str) -> Response {
+    let body = json!({ "message": message, "code": code, "severity": "ERROR" });
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+}

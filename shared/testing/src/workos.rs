@@ -1,0 +1,144 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use jwt_compact::alg::{Rsa, RsaPrivateKey};
+use jwt_compact::jwk::JsonWebKey;
+use jwt_compact::{AlgorithmExt as _, Claims, Header};
+use ports::{Millis, Request, Response};
+use serde_json::{Map, Value, json};
+
+use crate::world::{WORKOS_CLIENT_ID, WORKOS_ISSUER};
+
+/// A 2048-bit key that guards nothing: it is published right here.
+const KEY: &str = include_str!("fixtures/workos_test_key.json");
+
+static SIGNING_KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
+    let jwk: JsonWebKey<'_> = serde_json::from_str(KEY).expect("a JWK");
+    RsaPrivateKey::try_from(&jwk).expect("an RSA key")
+});
+
+/// RSA is slow without optimisation, and RS256 gives the same token for the same claims: each is
+/// signed once per test binary.
+static SIGNED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// The identity provider's key set endpoint, and what signs its access tokens. One key serves under
+/// whatever key ids a test publishes.
+pub struct FakeWorkos {
+    published: RefCell<Vec<String>>,
+}
+
+impl FakeWorkos {
+    /// The key id that is published from the start.
+    pub const KID: &'static str = "sso_oidc_key_1";
+
+    /// With one published key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { published: RefCell::new(vec![Self::KID.to_owned()]) }
+    }
+
+    /// Publish these key ids, and no others.
+    pub fn publish(&self, kids: &[&str]) {
+        *self.published.borrow_mut() = kids.iter().map(|&kid| kid.to_owned()).collect();
+    }
+
+    /// The answer to a request at the key set endpoint.
+    pub fn answer(&self, request: &Request) -> Response {
+        if request.method() != Method::GET {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            return response;
+        }
+        let keys: Vec<Value> = self.published.borrow().iter().map(|kid| public(kid)).collect();
+        Response::new(json!({ "keys": keys }).to_string().into())
+    }
+
+    /// Sign a token.
+    pub fn sign(&self, token: &AuthKitToken) -> String {
+        let name = format!("{:?} {}", token.kid, token.claims());
+        let known = SIGNED.lock().expect("no panic while signing").get(&name).cloned();
+        known.unwrap_or_else(|| {
+            let text = Self::sign_now(token);
+            SIGNED.lock().expect("no panic while signing").insert(name, text.clone());
+            text
+        })
+    }
+
+    fn sign_now(token: &AuthKitToken) -> String {
+        let mut header = Header::empty();
+        if let Some(kid) = &token.kid {
+            header = header.with_key_id(kid.as_str());
+        }
+        Rsa::rs256()
+            .token(&header, &Claims::new(token.claims.clone()), &SIGNING_KEY)
+            .expect("claims that can be signed")
+    }
+}
+
+impl Default for FakeWorkos {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// An AuthKit access token before it is signed.
+#[derive(Debug, Clone)]
+pub struct AuthKitToken {
+    kid: Option<String>,
+    claims: Map<String, Value>,
+}
+
+impl AuthKitToken {
+    /// What AuthKit says of a person who has just signed in: five minutes long, for our client.
+    pub fn of(user: &str, session: &str, now: Millis) -> Self {
+        let claims = json!({
+            "iss": WORKOS_ISSUER,
+            "sub": user,
+            "sid": session,
+            "client_id": WORKOS_CLIENT_ID,
+            "jti": format!("{session}-{now}"),
+            "iat": now / 1000,
+            "exp": now / 1000 + 300,
+        });
+        let claims = claims.as_object().cloned().unwrap_or_default();
+        Self { kid: Some(FakeWorkos::KID.to_owned()), claims }
+    }
+
+    /// With another claim, or another value of one.
+    #[must_use]
+    pub fn with(mut self, claim: &str, value: impl Into<Value>) -> Self {
+        self.claims.insert(claim.to_owned(), value.into());
+        self
+    }
+
+    /// Without a claim.
+    #[must_use]
+    pub fn without(mut self, claim: &str) -> Self {
+        self.claims.remove(claim);
+        self
+    }
+
+    /// As if signed by this key; `None` names no key.
+    #[must_use]
+    pub fn by_key(mut self, kid: Option<&str>) -> Self {
+        self.kid = kid.map(str::to_owned);
+        self
+    }
+
+    /// The claims as JSON.
+    pub fn claims(&self) -> Value {
+        Value::Object(self.claims.clone())
+    }
+}
+
+fn public(kid: &str) -> Value {
+    let mut key =
+        serde_json::to_value(JsonWebKey::from(&SIGNING_KEY.to_public_key())).expect("a public JWK");
+    key["kid"] = json!(kid);
+    key["alg"] = json!("RS256");
+    key["use"] = json!("sig");
+    key
+}
