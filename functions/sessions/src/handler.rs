@@ -92,7 +92,12 @@ async fn answer(
 }
 
 fn body(bytes: &[u8]) -> Result<EndAll, serde_json::Error> {
-    if bytes.is_empty() { Ok(EndAll::default()) } else { serde_json::from_slice(bytes) }
+    if bytes.is_empty() {
+        return Ok(EndAll::default());
+    }
+    // An object first: a struct would also be read from an array of its values.
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes)?;
+    serde_json::from_value(members.into())
 }
 
 fn refuse(settings: &Settings, error: &SessionsError, mut facts: Facts) -> Response {

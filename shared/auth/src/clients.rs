@@ -22,11 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Longer ids are nobody's.
 const MAX_ID: usize = 200;
 
-/// A cached record with the time at which the database said so.
+/// What the database said of a client, and when. A client that is gone leaves `None` behind, so that
+/// its old record cannot come back while the database is away.
 #[derive(Serialize, Deserialize)]
 struct Cached {
     as_of: Millis,
-    record: ClientRecord,
+    record: Option<ClientRecord>,
 }
 
 /// Authenticate the client of a request: `client_secret_basic`, `client_secret_post`, or by
@@ -81,20 +82,22 @@ pub async fn find<P: Clock + Fetch + Kv>(
     let cached = cached(platform, &key).await;
     let age = |cached: &Cached| platform.now().saturating_sub(cached.as_of);
     if let Some(hit) = cached.as_ref().filter(|cached| age(cached) < FRESH) {
-        return Ok(Some(hit.record.clone()));
+        return Ok(hit.record.clone());
     }
     // With a record to fall back on, a database that hangs must not hold up every request.
     let patience = if cached.is_some() { PATIENCE } else { data::DEFAULT_TIMEOUT };
     let database = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone())
         .with_timeout(patience);
     match data::clients::find(&database, client_id).await {
-        Ok(Some(record)) => {
-            remember(platform, &key, &record).await;
-            Ok(Some(record))
+        Ok(record) => {
+            // Names that never were anybody's are not kept: there is no end to them.
+            if record.is_some() || cached.is_some() {
+                remember(platform, &key, record.clone()).await;
+            }
+            Ok(record)
         }
-        Ok(None) => Ok(None),
         Err(error) => match cached.filter(|cached| age(cached) < STALE) {
-            Some(stale) => Ok(Some(stale.record)),
+            Some(stale) => Ok(stale.record),
             None => Err(error.into()),
         },
     }
@@ -106,8 +109,8 @@ async fn cached(platform: &impl Kv, key: &str) -> Option<Cached> {
 }
 
 /// A cache that cannot be written costs time, not correctness, so its error is dropped.
-async fn remember(platform: &(impl Kv + Clock), key: &str, record: &ClientRecord) {
-    let cached = Cached { as_of: platform.now(), record: record.clone() };
+async fn remember(platform: &(impl Kv + Clock), key: &str, record: Option<ClientRecord>) {
+    let cached = Cached { as_of: platform.now(), record };
     if let Ok(bytes) = serde_json::to_vec(&cached) {
         let _ = platform.put(key, &bytes, Duration::from_millis(STALE)).await;
     }

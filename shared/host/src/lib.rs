@@ -14,7 +14,7 @@ pub mod cloudflare;
 
 pub use endpoint::Endpoint;
 pub use origins::Origins;
-pub use pipeline::{BodyError, Incoming, Instance, body_limit, serve};
+pub use pipeline::{BodyError, Incoming, Instance, Visit, body_limit, serve};
 
 /// Make an [`Endpoint`] the entry point of a function.
 #[macro_export]

@@ -14,7 +14,7 @@ use observe::log::severity;
 use observe::trace::{Trace, request_id};
 use observe::{Facts, RequestLine};
 use ports::route::{Function, HEALTH_LIVE, Match, Route, find};
-use ports::{Config, ConfigError, Platform, Request, Response};
+use ports::{Clock, Config, ConfigError, Log, Millis, Platform, Random, Request, Response};
 
 use crate::{Endpoint, Origins, respond};
 
@@ -62,39 +62,73 @@ pub async fn serve<E: Endpoint>(
     instance: &Instance<E>,
     incoming: Incoming,
 ) -> Response {
-    let began = platform.now();
     let (parts, body) = incoming.into_parts();
-    let trace = Trace::of(&parts.headers, platform);
-    let request_id = request_id(platform);
+    let visit = Visit::begin(platform, E::FUNCTION.name(), &parts);
     let found = find(parts.uri.path()).filter(|found| found.route.function == E::FUNCTION);
     let mut response = answer(platform, instance, &parts, body, found).await;
-    if parts.method == Method::HEAD {
-        *response.body_mut() = Bytes::new();
-    }
-    secure(&mut response);
     cross_origin(&mut response, &parts, found, instance.origins.as_ref().ok());
-    respond::set(&mut response, REQUEST_ID, &request_id);
-    let facts = response.extensions_mut().remove::<Facts>().unwrap_or_default();
-    platform.line(
-        &RequestLine {
-            timestamp: began,
-            severity: severity(response.status().as_u16()),
-            service: E::FUNCTION.name(),
-            method: parts.method.as_str(),
-            route: found.map_or("none", |found| found.route.path),
-            status: response.status().as_u16(),
-            duration_ms: platform.now().saturating_sub(began),
-            trace_id: &trace.trace_id,
-            span_id: &trace.span_id,
-            request_id: &request_id,
-            client_id: facts.client_id.as_deref(),
-            session_id: facts.session_id.as_deref(),
-            outcome: facts.outcome.as_deref(),
-            cause: facts.cause.as_deref(),
+    visit.end(platform, found.map_or("none", |found| found.route.path), response)
+}
+
+/// A request from its arrival to its answer and log line.
+pub struct Visit<'a> {
+    service: &'static str,
+    method: &'a Method,
+    began: Millis,
+    trace: Trace,
+    request_id: String,
+}
+
+impl<'a> Visit<'a> {
+    /// A request has arrived.
+    pub fn begin(
+        platform: &(impl Clock + Random),
+        service: &'static str,
+        parts: &'a Parts,
+    ) -> Self {
+        Self {
+            service,
+            method: &parts.method,
+            began: platform.now(),
+            trace: Trace::of(&parts.headers, platform),
+            request_id: request_id(platform),
         }
-        .to_json(),
-    );
-    response
+    }
+
+    /// Its answer leaves: with the headers of every answer, and noted in the log.
+    pub fn end(
+        self,
+        platform: &(impl Clock + Log),
+        route: &str,
+        mut response: Response,
+    ) -> Response {
+        if *self.method == Method::HEAD {
+            *response.body_mut() = Bytes::new();
+        }
+        secure(&mut response);
+        respond::set(&mut response, REQUEST_ID, &self.request_id);
+        let facts = response.extensions_mut().remove::<Facts>().unwrap_or_default();
+        platform.line(
+            &RequestLine {
+                timestamp: self.began,
+                severity: severity(response.status().as_u16()),
+                service: self.service,
+                method: self.method.as_str(),
+                route,
+                status: response.status().as_u16(),
+                duration_ms: platform.now().saturating_sub(self.began),
+                trace_id: &self.trace.trace_id,
+                span_id: &self.trace.span_id,
+                request_id: &self.request_id,
+                client_id: facts.client_id.as_deref(),
+                session_id: facts.session_id.as_deref(),
+                outcome: facts.outcome.as_deref(),
+                cause: facts.cause.as_deref(),
+            }
+            .to_json(),
+        );
+        response
+    }
 }
 
 async fn answer<E: Endpoint>(
@@ -105,7 +139,7 @@ async fn answer<E: Endpoint>(
     found: Option<Match<'_>>,
 ) -> Response {
     let Some(found) = found else {
-        return respond::problem(StatusCode::NOT_FOUND, "not_found", "there is nothing here");
+        return respond::not_found();
     };
     if parts.method == Method::OPTIONS {
         return respond::empty(StatusCode::NO_CONTENT);

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use oauth::{ErrorCode, OAuthError};
 use observe::Facts;
 use ports::Response;
+use ports::route::Function;
 use serde::Serialize;
 
 /// After this many seconds a client should try again when a dependency was away.
@@ -86,6 +87,20 @@ pub fn problem(status: StatusCode, code: &'static str, detail: &str) -> Response
 pub fn unavailable() -> Response {
     let detail = "a dependency does not answer; try again";
     retry_later(problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail))
+}
+
+/// A function cannot be reached: 503 in the shape of its own answers.
+pub fn unavailable_at(function: Option<Function>) -> Response {
+    match function {
+        Some(Function::Token | Function::Revoke | Function::Introspect) => oauth_unavailable(),
+        Some(Function::Authorize | Function::Sessions | Function::Mcp | Function::Health)
+        | None => unavailable(),
+    }
+}
+
+/// No route of this path.
+pub fn not_found() -> Response {
+    problem(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
 }
 
 /// A defect of ours.

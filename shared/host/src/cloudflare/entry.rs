@@ -3,13 +3,19 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
-use ports::{Log as _, Response};
+use observe::Facts;
+use ports::Response;
+use ports::route::find;
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, Headers, ResponseBuilder};
 
 use super::Cloudflare;
-use crate::{BodyError, Endpoint, Incoming, Instance, body_limit, respond, serve};
+use crate::{BodyError, Endpoint, Incoming, Instance, Visit, body_limit, respond, serve};
+
+/// The URI type takes no longer ones.
+const MAX_URL: usize = 65_534;
 
 /// An endpoint's instance, made by the first request: bindings exist only in requests.
 pub struct Held<E: Endpoint>(OnceCell<Rc<Instance<E>>>);
@@ -56,53 +62,65 @@ pub async fn gateway_event(
     request: worker::web_sys::Request,
     env: &Env,
 ) -> Result<JsValue, JsValue> {
+    let platform = Cloudflare::new(env.clone());
     let request = worker::Request::from(request);
-    let uri: Option<Uri> = request.inner().url().parse().ok();
-    let Some(binding) = uri.and_then(|uri| binding_of(uri.path())) else {
-        let detail = "there is nothing here";
-        return Ok(to_js(respond::problem(StatusCode::NOT_FOUND, "not_found", detail))?);
-    };
-    let handed_on = match env.service(binding) {
-        Ok(service) => service.fetch_request(request).await,
-        Err(error) => Err(error),
-    };
-    match handed_on {
-        Ok(response) => Ok(worker::web_sys::Response::from(response).into()),
-        Err(error) => {
-            let line = serde_json::json!({
-                "severity": "ERROR",
-                "service.name": "gateway",
-                "outcome": "unavailable",
-                "error.message": format!("{binding}: {error}"),
-            });
-            Cloudflare::new(env.clone()).line(&line.to_string());
-            Ok(to_js(respond::unavailable())?)
+    let own = match parts(&request) {
+        Ok(parts) => {
+            let visit = Visit::begin(&platform, "gateway", &parts);
+            let path = parts.uri.path();
+            let answer = match binding_of(path) {
+                Some(binding) => match hand_on(env, binding, request).await {
+                    Ok(response) => return Ok(response),
+                    Err(error) => away(path, binding, &error),
+                },
+                None => respond::not_found(),
+            };
+            visit.end(&platform, find(path).map_or("none", |found| found.route.path), answer)
         }
-    }
+        Err(refusal) => refusal,
+    };
+    Ok(to_js(own)?)
+}
+
+async fn hand_on(env: &Env, binding: &str, request: worker::Request) -> worker::Result<JsValue> {
+    let response = env.service(binding)?.fetch_request(request).await?;
+    Ok(worker::web_sys::Response::from(response).into())
+}
+
+/// A function that cannot be reached is a dependency that is away.
+fn away(path: &str, binding: &str, error: &worker::Error) -> Response {
+    let response = respond::unavailable_at(find(path).map(|found| found.route.function));
+    let cause = format!("{binding}: {error}");
+    respond::noted(response, Facts::outcome("unavailable").because(cause))
 }
 
 /// The request in our terms, or the answer to one that has none.
 async fn incoming(mut request: worker::Request) -> Result<Incoming, Response> {
-    let refuse = |detail| respond::problem(StatusCode::BAD_REQUEST, "invalid_request", detail);
-    let uri: Uri = request.inner().url().parse().map_err(|_| refuse("unreadable URL"))?;
-    let limit = body_limit(uri.path());
-    let mut headers = http::HeaderMap::new();
+    let parts = parts(&request)?;
+    let body = read(&mut request, body_limit(parts.uri.path())).await;
+    Ok(Incoming::from_parts(parts, body))
+}
+
+fn parts(request: &worker::Request) -> Result<Parts, Response> {
+    let refuse = |status, detail| respond::problem(status, "invalid_request", detail);
+    let url = request.inner().url();
+    let uri: Uri = url.parse().map_err(|_| match url.len() {
+        0..MAX_URL => refuse(StatusCode::BAD_REQUEST, "unreadable URL"),
+        _ => refuse(StatusCode::URI_TOO_LONG, "the URL is too long"),
+    })?;
+    let method = Method::from_bytes(request.inner().method().as_bytes())
+        .map_err(|_| refuse(StatusCode::BAD_REQUEST, "unreadable method"))?;
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    (parts.method, parts.uri) = (method, uri);
     for (name, value) in request.headers().entries() {
         // What is no header cannot be meant for us.
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value))
         {
-            headers.append(name, value);
+            parts.headers.append(name, value);
         }
     }
-    let method = Method::from_bytes(request.inner().method().as_bytes())
-        .map_err(|_| refuse("unreadable method"))?;
-    let body = read(&mut request, limit).await;
-    let mut incoming = Incoming::new(body);
-    *incoming.method_mut() = method;
-    *incoming.uri_mut() = uri;
-    *incoming.headers_mut() = headers;
-    Ok(incoming)
+    Ok(parts)
 }
 
 /// Read a body as far as its limit; of a larger one no more than the limit is ever held.

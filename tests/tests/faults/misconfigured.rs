@@ -1,0 +1,105 @@
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use e2e::World;
+use ports::route::{Function, HEALTH_LIVE, ROUTES};
+use reqwest::Method;
+use stack::settings::{Kind, SETTINGS};
+use stack::{Stack, StackInfo, StackOptions};
+use toml::Table;
+
+/// Must never be seen in the log.
+const CANARY: &str = "canary-value-of-a-setting";
+
+#[tokio::test]
+async fn what_is_misconfigured_answers_503_and_says_why_in_the_log() -> Result<()> {
+    let mut stack = Stack::start(StackOptions::default()).await?;
+    let world = World::of(stack.info())?;
+    // A secret, a var, a number, a choice, each in another function; one is missing.
+    let broken = [
+        (Function::Authorize, "PUBLIC_KEYS", Some(CANARY)),
+        (Function::Token, "REFRESH_MAC_KEYS", Some(CANARY)),
+        (Function::Revoke, "CLIENT_SECRET_KEY", Some(CANARY)),
+        (Function::Introspect, "LEDGER_ADDRESS_KEY", None),
+        (Function::Sessions, "SESSION_ON_LIMIT", Some(CANARY)),
+        (Function::Mcp, "REFRESH_GRACE_SECONDS", Some(CANARY)),
+        (Function::Health, "SQL_URL", Some(CANARY)),
+    ];
+    stack.kill_functions();
+    for (function, setting, value) in broken {
+        set(stack.info(), function, setting, value)?;
+    }
+    stack.start_functions().await?;
+    every_route_is_down(&world).await?;
+    let log = wait_for(stack.info(), &broken.map(|(_, setting, _)| setting)).await?;
+    assert!(!log.contains(CANARY), "the log has a value in it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_public_url_nothing_is_served() -> Result<()> {
+    let mut stack = Stack::start(StackOptions::default()).await?;
+    let world = World::of(stack.info())?;
+    stack.kill_functions();
+    for function in Function::ALL {
+        set(stack.info(), function, "PUBLIC_URL", Some(CANARY))?;
+    }
+    stack.start_functions().await?;
+    every_route_is_down(&world).await?;
+    let log = wait_for(stack.info(), &["PUBLIC_URL"]).await?;
+    assert!(!log.contains(CANARY), "the log has a value in it");
+    Ok(())
+}
+
+async fn every_route_is_down(world: &World) -> Result<()> {
+    for route in ROUTES {
+        let path = route.path.replace("{id}", "x");
+        let method: &Method = &route.methods[0];
+        let answer = world.api.send(world.api.request(method.clone(), &path)).await?;
+        if path == HEALTH_LIVE {
+            assert_eq!(answer.status, 200, "{path}");
+            continue;
+        }
+        assert_eq!(answer.status, 503, "{path}: {}", answer.text);
+        assert!(!answer.header("retry-after").is_empty(), "{path}");
+        assert!(!answer.text.contains(CANARY), "{path}");
+    }
+    Ok(())
+}
+
+/// The log once all the texts are in it: it is written behind the answers.
+async fn wait_for(info: &StackInfo, texts: &[&str]) -> Result<String> {
+    for _ in 0..50 {
+        // The first lines are wrangler's, which lists the names of all vars.
+        let ours = |line: &&str| line.contains("\"misconfigured\"");
+        let log: String = info.logs().lines().filter(ours).collect();
+        if texts.iter().all(|text| log.contains(text)) {
+            return Ok(log);
+        }
+        crate::seconds(0.1).await;
+    }
+    bail!("not all of {texts:?} are in the log")
+}
+
+/// Change a function's setting in the files that a restart reads.
+fn set(info: &StackInfo, function: Function, name: &str, value: Option<&str>) -> Result<()> {
+    let folder = info.folder.join(function.name());
+    let setting =
+        SETTINGS.iter().find(|setting| setting.name == name).context("no such setting")?;
+    if setting.kind == Kind::Secret {
+        let path = folder.join(".dev.vars");
+        let text = fs::read_to_string(&path)?;
+        let others = text.lines().filter(|line| !line.starts_with(&format!("{name}=")));
+        let own = value.map(|value| format!("{name}='{value}'"));
+        let lines: Vec<_> = others.map(str::to_owned).chain(own).collect();
+        return Ok(fs::write(path, lines.join("\n"))?);
+    }
+    let path = folder.join("wrangler.toml");
+    let mut config: Table = fs::read_to_string(&path)?.parse()?;
+    let vars = config.get_mut("vars").and_then(toml::Value::as_table_mut).context("no vars")?;
+    match value {
+        Some(value) => vars.insert(name.to_owned(), value.into()),
+        None => vars.remove(name),
+    };
+    Ok(fs::write(path, toml::to_string(&config)?)?)
+}

@@ -1,0 +1,19 @@
+//! Every endpoint against a running stack, one module per endpoint. Tests of a test point of the RFCs
+//! begin with its name.
+
+mod bad_input;
+mod client_auth;
+mod health;
+mod http;
+mod introspect;
+mod main_job;
+mod mcp;
+mod mcp_access;
+mod metadata;
+mod organizations;
+mod race;
+mod refresh;
+mod revoke;
+mod sessions;
+mod subject_tokens;
+mod token_exchange;
