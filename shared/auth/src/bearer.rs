@@ -2,8 +2,9 @@
 
 use ledger::{Check, Command, Credential, Envelope, Inactive, Outcome, Standing, Usage};
 use oauth::access_token::{AccessToken, InvalidAccessToken, VerifyingKeys};
-use ports::{Clock, LedgerError, Ledgers};
+use ports::{Clock, LedgerError, Ledgers, Signatures};
 
+use crate::access::{self, VerifyError};
 use crate::settings::Settings;
 
 /// A token in force, for the resource that was asked for.
@@ -43,7 +44,7 @@ impl From<LedgerError> for BearerError {
 ///
 /// # Errors
 /// See [`BearerError`].
-pub async fn authenticate<P: Clock + Ledgers>(
+pub async fn authenticate<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
     keys: &VerifyingKeys,
@@ -51,7 +52,7 @@ pub async fn authenticate<P: Clock + Ledgers>(
     audience: &str,
 ) -> Result<Bearer, BearerError> {
     let text = token(authorization)?;
-    let claims = keys.verify(text, &settings.issuer, platform.now()).map_err(invalid)?;
+    let claims = access::verify(platform, keys, &settings.issuer, text).await?;
     if !claims.aud.contains(audience) {
         return Err(BearerError::Invalid("wrong audience"));
     }
@@ -97,13 +98,18 @@ fn token(authorization: Option<&str>) -> Result<&str, BearerError> {
     Ok(token.trim())
 }
 
-const fn invalid(error: InvalidAccessToken) -> BearerError {
-    BearerError::Invalid(match error {
-        InvalidAccessToken::Malformed => "malformed",
-        InvalidAccessToken::Unsupported => "wrong algorithm or type",
-        InvalidAccessToken::UnknownKey => "unknown key",
-        InvalidAccessToken::BadSignature => "bad signature",
-        InvalidAccessToken::WrongIssuer => "wrong issuer",
-        InvalidAccessToken::Expired => "expired",
-    })
+impl From<VerifyError> for BearerError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Internal(error) => Self::Internal(error.to_string()),
+            VerifyError::Invalid(invalid) => Self::Invalid(match invalid {
+                InvalidAccessToken::Malformed => "malformed",
+                InvalidAccessToken::Unsupported => "wrong algorithm or type",
+                InvalidAccessToken::UnknownKey => "unknown key",
+                InvalidAccessToken::BadSignature => "bad signature",
+                InvalidAccessToken::WrongIssuer => "wrong issuer",
+                InvalidAccessToken::Expired => "expired",
+            }),
+        }
+    }
 }

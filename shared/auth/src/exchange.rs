@@ -48,7 +48,7 @@ pub async fn exchange<P: Platform>(
     match platform.execute(&address, &envelope).await? {
         Outcome::Issued(issue) => {
             let mut response =
-                mint(settings, client, minting, &record.client_id, &issue, platform.now())?;
+                mint(platform, settings, client, minting, &record.client_id, &issue).await?;
             response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
             let session = issue.session.to_string();
             Ok((response, Refreshed { session, repeated: issue.repeated }))

@@ -2,7 +2,7 @@
 
 use data::DataError;
 use oauth::{ErrorCode, OAuthError};
-use ports::LedgerError;
+use ports::{LedgerError, SignatureError};
 
 /// Why an OAuth endpoint does not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +64,12 @@ impl From<OAuthError> for Failure {
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<SignatureError> for Failure {
+    fn from(error: SignatureError) -> Self {
+        Self::Internal(error.to_string())
     }
 }
 

@@ -5,10 +5,11 @@ use ledger::{Check, Command, Credential, Envelope, Outcome, SessionId, Standing,
 use oauth::access_token::{AccessToken, Audience, VerifyingKeys};
 use oauth::form::Form;
 use oauth::{ErrorCode, OAuthError, RefreshToken, scope};
-use ports::{Clock, Ledgers, Millis};
+use ports::{Clock, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::Failure;
+use crate::access::{self, VerifyError};
 use crate::bearer::describe;
 use crate::settings::{ClientSettings, Settings};
 
@@ -55,7 +56,7 @@ pub struct Active {
 /// # Errors
 /// [`Failure::Client`] for public clients, [`Failure::Forbidden`] for clients that are not registered
 /// for introspection. Never an error for a bad token.
-pub async fn introspect<P: Clock + Ledgers>(
+pub async fn introspect<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
     client: &ClientSettings,
@@ -65,7 +66,7 @@ pub async fn introspect<P: Clock + Ledgers>(
 ) -> Result<(Introspection, &'static str), Failure> {
     may_introspect(record)?;
     let text = form.require("token", "token is missing")?;
-    let found = match Token::read(settings, client, keys, text, platform.now()) {
+    let found = match Token::read(platform, settings, client, keys, text).await? {
         Ok(token) => check(platform, settings, record, token).await?,
         Err(reason) => Err(reason),
     };
@@ -95,21 +96,23 @@ enum Token {
 }
 
 impl Token {
-    fn read(
+    async fn read(
+        platform: &(impl Clock + Signatures),
         settings: &Settings,
         client: &ClientSettings,
         keys: &VerifyingKeys,
         text: &str,
-        now: Millis,
-    ) -> Result<Self, &'static str> {
+    ) -> Result<Result<Self, &'static str>, Failure> {
         if RefreshToken::resembles(text) {
-            return RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
+            return Ok(RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
                 .map(Self::Refresh)
-                .map_err(|_| "malformed or forged");
+                .map_err(|_| "malformed or forged"));
         }
-        keys.verify(text, &settings.issuer, now)
-            .map(|claims| Self::Access(Box::new(claims)))
-            .map_err(|_| "not a valid access token")
+        match access::verify(platform, keys, &settings.issuer, text).await {
+            Ok(claims) => Ok(Ok(Self::Access(Box::new(claims)))),
+            Err(VerifyError::Invalid(_)) => Ok(Err("not a valid access token")),
+            Err(VerifyError::Internal(error)) => Err(error.into()),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! From what the ledger decided to the tokens that a client gets.
 
-use ledger::{Issue, Millis};
+use ledger::Issue;
 use oauth::access_token::{AccessToken, Audience, jti};
 use oauth::{RefreshToken, scope};
+use ports::{Clock, Signatures};
 use serde::Serialize;
 
-use crate::Failure;
 use crate::settings::{ClientSettings, MintSettings, Settings};
+use crate::{Failure, access};
 
 /// A client should refresh this long before its access token expires, in seconds.
 const REFRESH_AHEAD: u64 = 300;
@@ -36,13 +37,13 @@ pub struct TokenResponse {
 ///
 /// # Errors
 /// [`Failure::Internal`] if a key is missing from the ring.
-pub fn mint(
+pub async fn mint(
+    platform: &(impl Clock + Signatures),
     settings: &Settings,
     client: &ClientSettings,
     mint: &MintSettings,
     client_id: &str,
     issue: &Issue,
-    now: Millis,
 ) -> Result<TokenResponse, Failure> {
     let end = (issue.issued_at + settings.policy.access_token).min(issue.absolute_end);
     let scope = scope::join(&issue.scopes);
@@ -59,8 +60,7 @@ pub fn mint(
         org: issue.subject.organization.clone(),
         roles: issue.subject.roles.clone(),
     };
-    let access_token = mint.signing_key.sign(&claims);
-    let access_token = access_token.map_err(|error| Failure::Internal(error.to_string()))?;
+    let access_token = access::sign(platform, &mint.signing_key, &claims).await?;
     let refresh = RefreshToken {
         key_id: issue.key_id,
         address: settings.user_ledger(&issue.subject.id),
@@ -71,7 +71,7 @@ pub fn mint(
     let refresh_token = refresh
         .encode(&settings.issuer, &client.refresh_keys)
         .ok_or_else(|| Failure::Internal(format!("refresh key {} is gone", issue.key_id)))?;
-    let expires_in = claims.exp.saturating_sub(now / 1000);
+    let expires_in = claims.exp.saturating_sub(platform.now() / 1000);
     Ok(TokenResponse {
         access_token,
         issued_token_type: None,

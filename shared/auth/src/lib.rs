@@ -4,6 +4,7 @@
 //! In scope: the order of checks and which facts go where. Out of scope: HTTP (the functions), token
 //! formats (crate `oauth`), the rules of sessions (crate `ledger`).
 
+pub mod access;
 pub mod authkit;
 pub mod bearer;
 pub mod clients;

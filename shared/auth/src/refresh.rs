@@ -5,7 +5,7 @@ use ledger::{Command, Envelope, Outcome, Refresh, Refusal};
 use oauth::form::Form;
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{ErrorCode, RefreshToken, scope};
-use ports::{Clock, Ledgers};
+use ports::{Clock, Ledgers, Signatures};
 
 use crate::Failure;
 use crate::issue::{TokenResponse, mint};
@@ -16,7 +16,7 @@ use crate::settings::{ClientSettings, MintSettings, Settings};
 /// # Errors
 /// `invalid_grant` for every token that is not in force for this client; nothing is consumed but
 /// by reuse of a replaced token, which ends the session.
-pub async fn refresh<P: Clock + Ledgers>(
+pub async fn refresh<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
     client: &ClientSettings,
@@ -43,7 +43,7 @@ pub async fn refresh<P: Clock + Ledgers>(
     match platform.execute(&token.address, &envelope).await? {
         Outcome::Issued(issue) => {
             let response =
-                mint(settings, client, minting, &record.client_id, &issue, platform.now())?;
+                mint(platform, settings, client, minting, &record.client_id, &issue).await?;
             let session = issue.session.to_string();
             Ok((response, Refreshed { session, repeated: issue.repeated }))
         }

@@ -5,9 +5,10 @@ use ledger::{Command, Credential, Envelope, Outcome, Refusal, Revoke};
 use oauth::RefreshToken;
 use oauth::access_token::VerifyingKeys;
 use oauth::form::Form;
-use ports::{Clock, Ledgers};
+use ports::{Clock, Ledgers, Signatures};
 
 use crate::Failure;
+use crate::access::{self, VerifyError};
 use crate::settings::{ClientSettings, Settings};
 
 /// What the log is told of a revocation.
@@ -26,7 +27,7 @@ pub struct Revoked {
 ///
 /// # Errors
 /// `invalid_grant` for another client's token.
-pub async fn revoke<P: Clock + Ledgers>(
+pub async fn revoke<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
     client: &ClientSettings,
@@ -50,8 +51,10 @@ pub async fn revoke<P: Clock + Ledgers>(
             Credential::Refresh { generation: token.generation, counter: token.counter };
         (token.address, token.session, credential)
     } else {
-        let Ok(claims) = keys.verify(text, &settings.issuer, platform.now()) else {
-            return Ok(NOT_OURS);
+        let claims = match access::verify(platform, keys, &settings.issuer, text).await {
+            Ok(claims) => claims,
+            Err(VerifyError::Invalid(_)) => return Ok(NOT_OURS),
+            Err(VerifyError::Internal(error)) => return Err(error.into()),
         };
         let expires_at = claims.exp.saturating_mul(1000);
         let credential = Credential::Access { jti: claims.jti, expires_at };

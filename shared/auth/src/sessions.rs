@@ -3,7 +3,7 @@
 use ledger::{Command, Envelope, Outcome, Refusal, SessionId, SessionView};
 use oauth::access_token::VerifyingKeys;
 use oauth::scope;
-use ports::{Clock, Fetch, Kv, LedgerError, Ledgers};
+use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::bearer::{self, Bearer, BearerError};
@@ -82,7 +82,7 @@ impl From<Failure> for SessionsError {
 ///
 /// # Errors
 /// See [`SessionsError`].
-pub async fn authorize<P: Clock + Fetch + Kv + Ledgers>(
+pub async fn authorize<P: Clock + Signatures + Fetch + Kv + Ledgers>(
     platform: &P,
     settings: &Settings,
     keys: &VerifyingKeys,

@@ -1,26 +1,20 @@
 //! The access token: a JWT of type `at+jwt` (RFC 9068), signed with EdDSA.
 
-use std::borrow::Cow;
-
-use chrono::{DateTime, Utc};
-use ed25519_compact::{PublicKey, SecretKey, Signature};
-use jwt_compact::jwk::JsonWebKey;
-use jwt_compact::{Algorithm, AlgorithmExt as _, Claims, Header, UntrustedToken};
 use ledger::{Millis, SessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::base64url;
+use crate::jwk::{self, KeySet, PrivateKey, PublicKey};
+use crate::jws::Jws;
 use crate::keys::{InvalidKey, digest};
 
 /// The `typ` header, RFC 9068 section 2.1.
 pub const TYPE: &str = "at+jwt";
 /// The `alg` header, RFC 8037 section 3.1.
 pub const ALGORITHM: &str = "EdDSA";
-/// Tokens longer than this are not ours.
-const MAX_LENGTH: usize = 16 * 1024;
 
 /// The claims of an access token, RFC 9068 section 2.2 and ours. Times are seconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessToken {
     /// Who issued it.
     pub iss: String,
@@ -41,56 +35,11 @@ pub struct AccessToken {
     /// Its session.
     pub sid: SessionId,
     /// The active organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<String>,
     /// Roles in that organization.
-    pub roles: Vec<String>,
-}
-
-/// The claims that the JWT library leaves to us; it keeps the times itself.
-#[derive(Clone, Serialize, Deserialize)]
-struct Custom {
-    iss: String,
-    sub: String,
-    aud: Audience,
-    jti: String,
-    client_id: String,
-    scope: String,
-    sid: SessionId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    org: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    roles: Vec<String>,
-}
-
-impl AccessToken {
-    fn to_claims(&self) -> Claims<Custom> {
-        let this = self.clone();
-        let mut claims = Claims::new(Custom {
-            iss: this.iss,
-            sub: this.sub,
-            aud: this.aud,
-            jti: this.jti,
-            client_id: this.client_id,
-            scope: this.scope,
-            sid: this.sid,
-            org: this.org,
-            roles: this.roles,
-        });
-        claims.issued_at = date(this.iat);
-        claims.expiration = date(this.exp);
-        claims
-    }
-
-    fn from_claims(claims: Claims<Custom>) -> Option<Self> {
-        let Custom { iss, sub, aud, jti, client_id, scope, sid, org, roles } = claims.custom;
-        let exp = u64::try_from(claims.expiration?.timestamp()).ok()?;
-        let iat = u64::try_from(claims.issued_at?.timestamp()).ok()?;
-        Some(Self { iss, sub, aud, exp, iat, jti, client_id, scope, sid, org, roles })
-    }
-}
-
-fn date(seconds: u64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)
+    pub roles: Vec<String>,
 }
 
 /// One audience as a string, several as an array, RFC 7519 section 4.1.3.
@@ -167,8 +116,10 @@ pub fn jti(
 
 /// A private key of access tokens.
 pub struct SigningKey {
-    kid: String,
-    secret: SecretKey,
+    /// Its name.
+    pub kid: String,
+    /// The key.
+    pub key: PrivateKey,
 }
 
 impl SigningKey {
@@ -177,50 +128,12 @@ impl SigningKey {
     /// # Errors
     /// If the text is not a JWK set whose first key is a private Ed25519 key with a `kid`.
     pub fn newest_of(set: &str) -> Result<Self, InvalidKey> {
-        let first = parse_set(set)?.into_iter().next().ok_or(NOT_A_SET)?;
-        let kid = kid_of(&first)?;
-        let jwk: JsonWebKey<'_> = serde_json::from_value(first).map_err(|_| NOT_A_SET)?;
-        let secret = (&jwk).try_into().map_err(|_| NOT_A_SET)?;
-        Ok(Self { kid, secret })
-    }
-
-    /// Sign the claims. The same claims give the same token.
-    ///
-    /// # Errors
-    /// Never for these claims; the signature of the library says so.
-    pub fn sign(&self, claims: &AccessToken) -> Result<String, InvalidKey> {
-        let header = Header::empty().with_token_type(TYPE).with_key_id(self.kid.as_str());
-        EdDsa
-            .token(&header, &claims.to_claims(), &self.secret)
-            .map_err(|_| InvalidKey("the claims could not be signed"))
-    }
-}
-
-/// EdDSA as RFC 8032 has it, without the random noise that the library would add: the same claims
-/// give the same token, byte for byte, in every replay of a refresh.
-#[derive(Clone, Copy)]
-struct EdDsa;
-
-impl Algorithm for EdDsa {
-    type SigningKey = SecretKey;
-    type VerifyingKey = PublicKey;
-    type Signature = Signature;
-
-    fn name(&self) -> Cow<'static, str> {
-        Cow::Borrowed(ALGORITHM)
-    }
-
-    fn sign(&self, key: &SecretKey, message: &[u8]) -> Signature {
-        key.sign(message, None)
-    }
-
-    fn verify_signature(&self, signature: &Signature, key: &PublicKey, message: &[u8]) -> bool {
-        key.verify(message, signature).is_ok()
+        jwk::first_private(set).map(|(kid, key)| Self { kid, key })
     }
 }
 
 /// The public keys of access tokens.
-pub struct VerifyingKeys(Vec<(String, PublicKey)>);
+pub struct VerifyingKeys(KeySet);
 
 impl VerifyingKeys {
     /// From a JWK set.
@@ -228,55 +141,76 @@ impl VerifyingKeys {
     /// # Errors
     /// If the text is not a JWK set of Ed25519 keys with a `kid` each.
     pub fn parse(set: &str) -> Result<Self, InvalidKey> {
-        let keys = parse_set(set)?.into_iter().map(|value| {
-            let kid = kid_of(&value)?;
-            let jwk: JsonWebKey<'_> = serde_json::from_value(value).map_err(|_| NOT_A_SET)?;
-            let key = (&jwk).try_into().map_err(|_| NOT_A_SET)?;
-            Ok((kid, key))
-        });
-        keys.collect::<Result<Vec<_>, _>>().map(Self)
-    }
-
-    /// Check form, algorithm, type, signature, issuer and expiry, in this order.
-    ///
-    /// # Errors
-    /// The first check that fails.
-    pub fn verify(
-        &self,
-        text: &str,
-        issuer: &str,
-        now: Millis,
-    ) -> Result<AccessToken, InvalidAccessToken> {
-        if text.len() > MAX_LENGTH {
-            return Err(InvalidAccessToken::Malformed);
-        }
-        let token = UntrustedToken::new(text).map_err(|_| InvalidAccessToken::Malformed)?;
-        if token.algorithm() != ALGORITHM || !is_type(token.header().token_type.as_deref()) {
-            return Err(InvalidAccessToken::Unsupported);
-        }
-        let kid = token.header().key_id.as_deref().ok_or(InvalidAccessToken::UnknownKey)?;
-        let (_, key) =
-            self.0.iter().find(|(known, _)| known == kid).ok_or(InvalidAccessToken::UnknownKey)?;
-        let claims = EdDsa
-            .validator::<Custom>(key)
-            .validate(&token)
-            .map_err(|error| match error {
-                jwt_compact::ValidationError::InvalidSignature => InvalidAccessToken::BadSignature,
-                _ => InvalidAccessToken::Malformed,
-            })
-            .map(|token| AccessToken::from_claims(token.into_parts().1))?
-            .ok_or(InvalidAccessToken::Malformed)?;
-        if claims.iss != issuer {
-            return Err(InvalidAccessToken::WrongIssuer);
-        }
-        if claims.exp.saturating_mul(1000) <= now {
-            return Err(InvalidAccessToken::Expired);
-        }
-        Ok(claims)
+        KeySet::parse_ed25519(set.as_bytes()).map(Self)
     }
 }
 
-const NOT_A_SET: InvalidKey = InvalidKey("must be a JWK set of Ed25519 keys with kid");
+impl AccessToken {
+    /// What the signature of a token is over: header and payload. The same claims give the same text.
+    pub fn signing_input(&self, kid: &str) -> String {
+        #[derive(Serialize)]
+        struct Header<'a> {
+            alg: &'a str,
+            kid: &'a str,
+            typ: &'a str,
+        }
+        let part = |bytes: serde_json::Result<Vec<u8>>| base64url(&bytes.unwrap_or_default());
+        // Plain structs of strings and numbers always have a JSON form.
+        let header = serde_json::to_vec(&Header { alg: ALGORITHM, kid, typ: TYPE });
+        format!("{}.{}", part(header), part(serde_json::to_vec(self)))
+    }
+
+    /// The token's text, from what was signed and the signature.
+    pub fn assemble(signing_input: &str, signature: &[u8]) -> String {
+        format!("{signing_input}.{}", base64url(signature))
+    }
+
+    /// Issuer and expiry of a token whose signature has been verified.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn accept(self, issuer: &str, now: Millis) -> Result<Self, InvalidAccessToken> {
+        if self.iss != issuer {
+            return Err(InvalidAccessToken::WrongIssuer);
+        }
+        if self.exp.saturating_mul(1000) <= now {
+            return Err(InvalidAccessToken::Expired);
+        }
+        Ok(self)
+    }
+}
+
+/// A text that has the form of an access token of ours. Its claims must not be believed before the
+/// signature has been verified by `key`.
+pub struct Presented<'t, 'k> {
+    /// The key that it names.
+    pub key: &'k PublicKey,
+    /// What the signature is over.
+    pub signing_input: &'t str,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// What it claims.
+    pub unverified: AccessToken,
+}
+
+impl<'t, 'k> Presented<'t, 'k> {
+    /// Check form, algorithm, type and key name, in this order.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn parse(text: &'t str, keys: &'k VerifyingKeys) -> Result<Self, InvalidAccessToken> {
+        let jws = Jws::parse(text).ok_or(InvalidAccessToken::Malformed)?;
+        if jws.header.alg != ALGORITHM || !is_type(jws.header.typ.as_deref()) {
+            return Err(InvalidAccessToken::Unsupported);
+        }
+        let kid = jws.header.kid.as_deref().ok_or(InvalidAccessToken::UnknownKey)?;
+        let key = keys.0.get(kid).ok_or(InvalidAccessToken::UnknownKey)?;
+        let unverified =
+            serde_json::from_slice(&jws.payload).map_err(|_| InvalidAccessToken::Malformed)?;
+        let Jws { signing_input, signature, .. } = jws;
+        Ok(Self { key, signing_input, signature, unverified })
+    }
+}
 
 fn is_type(typ: Option<&str>) -> bool {
     // RFC 9068 section 4 allows the long form too.
@@ -285,23 +219,30 @@ fn is_type(typ: Option<&str>) -> bool {
     })
 }
 
-fn parse_set(text: &str) -> Result<Vec<serde_json::Value>, InvalidKey> {
-    #[derive(Deserialize)]
-    struct Set {
-        keys: Vec<serde_json::Value>,
-    }
-    let set: Set = serde_json::from_str(text).map_err(|_| NOT_A_SET)?;
-    if set.keys.is_empty() { Err(NOT_A_SET) } else { Ok(set.keys) }
-}
-
-fn kid_of(key: &serde_json::Value) -> Result<String, InvalidKey> {
-    key["kid"].as_str().filter(|kid| !kid.is_empty()).map(str::to_owned).ok_or(NOT_A_SET)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::{Derived, Master};
+    use crate::software;
+
+    fn sign(key: &SigningKey, claims: &AccessToken) -> String {
+        let input = claims.signing_input(&key.kid);
+        AccessToken::assemble(&input, &software::sign(&key.key, input.as_bytes()))
+    }
+
+    fn verify(
+        keys: &VerifyingKeys,
+        text: &str,
+        issuer: &str,
+        now: Millis,
+    ) -> Result<AccessToken, InvalidAccessToken> {
+        let presented = Presented::parse(text, keys)?;
+        let input = presented.signing_input.as_bytes();
+        if !software::verify(presented.key, input, &presented.signature) {
+            return Err(InvalidAccessToken::BadSignature);
+        }
+        presented.unverified.accept(issuer, now)
+    }
 
     const ISSUER: &str = "https://edge.example";
     const NOW: Millis = 1_000_000;
@@ -332,14 +273,14 @@ mod tests {
     #[test]
     fn what_is_signed_is_verified_and_signing_is_repeatable() {
         let (signing, verifying) = keys();
-        let text = signing.sign(&claims()).expect("signed");
-        assert_eq!(verifying.verify(&text, ISSUER, NOW), Ok(claims()));
-        assert_eq!(signing.sign(&claims()).expect("signed"), text);
+        let text = sign(&signing, &claims());
+        assert_eq!(verify(&verifying, &text, ISSUER, NOW), Ok(claims()));
+        assert_eq!(sign(&signing, &claims()), text);
     }
 
     #[test]
     fn m12_the_header_says_at_jwt() {
-        let text = keys().0.sign(&claims()).expect("signed");
+        let text = sign(&keys().0, &claims());
         let header =
             crate::from_base64url(text.split('.').next().expect("a part")).expect("base64url");
         let header: serde_json::Value = serde_json::from_slice(&header).expect("JSON");
@@ -353,17 +294,20 @@ mod tests {
     #[test]
     fn expired_foreign_and_unsigned_tokens_are_told_apart() {
         let (signing, verifying) = keys();
-        let text = signing.sign(&claims()).expect("signed");
-        assert_eq!(verifying.verify(&text, ISSUER, 1_900_000), Err(InvalidAccessToken::Expired));
+        let text = sign(&signing, &claims());
+        assert_eq!(verify(&verifying, &text, ISSUER, 1_900_000), Err(InvalidAccessToken::Expired));
         assert_eq!(
-            verifying.verify(&text, "https://other", NOW),
+            verify(&verifying, &text, "https://other", NOW),
             Err(InvalidAccessToken::WrongIssuer)
         );
         let (head, _) = text.rsplit_once('.').expect("parts");
         let other = AccessToken { sub: "user_2".to_owned(), ..claims() };
-        let other = signing.sign(&other).expect("signed");
+        let other = sign(&signing, &other);
         let grafted = format!("{head}.{}", other.rsplit_once('.').expect("parts").1);
-        assert_eq!(verifying.verify(&grafted, ISSUER, NOW), Err(InvalidAccessToken::BadSignature));
+        assert_eq!(
+            verify(&verifying, &grafted, ISSUER, NOW),
+            Err(InvalidAccessToken::BadSignature)
+        );
     }
 
     #[test]
@@ -378,7 +322,7 @@ mod tests {
         ] {
             let text = format!("{}.{payload}.AAAA", base64url(header.as_bytes()));
             assert_eq!(
-                verifying.verify(&text, ISSUER, NOW),
+                verify(&verifying, &text, ISSUER, NOW),
                 Err(InvalidAccessToken::Unsupported),
                 "{header}"
             );
@@ -400,8 +344,8 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC*", a in "[A-Za-z0-9_-]{0,80}", b in "[A-Za-z0-9_-]{0,80}") {
             let (_, verifying) = keys();
-            let _ = verifying.verify(&text, ISSUER, NOW);
-            let _ = verifying.verify(&format!("{a}.{b}.{a}"), ISSUER, NOW);
+            let _ = verify(&verifying, &text, ISSUER, NOW);
+            let _ = verify(&verifying, &format!("{a}.{b}.{a}"), ISSUER, NOW);
         }
     }
 }

@@ -9,11 +9,14 @@ pub mod access_token;
 pub mod client_auth;
 pub mod error;
 pub mod form;
+pub mod jwk;
+pub mod jws;
 pub mod keys;
 pub mod metadata;
 pub mod refresh_token;
 pub mod resource;
 pub mod scope;
+pub mod software;
 
 pub use access_token::AccessToken;
 pub use error::{ErrorCode, OAuthError};

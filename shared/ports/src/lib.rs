@@ -1,5 +1,5 @@
 //! What the use cases need of the world, as small traits that a host implements: time, randomness,
-//! outbound HTTP, the key-value cache, the ledgers, SQL, settings and the log.
+//! signatures, outbound HTTP, the key-value cache, the ledgers, SQL, settings and the log.
 //!
 //! All traits are statically dispatched and used from one thread; futures need not be `Send`.
 #![expect(
@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 pub use ledger::Millis;
 use ledger::{Address, Envelope, Outcome};
+pub use oauth::jwk::{PrivateKey, PublicKey};
 
 pub mod config;
 pub mod route;
@@ -46,6 +47,25 @@ pub trait Log {
     /// One complete line of JSON, without the line end.
     fn line(&self, line: &str);
 }
+
+/// Signatures of tokens: `EdDSA` for our own, `RS256` (verified only) for the identity provider's.
+pub trait Signatures {
+    /// Whether the signature is by the key.
+    async fn verify(
+        &self,
+        key: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, SignatureError>;
+
+    /// Sign with `EdDSA`, deterministically (RFC 8032).
+    async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, SignatureError>;
+}
+
+/// The host's cryptography fails: a defect, never a statement about a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("signatures: {0}")]
+pub struct SignatureError(pub String);
 
 /// Outbound HTTP.
 pub trait Fetch {
@@ -91,9 +111,9 @@ pub trait Ledgers {
 pub struct LedgerError(pub String);
 
 /// A whole host: everything but SQL, which is spoken over [`Fetch`].
-pub trait Platform: Clock + Random + Config + Log + Fetch + Kv + Ledgers {}
+pub trait Platform: Clock + Random + Config + Log + Signatures + Fetch + Kv + Ledgers {}
 
-impl<T: Clock + Random + Config + Log + Fetch + Kv + Ledgers> Platform for T {}
+impl<T: Clock + Random + Config + Log + Signatures + Fetch + Kv + Ledgers> Platform for T {}
 
 /// The business database.
 pub trait Sql {

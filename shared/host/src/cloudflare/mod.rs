@@ -5,6 +5,7 @@ mod fetch;
 mod kv;
 mod ledgers;
 mod platform;
+mod signatures;
 
 #[cfg(feature = "ledger-object")]
 pub mod ledger_object;

@@ -1,0 +1,154 @@
+//! JSON Web Keys, RFC 7517: the two kinds that matter here, Ed25519 (RFC 8037) for our own tokens and
+//! RSA (RFC 7518 section 6.3) for those of the identity provider.
+
+use serde::Deserialize;
+
+use crate::from_base64url;
+use crate::keys::InvalidKey;
+
+/// RSA moduli of fewer bytes are too weak: 2048 bits, RFC 7518 section 3.3.
+const MIN_MODULUS: usize = 256;
+
+/// A key that verifies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PublicKey {
+    /// For `EdDSA`.
+    Ed25519([u8; 32]),
+    /// For `RS256`.
+    Rsa {
+        /// The modulus, big endian, without leading zeros.
+        modulus: Vec<u8>,
+        /// The public exponent, big endian.
+        exponent: Vec<u8>,
+    },
+}
+
+/// A key that signs with `EdDSA`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrivateKey {
+    /// The secret half.
+    pub seed: [u8; 32],
+    /// The public half.
+    pub public: [u8; 32],
+}
+
+/// Public keys by `kid`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeySet(Vec<(String, PublicKey)>);
+
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Jwk>,
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    #[serde(default)]
+    kid: String,
+    crv: Option<String>,
+    x: Option<String>,
+    d: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+impl KeySet {
+    /// The keys of a JWK set that have a `kid` and are of a known kind; others may be meant for
+    /// somebody else (RFC 7517 section 5).
+    ///
+    /// # Errors
+    /// If the text is not a JWK set.
+    pub fn parse(text: &[u8]) -> Result<Self, InvalidKey> {
+        let set: Set = serde_json::from_slice(text).map_err(|_| NOT_A_SET)?;
+        let known = set.keys.into_iter().filter(|jwk| !jwk.kid.is_empty());
+        Ok(Self(known.filter_map(|jwk| Some((jwk.kid.clone(), jwk.public()?))).collect()))
+    }
+
+    /// A set of Ed25519 keys and nothing else.
+    ///
+    /// # Errors
+    /// If the text is not that, or the set is empty.
+    pub fn parse_ed25519(text: &[u8]) -> Result<Self, InvalidKey> {
+        let set: Set = serde_json::from_slice(text).map_err(|_| NOT_A_SET)?;
+        let keys: Vec<_> = set
+            .keys
+            .into_iter()
+            .filter(|jwk| !jwk.kid.is_empty() && jwk.kty == "OKP")
+            .map(|jwk| Some((jwk.kid.clone(), jwk.public()?)))
+            .collect::<Option<_>>()
+            .ok_or(NOT_A_SET)?;
+        if keys.is_empty() { Err(NOT_A_SET) } else { Ok(Self(keys)) }
+    }
+
+    /// The key of a name.
+    pub fn get(&self, kid: &str) -> Option<&PublicKey> {
+        self.0.iter().find(|(known, _)| known == kid).map(|(_, key)| key)
+    }
+}
+
+/// The first key of a private set of Ed25519 keys, with its `kid`.
+///
+/// # Errors
+/// If the text is not such a set.
+pub fn first_private(text: &str) -> Result<(String, PrivateKey), InvalidKey> {
+    let set: Set = serde_json::from_str(text).map_err(|_| NOT_A_SET)?;
+    let jwk = set.keys.into_iter().next().filter(|jwk| !jwk.kid.is_empty()).ok_or(NOT_A_SET)?;
+    let Some(PublicKey::Ed25519(public)) = jwk.public() else { return Err(NOT_A_SET) };
+    let seed = jwk.d.as_deref().and_then(bytes32).ok_or(NOT_A_SET)?;
+    Ok((jwk.kid, PrivateKey { seed, public }))
+}
+
+impl Jwk {
+    fn public(&self) -> Option<PublicKey> {
+        match self.kty.as_str() {
+            "OKP" if self.crv.as_deref() == Some("Ed25519") => {
+                Some(PublicKey::Ed25519(bytes32(self.x.as_deref()?)?))
+            }
+            "RSA" => {
+                let modulus = from_base64url(self.n.as_deref()?)?;
+                let modulus: Vec<u8> = modulus.into_iter().skip_while(|byte| *byte == 0).collect();
+                let exponent = from_base64url(self.e.as_deref()?)?;
+                let strong = modulus.len() >= MIN_MODULUS && !exponent.is_empty();
+                strong.then_some(PublicKey::Rsa { modulus, exponent })
+            }
+            _ => None,
+        }
+    }
+}
+
+const NOT_A_SET: InvalidKey = InvalidKey("must be a JWK set of Ed25519 keys with kid");
+
+fn bytes32(text: &str) -> Option<[u8; 32]> {
+    from_base64url(text)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base64url;
+
+    #[test]
+    fn keys_of_other_kinds_and_weak_keys_are_left_out() {
+        let weak = base64url(&[0xff; 128]);
+        let strong = base64url(&[0xff; 256]);
+        let set = format!(
+            r#"{{"keys":[{{"kty":"EC","kid":"ec"}},{{"kty":"RSA","kid":"weak","n":"{weak}","e":"AQAB"}},
+               {{"kty":"RSA","n":"{strong}","e":"AQAB"}},{{"kty":"RSA","kid":"good","n":"{strong}","e":"AQAB"}}]}}"#
+        );
+        let set = KeySet::parse(set.as_bytes()).expect("a set");
+        assert!(set.get("ec").is_none() && set.get("weak").is_none() && set.get("").is_none());
+        assert!(matches!(set.get("good"), Some(PublicKey::Rsa { .. })));
+    }
+
+    #[test]
+    fn a_strict_set_is_all_ed25519() {
+        for text in [
+            "{}",
+            r#"{"keys":[]}"#,
+            r#"{"keys":[{"kty":"OKP","crv":"X25519","kid":"a","x":"AA"}]}"#,
+        ] {
+            assert!(KeySet::parse_ed25519(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}
