@@ -13,7 +13,7 @@ use stack::layout;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("oauth", &["ledger"]),
-    ("ports", &["ledger"]),
+    ("ports", &["ledger", "oauth"]),
     ("observe", &["ports"]),
     ("data", &["ports"]),
     ("auth", &["data", "ledger", "oauth", "ports"]),

@@ -15,9 +15,12 @@ use crate::settings::WorkosSettings;
 const FRESH: Millis = 10 * 60 * 1000;
 /// For this long it serves while the provider is away.
 const STALE: Millis = 24 * 60 * 60 * 1000;
-/// An unknown key has the set fetched again, but no more often than this: tokens with made-up
-/// keys must not turn us against the provider.
-const REFETCH_AT_MOST_EVERY: Millis = 5_000;
+/// A provider that answers is asked no more often than this: tokens with made-up keys must not turn
+/// us against it.
+const ASK_AT_MOST_EVERY: Millis = 5_000;
+/// One that does not answer is left alone for this long, so that requests do not wait for it one after
+/// the other.
+const PAUSE: Millis = 1_000;
 /// The provider's clock may differ from ours by this much.
 const LEEWAY: Millis = 60_000;
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,10 +64,11 @@ enum Audience {
     Many(Vec<String>),
 }
 
-/// The provider's key set with the time at which it said so.
-#[derive(Serialize, Deserialize)]
+/// The provider's key set, when it said so, and when it was last asked.
+#[derive(Default, Serialize, Deserialize)]
 struct Cached {
     as_of: Millis,
+    tried_at: Millis,
     keys: Vec<serde_json::Value>,
 }
 
@@ -138,53 +142,60 @@ async fn find_key<P: Clock + Fetch + Kv>(
 ) -> Result<Option<PublicKey>, Failure> {
     let url = workos.jwks_url();
     let name = format!("jwks/{url}");
-    let cached: Option<Cached> = match platform.get(&name).await {
-        Ok(Some(bytes)) => serde_json::from_slice(&bytes).ok(),
-        _ => None,
+    let mut cached: Cached = match platform.get(&name).await {
+        Ok(Some(bytes)) => serde_json::from_slice(&bytes).unwrap_or_default(),
+        _ => Cached::default(),
     };
     let now = platform.now();
-    let age = |set: &Cached| now.saturating_sub(set.as_of);
-    if let Some(set) = &cached {
-        let known = set.key(kid);
-        let enough = if known.is_some() { FRESH } else { REFETCH_AT_MOST_EVERY };
-        if age(set) < enough {
-            return Ok(known);
-        }
+    let age = now.saturating_sub(cached.as_of);
+    let known = cached.key(kid);
+    if known.is_some() && age < FRESH {
+        return Ok(known);
     }
-    match fetch(platform, &url).await {
-        Ok(set) => {
-            // A cache that cannot be written costs time, not correctness.
-            if let Ok(bytes) = serde_json::to_vec(&set) {
-                let _ = platform.put(&name, &bytes, Duration::from_millis(STALE)).await;
-            }
-            Ok(set.key(kid))
-        }
-        // Only a key that is known may be served stale: of an unknown one nothing can be said.
-        Err(failure) => match cached.filter(|set| age(set) < STALE).and_then(|set| set.key(kid)) {
+    // Only a key that is known may be served stale: of an unknown one nothing can be said.
+    let stale = known.filter(|_| age < STALE);
+    let answered = cached.as_of == cached.tried_at;
+    let enough = if answered { ASK_AT_MOST_EVERY } else { PAUSE };
+    if now.saturating_sub(cached.tried_at) < enough {
+        return match stale {
             Some(key) => Ok(Some(key)),
-            None => Err(failure),
-        },
+            None if answered => Ok(None),
+            None => Err(away("asked a moment ago")),
+        };
+    }
+    let fetched = fetch(platform, &url).await;
+    cached.tried_at = now;
+    if let Ok(keys) = &fetched {
+        (cached.as_of, cached.keys) = (now, keys.clone());
+    }
+    // A cache that cannot be written costs time, not correctness.
+    if let Ok(bytes) = serde_json::to_vec(&cached) {
+        let _ = platform.put(&name, &bytes, Duration::from_millis(STALE)).await;
+    }
+    match (fetched, stale) {
+        (Ok(_), _) => Ok(cached.key(kid)),
+        (Err(_), Some(key)) => Ok(Some(key)),
+        (Err(failure), None) => Err(failure),
     }
 }
 
-async fn fetch<P: Clock + Fetch>(platform: &P, url: &str) -> Result<Cached, Failure> {
-    let away = |cause: String| Failure::Unavailable(format!("identity provider's keys: {cause}"));
+async fn fetch(platform: &impl Fetch, url: &str) -> Result<Vec<serde_json::Value>, Failure> {
     let request = http::Request::get(url)
         .header(http::header::ACCEPT, "application/json")
         .body(bytes::Bytes::new())
         .map_err(|error| Failure::Internal(error.to_string()))?;
     let response =
-        platform.fetch(request, TIMEOUT).await.map_err(|error| away(error.to_string()))?;
+        platform.fetch(request, TIMEOUT).await.map_err(|error| away(&error.to_string()))?;
     if !response.status().is_success() {
-        return Err(away(format!("status {}", response.status().as_u16())));
+        return Err(away(&format!("status {}", response.status().as_u16())));
     }
     #[derive(Deserialize)]
     struct Document {
         keys: Vec<serde_json::Value>,
     }
     let document: Document =
-        serde_json::from_slice(response.body()).map_err(|_| away("no key set".to_owned()))?;
-    Ok(Cached { as_of: platform.now(), keys: document.keys })
+        serde_json::from_slice(response.body()).map_err(|_| away("no key set"))?;
+    Ok(document.keys)
 }
 
 impl Cached {
@@ -192,6 +203,10 @@ impl Cached {
         let set = serde_json::to_vec(&serde_json::json!({ "keys": self.keys })).ok()?;
         KeySet::parse(&set).ok()?.get(kid).cloned()
     }
+}
+
+fn away(cause: &str) -> Failure {
+    Failure::Unavailable(format!("identity provider's keys: {cause}"))
 }
 
 const fn refuse(reason: &'static str) -> Failure {

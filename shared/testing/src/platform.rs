@@ -5,7 +5,10 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use ports::{Clock, Config, Fetch, FetchError, Log, Millis, Random, Request, Response};
+use ports::{
+    Clock, Config, Fetch, FetchError, Log, Millis, PrivateKey, PublicKey, Random, Request,
+    Response, SignatureError, Signatures,
+};
 
 use crate::faults::{Dependency, Fault, Faults};
 use crate::stores::Stores;
@@ -109,6 +112,21 @@ impl FakePlatform {
 impl Clock for FakePlatform {
     fn now(&self) -> Millis {
         self.now.get()
+    }
+}
+
+impl Signatures for FakePlatform {
+    async fn verify(
+        &self,
+        key: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, SignatureError> {
+        Ok(oauth::software::verify(key, message, signature))
+    }
+
+    async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
+        Ok(oauth::software::sign(key, message))
     }
 }
 

@@ -48,6 +48,11 @@ fn the_fake_clock_is_a_clock() {
 }
 
 #[test]
+fn the_software_signatures_are_signatures() {
+    block_on(contract::signatures(&FakePlatform::new(1)));
+}
+
+#[test]
 fn the_fake_randomness_looks_random_and_repeats_itself() {
     let platform = FakePlatform::new(NOW);
     contract::random(&platform);

@@ -218,8 +218,23 @@ fn the_provider_away_without_a_known_key_is_an_outage_and_not_a_refusal() {
         edge.world.platform.fail(Dependency::Workos, fault.clone());
         assert_eq!(word(signed(&edge, &token())), "unavailable", "{fault:?}");
         edge.world.platform.heal(Dependency::Workos);
+        edge.world.platform.advance(SECOND);
         assert!(signed(&edge, &token()).is_ok(), "{fault:?} left nothing behind");
     }
+}
+
+#[test]
+fn a_provider_that_is_away_is_left_alone_for_a_second() {
+    let edge = Edge::new();
+    let platform = &edge.world.platform;
+    platform.fail(Dependency::Workos, Fault::Timeout);
+    for _ in 0..20 {
+        assert_eq!(word(signed(&edge, &token())), "unavailable");
+    }
+    assert_eq!(platform.calls(Dependency::Workos), 1);
+    platform.advance(SECOND);
+    assert_eq!(word(signed(&edge, &token())), "unavailable");
+    assert_eq!(platform.calls(Dependency::Workos), 2);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use oauth::{ErrorCode, OAuthError};
 use ports::LedgerError;
 use testing::{API_SECRET, Dependency, Fault};
 
-use crate::support::{Edge, MINUTE, basic, form, subject};
+use crate::support::{Edge, MINUTE, SECOND, basic, form, subject};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -138,6 +138,8 @@ fn an_outage_is_told_honestly(dependency: Dependency) {
                 matches!(outcome, Ok(()) | Err(Failure::Unavailable(_) | Failure::Internal(_)));
             assert!(honest, "{case}: {outcome:?}");
             edge.world.platform.heal(dependency);
+            // What a client waits before it tries again, and less than Retry-After says.
+            edge.world.platform.advance(SECOND);
             let after = perform(&edge, operation, &tokens);
             assert_eq!(after, Ok(()), "{case}: nothing was lost by it");
         }

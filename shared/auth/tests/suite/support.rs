@@ -6,7 +6,7 @@ use auth::issue::TokenResponse;
 use auth::refresh::{Refreshed, refresh};
 use auth::revoke::revoke;
 use auth::settings::{ClientSettings, MintSettings, verifying_keys};
-use auth::{Failure, Settings, clients};
+use auth::{Failure, Settings, access, clients};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use data::clients::ClientRecord;
@@ -14,7 +14,6 @@ use futures::executor::block_on;
 use ledger::Device;
 use oauth::access_token::{AccessToken, VerifyingKeys};
 use oauth::form::Form;
-use ports::Clock as _;
 use serde_json::Value;
 use testing::{PUBLIC_URL, World};
 
@@ -187,7 +186,7 @@ impl Edge {
 
     /// What an access token says, its signature checked.
     pub(crate) fn claims(&self, token: &str) -> AccessToken {
-        self.keys.verify(token, PUBLIC_URL, self.world.platform.now()).unwrap()
+        block_on(access::verify(&self.world.platform, &self.keys, PUBLIC_URL, token)).unwrap()
     }
 }
 

@@ -38,6 +38,13 @@ fn the_randomness_looks_random() {
 }
 
 #[wasm_bindgen_test]
+async fn webcrypto_signs_and_verifies() {
+    contract::signatures(&bare()).await;
+    // Once more, with the keys that the first round has left imported.
+    contract::signatures(&bare()).await;
+}
+
+#[wasm_bindgen_test]
 fn string_bindings_are_settings() {
     let env = env("{ NAME: 'value', EMPTY: '' }");
     contract::config(&Cloudflare::new(env), ("NAME", "value"), "EMPTY", "ABSENT");

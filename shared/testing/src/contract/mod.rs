@@ -2,9 +2,11 @@
 //! test where an adapter breaks the port's promise; adapters in memory and real ones run the same.
 
 mod ledgers;
+mod signatures;
 mod small;
 mod sql;
 
 pub use ledgers::{LedgerStore, ledgers};
+pub use signatures::signatures;
 pub use small::{clock, config, kv, log, random};
 pub use sql::clients;
