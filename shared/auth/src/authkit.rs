@@ -164,9 +164,10 @@ async fn find_key<P: Clock + Fetch + Kv>(
         };
     }
     let fetched = fetch(platform, &url).await;
-    cached.tried_at = now;
+    // After the wait, which may have been longer than the pause.
+    cached.tried_at = platform.now();
     if let Ok(keys) = &fetched {
-        (cached.as_of, cached.keys) = (now, keys.clone());
+        (cached.as_of, cached.keys) = (cached.tried_at, keys.clone());
     }
     // A cache that cannot be written costs time, not correctness.
     if let Ok(bytes) = serde_json::to_vec(&cached) {
