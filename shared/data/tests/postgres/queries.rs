@@ -298,8 +298,9 @@ async fn provisioning_follows_workos() {
 #[tokio::test]
 async fn simultaneous_first_sign_ins_agree() {
     let (_cluster, sql) = prepared().await;
-    for organization in [None, Some("org_1")] {
-        let ids: Vec<_> = (0..20).map(key).collect();
+    // Keys of their own for each round: in the product they are drawn anew.
+    for (organization, first_key) in [(None, 0), (Some("org_1"), 20)] {
+        let ids: Vec<_> = (first_key..first_key + 20).map(key).collect();
         let all = join_all(
             ids.iter().map(|id| membership::provision(&sql, "user_1", organization, None, id)),
         )
