@@ -1,3 +1,4 @@
+use auth::settings::Verifier;
 use host::{Endpoint, respond};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
@@ -26,7 +27,7 @@ impl Endpoint for Authorize {
     fn configure(config: &impl Config) -> Result<Documents, ConfigError> {
         let issuer = auth::settings::public_url(config)?;
         // Parsed as keys first, so that a private key can never be published by mistake.
-        auth::settings::verifying_keys(config)?;
+        Verifier::load(config)?;
         let problem = "must be a JWK set without private parts";
         let keys = parsed(config, "PUBLIC_KEYS", problem, public_set)?;
         Ok(Documents { resources: Resources::of(&issuer), issuer, keys })

@@ -1,10 +1,9 @@
 use auth::introspect::{self, Introspection};
-use auth::settings::{ClientSettings, verifying_keys};
+use auth::settings::{ClientSettings, Verifier};
 use auth::{Failure, Settings, clients};
 use host::{Endpoint, respond};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use oauth::access_token::VerifyingKeys;
 use oauth::form::Form;
 use observe::Facts;
 use ports::route::{Function, Match};
@@ -16,7 +15,7 @@ pub(crate) struct Introspect;
 pub(crate) struct IntrospectSettings {
     service: Settings,
     client: ClientSettings,
-    keys: VerifyingKeys,
+    verifier: Verifier,
 }
 
 impl Endpoint for Introspect {
@@ -27,7 +26,7 @@ impl Endpoint for Introspect {
         Ok(IntrospectSettings {
             service: Settings::load(config)?,
             client: ClientSettings::load(config)?,
-            keys: verifying_keys(config)?,
+            verifier: Verifier::load(config)?,
         })
     }
 
@@ -53,14 +52,14 @@ async fn introspect(
     request: &Request,
     facts: &mut Facts,
 ) -> Result<Introspection, Failure> {
-    let IntrospectSettings { service, client, keys } = settings;
+    let IntrospectSettings { service, client, verifier } = settings;
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let form = Form::parse(header(CONTENT_TYPE), request.body())?;
     let record =
         clients::authenticate(platform, &service.sql, client, header(AUTHORIZATION), &form).await?;
     facts.client_id = Some(record.client_id.clone());
     let (answer, outcome) =
-        introspect::introspect(platform, service, client, keys, &record, &form).await?;
+        introspect::introspect(platform, service, client, verifier, &record, &form).await?;
     facts.outcome = Some(outcome.to_owned());
     if let Introspection::Active(active) = &answer {
         facts.session_id = Some(active.sid.to_string());

@@ -1,13 +1,12 @@
 use auth::Settings;
 use auth::bearer::{self, Bearer, BearerError};
-use auth::settings::verifying_keys;
+use auth::settings::Verifier;
 use data::NeonSql;
 use host::respond::{self, Challenge};
 use host::{Endpoint, Origins};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, StatusCode};
 use mcp::{Principal, Reply, Services};
-use oauth::access_token::VerifyingKeys;
 use oauth::scope;
 use observe::Facts;
 use ports::route::{Function, MCP_RESOURCE_METADATA, Match};
@@ -18,7 +17,7 @@ pub(crate) struct Mcp;
 
 pub(crate) struct McpSettings {
     service: Settings,
-    keys: VerifyingKeys,
+    verifier: Verifier,
     origins: Origins,
 }
 
@@ -29,7 +28,7 @@ impl Endpoint for Mcp {
     fn configure(config: &impl Config) -> Result<McpSettings, ConfigError> {
         Ok(McpSettings {
             service: Settings::load(config)?,
-            keys: verifying_keys(config)?,
+            verifier: Verifier::load(config)?,
             origins: Origins::load(config)?,
         })
     }
@@ -48,11 +47,11 @@ impl Endpoint for Mcp {
             let detail = "the origin is not allowed";
             return respond::problem(StatusCode::FORBIDDEN, "origin_not_allowed", detail);
         }
-        let McpSettings { service, keys, .. } = settings;
+        let McpSettings { service, verifier, .. } = settings;
         let authorization =
             request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let audience = service.resources.mcp();
-        match bearer::authenticate(platform, service, keys, authorization, audience).await {
+        match bearer::authenticate(platform, service, verifier, authorization, audience).await {
             Ok(caller) => answer(platform, service, &caller, request).await,
             Err(error) => refuse(service, &error),
         }

@@ -1,9 +1,8 @@
-use auth::settings::{ClientSettings, verifying_keys};
+use auth::settings::{ClientSettings, Verifier};
 use auth::{Failure, Settings, clients, revoke};
 use host::{Endpoint, respond};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use oauth::access_token::VerifyingKeys;
 use oauth::form::Form;
 use observe::Facts;
 use ports::route::{Function, Match};
@@ -15,7 +14,7 @@ pub(crate) struct Revoke;
 pub(crate) struct RevokeSettings {
     service: Settings,
     client: ClientSettings,
-    keys: VerifyingKeys,
+    verifier: Verifier,
 }
 
 impl Endpoint for Revoke {
@@ -26,7 +25,7 @@ impl Endpoint for Revoke {
         Ok(RevokeSettings {
             service: Settings::load(config)?,
             client: ClientSettings::load(config)?,
-            keys: verifying_keys(config)?,
+            verifier: Verifier::load(config)?,
         })
     }
 
@@ -52,13 +51,13 @@ async fn revoke(
     request: &Request,
     facts: &mut Facts,
 ) -> Result<(), Failure> {
-    let RevokeSettings { service, client, keys } = settings;
+    let RevokeSettings { service, client, verifier } = settings;
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let form = Form::parse(header(CONTENT_TYPE), request.body())?;
     let record =
         clients::authenticate(platform, &service.sql, client, header(AUTHORIZATION), &form).await?;
     facts.client_id = Some(record.client_id.clone());
-    let revoked = revoke::revoke(platform, service, client, keys, &record, &form).await?;
+    let revoked = revoke::revoke(platform, service, client, verifier, &record, &form).await?;
     facts.session_id = revoked.session;
     facts.outcome = Some(revoked.outcome.to_owned());
     Ok(())

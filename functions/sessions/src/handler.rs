@@ -1,12 +1,11 @@
 use auth::Settings;
 use auth::bearer::{Bearer, BearerError};
 use auth::sessions::{self, SessionEntry, SessionsError};
-use auth::settings::verifying_keys;
+use auth::settings::Verifier;
 use host::Endpoint;
 use host::respond::{self, Challenge};
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
-use oauth::access_token::VerifyingKeys;
 use observe::Facts;
 use ports::route::{Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL};
 use ports::{Config, ConfigError, Platform, Request, Response};
@@ -17,7 +16,7 @@ pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
     service: Settings,
-    keys: VerifyingKeys,
+    verifier: Verifier,
 }
 
 impl Endpoint for Sessions {
@@ -25,7 +24,7 @@ impl Endpoint for Sessions {
     type Settings = SessionsSettings;
 
     fn configure(config: &impl Config) -> Result<SessionsSettings, ConfigError> {
-        Ok(SessionsSettings { service: Settings::load(config)?, keys: verifying_keys(config)? })
+        Ok(SessionsSettings { service: Settings::load(config)?, verifier: Verifier::load(config)? })
     }
 
     async fn handle(
@@ -38,8 +37,8 @@ impl Endpoint for Sessions {
         let scope = sessions::scope_for(reads);
         let authorization =
             request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let SessionsSettings { service, keys } = settings;
-        let caller = sessions::authorize(platform, service, keys, authorization, scope).await;
+        let SessionsSettings { service, verifier } = settings;
+        let caller = sessions::authorize(platform, service, verifier, authorization, scope).await;
         let mut facts = Facts::default();
         let answered = match caller {
             Ok(caller) => {

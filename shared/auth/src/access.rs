@@ -1,7 +1,11 @@
-//! Access tokens of ours: signed and verified by the Signatures port.
+//! Access tokens of ours: recognised by their internal MAC, or by their signature through the
+//! Signatures port.
 
-use oauth::access_token::{AccessToken, InvalidAccessToken, Presented, SigningKey, VerifyingKeys};
+use oauth::access_token::{AccessToken, InvalidAccessToken, Presented};
+use oauth::internal_mac::{Verdict, verdict};
 use ports::{Clock, SignatureError, Signatures};
+
+use crate::settings::{MintSettings, Settings, Verifier};
 
 /// Why a text is not taken for an access token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,22 +18,44 @@ pub enum VerifyError {
     Internal(#[from] SignatureError),
 }
 
-/// Check form, algorithm, type, key, signature, issuer and expiry, in this order.
+/// For which of its audiences a token must be genuine. An internal MAC speaks for one audience only,
+/// the signature for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// It is used at this resource.
+    UseAt(&'a str),
+    /// It is asked about as a whole.
+    Whole,
+}
+
+/// Check form, algorithm, type, key, MAC or signature, issuer and expiry, in this order.
 ///
 /// # Errors
 /// The first check that fails.
 pub async fn verify<P: Clock + Signatures>(
     platform: &P,
-    keys: &VerifyingKeys,
-    issuer: &str,
+    settings: &Settings,
+    verifier: &Verifier,
     text: &str,
+    purpose: Purpose<'_>,
 ) -> Result<AccessToken, VerifyError> {
-    let presented = Presented::parse(text, keys)?;
-    let input = presented.signing_input.as_bytes();
-    if !platform.verify(presented.key, input, &presented.signature).await? {
+    let Presented { key, jws, unverified } = Presented::parse(text, &verifier.keys)?;
+    let (internal, resources) = (&verifier.internal, &settings.resources);
+    let verdict = match purpose {
+        Purpose::UseAt(audience) => verdict(internal, resources, &jws, [audience]),
+        Purpose::Whole => verdict(internal, resources, &jws, unverified.aud.iter()),
+    };
+    let genuine = match verdict {
+        Verdict::Genuine => true,
+        Verdict::Forged => false,
+        Verdict::Unknown => {
+            platform.verify(key, jws.signing_input.as_bytes(), &jws.signature).await?
+        }
+    };
+    if !genuine {
         return Err(InvalidAccessToken::BadSignature.into());
     }
-    Ok(presented.unverified.accept(issuer, platform.now())?)
+    Ok(unverified.accept(&settings.issuer, platform.now())?)
 }
 
 /// Sign the claims. The same claims give the same token.
@@ -38,10 +64,12 @@ pub async fn verify<P: Clock + Signatures>(
 /// If the host's cryptography fails.
 pub async fn sign(
     platform: &impl Signatures,
-    key: &SigningKey,
+    settings: &Settings,
+    mint: &MintSettings,
     claims: &AccessToken,
 ) -> Result<String, SignatureError> {
-    let input = claims.signing_input(&key.kid);
+    let key = &mint.signing_key;
+    let input = claims.signing_input(&key.kid, &mint.internal, &settings.resources);
     let signature = platform.sign(&key.key, input.as_bytes()).await?;
     Ok(AccessToken::assemble(&input, &signature))
 }

@@ -1,11 +1,11 @@
 //! Bearer tokens at our own resources: RFC 6750, RFC 9068 section 4.
 
 use ledger::{Check, Command, Credential, Envelope, Inactive, Outcome, Standing, Usage};
-use oauth::access_token::{AccessToken, InvalidAccessToken, VerifyingKeys};
+use oauth::access_token::{AccessToken, InvalidAccessToken};
 use ports::{Clock, LedgerError, Ledgers, Signatures};
 
-use crate::access::{self, VerifyError};
-use crate::settings::Settings;
+use crate::access::{self, Purpose, VerifyError};
+use crate::settings::{Settings, Verifier};
 
 /// A token in force, for the resource that was asked for.
 #[derive(Debug, Clone)]
@@ -47,12 +47,13 @@ impl From<LedgerError> for BearerError {
 pub async fn authenticate<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
-    keys: &VerifyingKeys,
+    verifier: &Verifier,
     authorization: Option<&str>,
     audience: &str,
 ) -> Result<Bearer, BearerError> {
     let text = token(authorization)?;
-    let claims = access::verify(platform, keys, &settings.issuer, text).await?;
+    let claims =
+        access::verify(platform, settings, verifier, text, Purpose::UseAt(audience)).await?;
     if !claims.aud.contains(audience) {
         return Err(BearerError::Invalid("wrong audience"));
     }

@@ -2,16 +2,16 @@
 
 use data::clients::{ClientKind, ClientRecord};
 use ledger::{Check, Command, Credential, Envelope, Outcome, SessionId, Standing, Usage};
-use oauth::access_token::{AccessToken, Audience, VerifyingKeys};
+use oauth::access_token::{AccessToken, Audience};
 use oauth::form::Form;
 use oauth::{ErrorCode, OAuthError, RefreshToken, scope};
 use ports::{Clock, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::Failure;
-use crate::access::{self, VerifyError};
+use crate::access::{self, Purpose, VerifyError};
 use crate::bearer::describe;
-use crate::settings::{ClientSettings, Settings};
+use crate::settings::{ClientSettings, Settings, Verifier};
 
 /// The answer. An inactive token is told nothing more about: RFC 7662 section 2.2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,13 +60,13 @@ pub async fn introspect<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
     client: &ClientSettings,
-    keys: &VerifyingKeys,
+    verifier: &Verifier,
     record: &ClientRecord,
     form: &Form,
 ) -> Result<(Introspection, &'static str), Failure> {
     may_introspect(record)?;
     let text = form.require("token", "token is missing")?;
-    let found = match Token::read(platform, settings, client, keys, text).await? {
+    let found = match Token::read(platform, settings, client, verifier, text).await? {
         Ok(token) => check(platform, settings, record, token).await?,
         Err(reason) => Err(reason),
     };
@@ -100,7 +100,7 @@ impl Token {
         platform: &(impl Clock + Signatures),
         settings: &Settings,
         client: &ClientSettings,
-        keys: &VerifyingKeys,
+        verifier: &Verifier,
         text: &str,
     ) -> Result<Result<Self, &'static str>, Failure> {
         if RefreshToken::resembles(text) {
@@ -108,7 +108,7 @@ impl Token {
                 .map(Self::Refresh)
                 .map_err(|_| "malformed or forged"));
         }
-        match access::verify(platform, keys, &settings.issuer, text).await {
+        match access::verify(platform, settings, verifier, text, Purpose::Whole).await {
             Ok(claims) => Ok(Ok(Self::Access(Box::new(claims)))),
             Err(VerifyError::Invalid(_)) => Ok(Err("not a valid access token")),
             Err(VerifyError::Internal(error)) => Err(error.into()),

@@ -60,7 +60,7 @@ pub async fn mint(
         org: issue.subject.organization.clone(),
         roles: issue.subject.roles.clone(),
     };
-    let access_token = access::sign(platform, &mint.signing_key, &claims).await?;
+    let access_token = access::sign(platform, settings, mint, &claims).await?;
     let refresh = RefreshToken {
         key_id: issue.key_id,
         address: settings.user_ledger(&issue.subject.id),

@@ -3,13 +3,12 @@
 use data::clients::ClientRecord;
 use ledger::{Command, Credential, Envelope, Outcome, Refusal, Revoke};
 use oauth::RefreshToken;
-use oauth::access_token::VerifyingKeys;
 use oauth::form::Form;
 use ports::{Clock, Ledgers, Signatures};
 
 use crate::Failure;
-use crate::access::{self, VerifyError};
-use crate::settings::{ClientSettings, Settings};
+use crate::access::{self, Purpose, VerifyError};
+use crate::settings::{ClientSettings, Settings, Verifier};
 
 /// What the log is told of a revocation.
 pub struct Revoked {
@@ -31,7 +30,7 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
     client: &ClientSettings,
-    keys: &VerifyingKeys,
+    verifier: &Verifier,
     record: &ClientRecord,
     form: &Form,
 ) -> Result<Revoked, Failure> {
@@ -51,7 +50,8 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
             Credential::Refresh { generation: token.generation, counter: token.counter };
         (token.address, token.session, credential)
     } else {
-        let claims = match access::verify(platform, keys, &settings.issuer, text).await {
+        let claims = match access::verify(platform, settings, verifier, text, Purpose::Whole).await
+        {
             Ok(claims) => claims,
             Err(VerifyError::Invalid(_)) => return Ok(NOT_OURS),
             Err(VerifyError::Internal(error)) => return Err(error.into()),

@@ -1,13 +1,12 @@
 //! A person's own sessions: see them, end one, end all.
 
 use ledger::{Command, Envelope, Outcome, Refusal, SessionId, SessionView};
-use oauth::access_token::VerifyingKeys;
 use oauth::scope;
 use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::bearer::{self, Bearer, BearerError};
-use crate::settings::Settings;
+use crate::settings::{Settings, Verifier};
 use crate::{Failure, clients};
 
 /// One session, as the person sees it. Times are seconds.
@@ -85,12 +84,13 @@ impl From<Failure> for SessionsError {
 pub async fn authorize<P: Clock + Signatures + Fetch + Kv + Ledgers>(
     platform: &P,
     settings: &Settings,
-    keys: &VerifyingKeys,
+    verifier: &Verifier,
     authorization: Option<&str>,
     scope: &'static str,
 ) -> Result<Bearer, SessionsError> {
     let audience = settings.resources.issuer();
-    let caller = bearer::authenticate(platform, settings, keys, authorization, audience).await?;
+    let caller =
+        bearer::authenticate(platform, settings, verifier, authorization, audience).await?;
     let record = clients::find(platform, &settings.sql, &caller.claims.client_id).await?;
     if !record.is_some_and(|record| record.first_party && !record.disabled) {
         return Err(SessionsError::ThirdParty);

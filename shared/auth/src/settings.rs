@@ -2,6 +2,7 @@
 
 use ledger::{Address, OnLimit, Policy};
 use oauth::access_token::{SigningKey, VerifyingKeys};
+use oauth::internal_mac::InternalKeys;
 use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::Resources;
 use ports::config::{number, parsed, required};
@@ -40,8 +41,18 @@ pub struct ClientSettings {
 pub struct MintSettings {
     /// The key that signs access tokens.
     pub signing_key: SigningKey,
+    /// The keys of their internal MACs.
+    pub internal: InternalKeys,
     /// The identity provider.
     pub workos: WorkosSettings,
+}
+
+/// What endpoints need that take access tokens.
+pub struct Verifier {
+    /// The public keys of access tokens.
+    pub keys: VerifyingKeys,
+    /// The keys of their internal MACs, of the audiences that the function serves.
+    pub internal: InternalKeys,
 }
 
 /// The identity provider.
@@ -99,10 +110,9 @@ impl ClientSettings {
     /// # Errors
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
-        let ring = "must be id=base64url,… with keys of 32 bytes";
         Ok(Self {
             client_secret_key: key(config, "CLIENT_SECRET_KEY")?,
-            refresh_keys: parsed(config, "REFRESH_MAC_KEYS", ring, KeyRing::parse)?,
+            refresh_keys: parsed(config, "REFRESH_MAC_KEYS", RING, KeyRing::parse)?,
         })
     }
 }
@@ -116,6 +126,7 @@ impl MintSettings {
         let set = "must be a private JWK set of Ed25519 keys with kid";
         Ok(Self {
             signing_key: parsed(config, "SIGNING_KEYS", set, SigningKey::newest_of)?,
+            internal: internal_keys(config)?,
             workos: WorkosSettings::load(config)?,
         })
     }
@@ -140,14 +151,33 @@ impl WorkosSettings {
     }
 }
 
-/// The public keys of access tokens.
-///
-/// # Errors
-/// If the setting is missing or malformed.
-pub fn verifying_keys(config: &impl Config) -> Result<VerifyingKeys, ConfigError> {
-    let set = "must be a JWK set of Ed25519 keys with kid";
-    parsed(config, "PUBLIC_KEYS", set, VerifyingKeys::parse)
+impl Verifier {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        let set = "must be a JWK set of Ed25519 keys with kid";
+        let keys = parsed(config, "PUBLIC_KEYS", set, VerifyingKeys::parse)?;
+        Ok(Self { keys, internal: internal_keys(config)? })
+    }
 }
+
+/// The keys of the internal MAC, as far as the function is given them: without, signatures decide.
+fn internal_keys(config: &impl Config) -> Result<InternalKeys, ConfigError> {
+    let ring = |setting| match config.get(setting) {
+        Some(text) => {
+            KeyRing::parse(&text).map(Some).map_err(|_| ConfigError { setting, problem: RING })
+        }
+        None => Ok(None),
+    };
+    Ok(InternalKeys {
+        issuer: ring("INTERNAL_MAC_KEYS_ISSUER")?,
+        mcp: ring("INTERNAL_MAC_KEYS_MCP")?,
+    })
+}
+
+const RING: &str = "must be id=base64url,… with keys of 32 bytes";
 
 /// The issuer.
 ///

@@ -4,9 +4,11 @@ use ledger::{Millis, SessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::base64url;
+use crate::internal_mac::{self, InternalKeys};
 use crate::jwk::{self, KeySet, PrivateKey, PublicKey};
 use crate::jws::Jws;
 use crate::keys::{InvalidKey, digest};
+use crate::resource::Resources;
 
 /// The `typ` header, RFC 9068 section 2.1.
 pub const TYPE: &str = "at+jwt";
@@ -59,6 +61,15 @@ impl Audience {
             [one] => Self::One(one.clone()),
             many => Self::Many(many.to_vec()),
         }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::One(one) => std::slice::from_ref(one).iter(),
+            Self::Many(many) => many.iter(),
+        }
+        .map(String::as_str)
     }
 
     /// Whether the resource is among them.
@@ -146,18 +157,23 @@ impl VerifyingKeys {
 }
 
 impl AccessToken {
-    /// What the signature of a token is over: header and payload. The same claims give the same text.
-    pub fn signing_input(&self, kid: &str) -> String {
+    /// What the signature of a token is over: header, with the internal MACs, and payload. The same
+    /// claims under the same keys give the same text.
+    pub fn signing_input(&self, kid: &str, keys: &InternalKeys, resources: &Resources) -> String {
         #[derive(Serialize)]
         struct Header<'a> {
             alg: &'a str,
             kid: &'a str,
             typ: &'a str,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            amac: Vec<String>,
         }
-        let part = |bytes: serde_json::Result<Vec<u8>>| base64url(&bytes.unwrap_or_default());
         // Plain structs of strings and numbers always have a JSON form.
-        let header = serde_json::to_vec(&Header { alg: ALGORITHM, kid, typ: TYPE });
-        format!("{}.{}", part(header), part(serde_json::to_vec(self)))
+        let part = |json: serde_json::Result<Vec<u8>>| base64url(&json.unwrap_or_default());
+        let payload = part(serde_json::to_vec(self));
+        let amac = internal_mac::macs(keys, resources, &self.aud, [ALGORITHM, kid, TYPE], &payload);
+        let header = part(serde_json::to_vec(&Header { alg: ALGORITHM, kid, typ: TYPE, amac }));
+        format!("{header}.{payload}")
     }
 
     /// The token's text, from what was signed and the signature.
@@ -180,15 +196,13 @@ impl AccessToken {
     }
 }
 
-/// A text that has the form of an access token of ours. Its claims must not be believed before the
-/// signature has been verified by `key`.
+/// A text that has the form of an access token of ours. Its claims must not be believed before its
+/// internal MAC has been checked or its signature verified by `key`.
 pub struct Presented<'t, 'k> {
     /// The key that it names.
     pub key: &'k PublicKey,
-    /// What the signature is over.
-    pub signing_input: &'t str,
-    /// The signature.
-    pub signature: Vec<u8>,
+    /// What it consists of.
+    pub jws: Jws<'t>,
     /// What it claims.
     pub unverified: AccessToken,
 }
@@ -207,8 +221,7 @@ impl<'t, 'k> Presented<'t, 'k> {
         let key = keys.0.get(kid).ok_or(InvalidAccessToken::UnknownKey)?;
         let unverified =
             serde_json::from_slice(&jws.payload).map_err(|_| InvalidAccessToken::Malformed)?;
-        let Jws { signing_input, signature, .. } = jws;
-        Ok(Self { key, signing_input, signature, unverified })
+        Ok(Self { key, jws, unverified })
     }
 }
 
@@ -226,7 +239,8 @@ mod tests {
     use crate::software;
 
     fn sign(key: &SigningKey, claims: &AccessToken) -> String {
-        let input = claims.signing_input(&key.kid);
+        let input =
+            claims.signing_input(&key.kid, &InternalKeys::default(), &Resources::of(ISSUER));
         AccessToken::assemble(&input, &software::sign(&key.key, input.as_bytes()))
     }
 
@@ -237,8 +251,8 @@ mod tests {
         now: Millis,
     ) -> Result<AccessToken, InvalidAccessToken> {
         let presented = Presented::parse(text, keys)?;
-        let input = presented.signing_input.as_bytes();
-        if !software::verify(presented.key, input, &presented.signature) {
+        let input = presented.jws.signing_input.as_bytes();
+        if !software::verify(presented.key, input, &presented.jws.signature) {
             return Err(InvalidAccessToken::BadSignature);
         }
         presented.unverified.accept(issuer, now)

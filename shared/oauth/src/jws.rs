@@ -13,6 +13,8 @@ pub struct Jws<'t> {
     pub header: Header,
     /// The payload.
     pub payload: Vec<u8>,
+    /// The payload as it was sent.
+    pub encoded_payload: &'t str,
     /// What the signature is over.
     pub signing_input: &'t str,
     /// The signature.
@@ -30,6 +32,9 @@ pub struct Header {
     /// Which key.
     #[serde(default)]
     pub kid: Option<String>,
+    /// Ours: see [`crate::internal_mac`].
+    #[serde(default)]
+    pub amac: Vec<String>,
     /// Extensions that must be understood; none is.
     #[serde(default)]
     crit: Option<serde_json::Value>,
@@ -42,13 +47,14 @@ impl<'t> Jws<'t> {
             return None;
         }
         let (signing_input, signature) = text.rsplit_once('.')?;
-        let (header, payload) = signing_input.split_once('.')?;
+        let (header, encoded_payload) = signing_input.split_once('.')?;
         let header: Header = serde_json::from_slice(&from_base64url(header)?).ok()?;
         if header.crit.is_some() {
             return None;
         }
-        let payload = from_base64url(payload)?;
-        Some(Self { header, payload, signing_input, signature: from_base64url(signature)? })
+        let payload = from_base64url(encoded_payload)?;
+        let signature = from_base64url(signature)?;
+        Some(Self { header, payload, encoded_payload, signing_input, signature })
     }
 }
 

@@ -50,16 +50,20 @@ impl Derived {
         if masters.iter().enumerate().any(repeated) {
             return Err(InvalidKey("master secret versions must differ"));
         }
-        let mac_keys = masters.iter().map(|master| {
-            format!("{}={}", master.id, base64url(&derive(&master.secret, "refresh-mac")))
-        });
+        let ring = |label| {
+            let key = |master: &Master| base64url(&derive(&master.secret, label));
+            let entries = masters.iter().map(|master| format!("{}={}", master.id, key(master)));
+            entries.collect::<Vec<_>>().join(",")
+        };
         let signing: Vec<_> = masters.iter().map(signing_jwk).collect::<Result<_, _>>()?;
         let public: Vec<_> = signing.iter().map(public_jwk).collect();
         Ok(Self {
             settings: vec![
                 ("LEDGER_ADDRESS_KEY", base64url(&derive(&oldest.secret, "ledger-address"))),
                 ("CLIENT_SECRET_KEY", base64url(&derive(&oldest.secret, "client-secret"))),
-                ("REFRESH_MAC_KEYS", mac_keys.collect::<Vec<_>>().join(",")),
+                ("REFRESH_MAC_KEYS", ring("refresh-mac")),
+                ("INTERNAL_MAC_KEYS_ISSUER", ring("internal-mac issuer")),
+                ("INTERNAL_MAC_KEYS_MCP", ring("internal-mac mcp")),
                 ("SIGNING_KEYS", json!({ "keys": signing }).to_string()),
                 ("PUBLIC_KEYS", json!({ "keys": public }).to_string()),
             ],

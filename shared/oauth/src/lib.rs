@@ -9,6 +9,7 @@ pub mod access_token;
 pub mod client_auth;
 pub mod error;
 pub mod form;
+pub mod internal_mac;
 pub mod jwk;
 pub mod jws;
 pub mod keys;

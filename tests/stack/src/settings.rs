@@ -55,6 +55,8 @@ pub const SETTINGS: &[Setting] = &[
     secret("LEDGER_ADDRESS_KEY", LEDGER),
     secret("REFRESH_MAC_KEYS", REFRESH),
     secret("CLIENT_SECRET_KEY", REFRESH),
+    secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
+    secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
     optional("ALLOWED_ORIGINS", EVERY),
     optional("SESSION_MAX", LEDGER),
     optional("SESSION_ON_LIMIT", LEDGER),

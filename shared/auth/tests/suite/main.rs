@@ -5,6 +5,7 @@ mod authkit;
 mod bearer;
 mod clients;
 mod exchange;
+mod internal_mac;
 mod introspect;
 mod outage;
 mod refresh;

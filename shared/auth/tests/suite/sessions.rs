@@ -11,7 +11,7 @@ use crate::support::{DAY, Edge, Issued, MINUTE};
 fn enter(edge: &Edge, token: &str, scope: &'static str) -> Result<Bearer, SessionsError> {
     let header = format!("Bearer {token}");
     let platform = &edge.world.platform;
-    block_on(authorize(platform, &edge.settings, &edge.keys, Some(&header), scope))
+    block_on(authorize(platform, &edge.settings, &edge.verifier, Some(&header), scope))
 }
 
 fn caller(edge: &Edge, issued: &Issued) -> Bearer {
@@ -109,8 +109,13 @@ fn only_first_party_apps_with_a_token_for_the_issuer_are_let_in() {
     });
     edge.world.platform.advance(MINUTE);
     assert_eq!(refused(issued.access()), SessionsError::ThirdParty, "disabled");
-    let missing =
-        block_on(authorize(&edge.world.platform, &edge.settings, &edge.keys, None, SESSIONS_READ));
+    let missing = block_on(authorize(
+        &edge.world.platform,
+        &edge.settings,
+        &edge.verifier,
+        None,
+        SESSIONS_READ,
+    ));
     assert_eq!(missing.map(drop), Err(SessionsError::Bearer(BearerError::Missing)));
 }
 

@@ -1,7 +1,7 @@
 //! Settings: whatever is wrong with one is told by its name and never by its value.
 
 use auth::Settings;
-use auth::settings::{ClientSettings, MintSettings, verifying_keys};
+use auth::settings::{ClientSettings, MintSettings, Verifier};
 use ledger::{OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
@@ -11,7 +11,7 @@ fn load(world: &World) -> Result<(), ConfigError> {
     Settings::load(&world.platform)?;
     ClientSettings::load(&world.platform)?;
     MintSettings::load(&world.platform)?;
-    verifying_keys(&world.platform)?;
+    Verifier::load(&world.platform)?;
     Ok(())
 }
 

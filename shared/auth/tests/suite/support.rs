@@ -5,17 +5,17 @@ use auth::introspect::introspect;
 use auth::issue::TokenResponse;
 use auth::refresh::{Refreshed, refresh};
 use auth::revoke::revoke;
-use auth::settings::{ClientSettings, MintSettings, verifying_keys};
+use auth::settings::{ClientSettings, MintSettings, Verifier};
 use auth::{Failure, Settings, access, clients};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use data::clients::ClientRecord;
 use futures::executor::block_on;
 use ledger::Device;
-use oauth::access_token::{AccessToken, VerifyingKeys};
+use oauth::access_token::AccessToken;
 use oauth::form::Form;
 use serde_json::Value;
-use testing::{PUBLIC_URL, World};
+use testing::World;
 
 pub(crate) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 pub(crate) const SECOND: u64 = 1000;
@@ -28,7 +28,7 @@ pub(crate) struct Edge {
     pub(crate) settings: Settings,
     pub(crate) client: ClientSettings,
     pub(crate) mint: MintSettings,
-    pub(crate) keys: VerifyingKeys,
+    pub(crate) verifier: Verifier,
 }
 
 /// A token response with what the log is told.
@@ -58,8 +58,8 @@ impl Edge {
         let settings = Settings::load(platform).unwrap();
         let client = ClientSettings::load(platform).unwrap();
         let mint = MintSettings::load(platform).unwrap();
-        let keys = verifying_keys(platform).unwrap();
-        Self { world, settings, client, mint, keys }
+        let verifier = Verifier::load(platform).unwrap();
+        Self { world, settings, client, mint, verifier }
     }
 
     pub(crate) fn record(&self, client_id: &str) -> ClientRecord {
@@ -145,7 +145,7 @@ impl Edge {
         form: &Form,
     ) -> Result<(Value, &'static str), Failure> {
         let platform = &self.world.platform;
-        introspect(platform, &self.settings, &self.client, &self.keys, record, form)
+        introspect(platform, &self.settings, &self.client, &self.verifier, record, form)
             .await
             .map(|(answer, outcome)| (serde_json::to_value(answer).unwrap(), outcome))
     }
@@ -170,7 +170,7 @@ impl Edge {
         form: &Form,
     ) -> Result<&'static str, Failure> {
         let platform = &self.world.platform;
-        revoke(platform, &self.settings, &self.client, &self.keys, record, form)
+        revoke(platform, &self.settings, &self.client, &self.verifier, record, form)
             .await
             .map(|revoked| revoked.outcome)
     }
@@ -186,7 +186,9 @@ impl Edge {
 
     /// What an access token says, its signature checked.
     pub(crate) fn claims(&self, token: &str) -> AccessToken {
-        block_on(access::verify(&self.world.platform, &self.keys, PUBLIC_URL, token)).unwrap()
+        let platform = &self.world.platform;
+        let whole = access::Purpose::Whole;
+        block_on(access::verify(platform, &self.settings, &self.verifier, token, whole)).unwrap()
     }
 }
 
@@ -236,6 +238,16 @@ pub(crate) fn tampered(text: &str, at: usize) -> String {
     let old = text.as_bytes()[at];
     let new = if old == b'A' { 'B' } else { 'A' };
     format!("{}{new}{}", &text[..at], &text[at + 1..])
+}
+
+/// An access token without its internal MACs, which leaves it to the signature, and that was made with
+/// them.
+pub(crate) fn without_macs(text: &str) -> String {
+    let (header, rest) = text.split_once('.').unwrap();
+    let mut header: Value =
+        serde_json::from_slice(&oauth::from_base64url(header).unwrap()).unwrap();
+    header.as_object_mut().unwrap().remove("amac").unwrap();
+    format!("{}.{rest}", oauth::base64url(header.to_string().as_bytes()))
 }
 
 fn issued((tokens, done): (TokenResponse, Refreshed)) -> Issued {
