@@ -14,6 +14,8 @@ use crate::resource::Resources;
 pub const TYPE: &str = "at+jwt";
 /// The `alg` header, RFC 8037 section 3.1.
 pub const ALGORITHM: &str = "EdDSA";
+/// The length of its signatures, RFC 8032 section 5.1.6.
+const SIGNATURE: usize = 64;
 
 /// The claims of an access token, RFC 9068 section 2.2 and ours. Times are seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,6 +218,10 @@ impl<'t, 'k> Presented<'t, 'k> {
         let jws = Jws::parse(text).ok_or(InvalidAccessToken::Malformed)?;
         if jws.header.alg != ALGORITHM || !is_type(jws.header.typ.as_deref()) {
             return Err(InvalidAccessToken::Unsupported);
+        }
+        // Also where a MAC decides: a token has one form.
+        if jws.signature.len() != SIGNATURE {
+            return Err(InvalidAccessToken::BadSignature);
         }
         let kid = jws.header.kid.as_deref().ok_or(InvalidAccessToken::UnknownKey)?;
         let key = keys.0.get(kid).ok_or(InvalidAccessToken::UnknownKey)?;
