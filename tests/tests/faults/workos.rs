@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use anyhow::Result;
 use e2e::World;
 use serde_json::json;
@@ -18,6 +20,8 @@ async fn f15_without_workos_new_sign_ins_pause_and_the_rest_goes_on() -> Result<
 
     stack.start_workos().await?;
     assert_eq!(health(&world, "workos").await?, is(200, "healthy", "healthy"));
+    // For a second after a failure it is left alone; a client waits longer, by Retry-After.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     // It has forgotten everybody.
     let person = world.person().await?;
     let session = person.session("atoms-web").await?;

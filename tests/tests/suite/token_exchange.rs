@@ -83,7 +83,7 @@ async fn an_ended_session_is_not_revived_by_its_sign_in() -> Result<()> {
     let session = person.session_of("atoms-web", &authkit.access_token, &[]).await?;
     world.api.revoke(&session.client, &session.refresh, &[]).await?.expect(200, "revoke")?;
     let again = world.api.exchange(&session.client, &authkit.access_token, &[]).await?;
-    refused(&again, "invalid_grant");
+    refused(&again, "invalid_request");
     Ok(())
 }
 

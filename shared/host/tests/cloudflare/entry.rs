@@ -253,8 +253,13 @@ async fn a_function_that_is_away_is_an_outage_that_the_log_tells() {
         let lines = console.written();
         drop(console);
         assert!(!text("a.headers.get('retry-after')", &response).await.is_empty());
-        let (status, problem) = status_and_json(&response).await;
-        assert_eq!((status, &problem["code"]), (503.0, &json!("unavailable")), "{bindings}");
+        assert!(!text("a.headers.get('x-request-id')", &response).await.is_empty());
+        let (status, body) = status_and_json(&response).await;
+        assert_eq!(
+            (status, &body["error"]),
+            (503.0, &json!("temporarily_unavailable")),
+            "{bindings}"
+        );
         assert!(lines.len() == 1 && lines[0].contains("TOKEN"), "{lines:?}");
     }
 }
