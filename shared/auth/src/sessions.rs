@@ -1,6 +1,6 @@
 //! A person's own sessions: see them, end one, end all.
 
-use ledger::{Command, Envelope, Outcome, Refusal, SessionId, SessionView};
+use ledger::{Command, Envelope, Origin, Outcome, Refusal, SessionId, SessionView};
 use oauth::access_token::VerifyingKeys;
 use oauth::scope;
 use ports::{Clock, Fetch, Kv, LedgerError, Ledgers};
@@ -163,7 +163,7 @@ async fn execute<P: Ledgers>(
     caller: &Bearer,
     command: Command,
 ) -> Result<Outcome, SessionsError> {
-    let envelope = Envelope { command, policy: settings.policy.clone() };
+    let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
     Ok(platform.execute(&settings.user_ledger(&caller.claims.sub), &envelope).await?)
 }
 

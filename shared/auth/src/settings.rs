@@ -195,6 +195,7 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         grace: seconds("REFRESH_GRACE_SECONDS", defaults.grace)?,
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token: seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?,
+        ..defaults
     })
 }
 

@@ -1,6 +1,6 @@
-use crate::step::Step;
-use crate::{AuditEvent, Command, Ledger, Millis, Outcome, Policy};
-use crate::{checking, lifecycle, revocation, rotation};
+use crate::step::{Context, Step};
+use crate::{AuditEvent, Command, Ledger, Outcome};
+use crate::{checking, extension, lifecycle, revocation, rotation};
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,10 @@ pub struct Applied {
 pub fn apply(
     ledger: &mut Ledger,
     command: Command,
-    now: Millis,
-    policy: &Policy,
+    context: Context<'_>,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Applied {
-    let mut step = Step::new(now, policy);
+    let mut step = Step::new(context);
     let outcome = dispatch(ledger, command, &mut step, random);
     if step.changed {
         ledger.schema = Ledger::SCHEMA;
@@ -42,7 +41,8 @@ fn dispatch(
 ) -> Outcome {
     match command {
         Command::CreateSession(command) => lifecycle::create(ledger, command, step, random),
-        Command::Refresh(command) => rotation::refresh(ledger, &command, step),
+        Command::Refresh(command) => rotation::refresh(ledger, command, step),
+        Command::Extend(command) => extension::extend(ledger, &command, step),
         Command::Check(command) => checking::check(ledger, &command, step),
         Command::RevokeToken(command) => revocation::revoke_token(ledger, command, step),
         Command::RevokeSession { session } => revocation::revoke_session(ledger, session, step),
@@ -56,7 +56,7 @@ fn dispatch(
 mod tests {
     use super::*;
     use crate::fixture::{NOW, id, ledger, refresh, run, session, sign_in};
-    use crate::{EndReason, Refusal, State};
+    use crate::{EndReason, Millis, Policy, Refusal, State};
 
     #[test]
     fn a_written_ledger_carries_the_current_schema() {

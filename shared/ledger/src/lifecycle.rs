@@ -2,8 +2,8 @@ use crate::rotation::rotate;
 use crate::session::narrowed;
 use crate::step::Step;
 use crate::{
-    AuditKind, CreateSession, EndReason, Ledger, Millis, OnLimit, Outcome, Policy, Refusal,
-    Session, SessionId, SessionView, State,
+    AuditKind, CreateSession, Device, EndReason, Ledger, Millis, OnLimit, Outcome, Policy, Refusal,
+    RiskMemory, Seen, Session, SessionId, SessionView, State,
 };
 
 const OFFLINE_ACCESS: &str = "offline_access";
@@ -12,7 +12,7 @@ const OFFLINE_ACCESS: &str = "offline_access";
 /// session, end of memory of an ended one, or expiry of a revoked token. `None`: never.
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
     let sessions = ledger.sessions.iter().map(|session| match session.ended() {
-        None => session.deadline().0,
+        None => session.deadline(policy).0,
         Some((at, _)) => at.saturating_add(policy.revocation_memory),
     });
     let tokens = ledger.revoked_tokens.iter().map(|token| token.expires_at);
@@ -35,6 +35,7 @@ pub(crate) fn create(
         // worthless must not fetch the tokens of the next one either.
         let ends = ledger.sessions.iter().filter(|session| same(session));
         if ends.filter_map(Session::ended).any(|(at, _)| command.authenticated_at <= at) {
+            step.tell_of_none(AuditKind::ProofStale, Some(&command.client_id));
             return Outcome::Refused(Refusal::StaleProof);
         }
         let mut active = ledger.sessions.iter_mut().filter(|session| session.is_active());
@@ -43,6 +44,7 @@ pub(crate) fn create(
         }
     }
     if !make_room(ledger, step) {
+        step.tell_of_none(AuditKind::SessionDenied, Some(&command.client_id));
         return Outcome::Refused(Refusal::SessionLimit);
     }
     let mut name = [0; 16];
@@ -57,7 +59,7 @@ pub(crate) fn create(
 pub(crate) fn list(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
     ledger.sessions.iter_mut().for_each(|session| step.expire(session));
     let active = ledger.sessions.iter().filter(|session| session.is_active());
-    let mut views: Vec<SessionView> = active.map(view).collect();
+    let mut views: Vec<SessionView> = active.map(|session| view(session, step)).collect();
     views.sort_by_key(|view| std::cmp::Reverse((view.last_seen_at, view.created_at)));
     Outcome::Sessions(views)
 }
@@ -99,6 +101,7 @@ fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -
     };
     if step.now < session.rotated_at.saturating_add(step.policy.access_token) {
         step.touch(session);
+        step.tell(AuditKind::SessionResumed, session);
         return Outcome::Issued(session.issue(scopes, resources, true));
     }
     match rotate(session, command.key_id, step) {
@@ -130,13 +133,26 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
     } else {
         (policy.idle, policy.absolute)
     };
+    let signals = command.signals.bounded();
     let session = Session {
         id,
         subject: command.subject,
         client_id: command.client_id,
         scopes: command.scopes,
         resources: command.resources,
-        device: command.device,
+        device: Device {
+            fingerprint: command.device.fingerprint.or(signals.fingerprint),
+            ..command.device
+        },
+        network: signals.network,
+        seen: Seen {
+            country: signals.country,
+            asn: signals.asn,
+            user_agent_family: signals.user_agent_family,
+            location: signals.location.map(|place| (place, step.now)),
+        },
+        risk: RiskMemory::default(),
+        refreshes: vec![],
         external_id: command.external_id,
         created_at: step.now,
         last_seen_at: step.now,
@@ -145,7 +161,9 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
         generation: 0,
         counter: 0,
         key_id: command.key_id,
+        extended_from: None,
         rotated_at: step.now,
+        replays: 0,
         state: State::Active,
     };
     step.changed = true;
@@ -153,15 +171,18 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
     session
 }
 
-fn view(session: &Session) -> SessionView {
+fn view(session: &Session, step: &Step<'_>) -> SessionView {
     SessionView {
         id: session.id,
         client_id: session.client_id.clone(),
         device: session.device.clone(),
+        network: session.network.clone(),
+        risk: session.risk.at(step.now),
+        refreshes: session.refreshes.clone(),
         scopes: session.scopes.clone(),
         created_at: session.created_at,
         last_seen_at: session.last_seen_at,
-        idle_end: session.deadline().0,
+        idle_end: session.deadline(step.policy).0,
         absolute_end: session.absolute_end,
     }
 }
@@ -231,7 +252,8 @@ mod tests {
         let again = CreateSession { key_id: 9, ..sign_in(Some("x"), NOW) };
         let applied = create(&mut ledger, again.clone(), NOW + 1);
         assert_eq!(*issued(&applied), Issue { repeated: true, ..first });
-        assert!(!applied.changed && applied.events.is_empty());
+        assert_eq!(kinds(&applied), [AuditKind::SessionResumed]);
+        assert!(!applied.changed);
         let rotation = run(&mut ledger, Command::Refresh(refresh(100, 0)), NOW + 2);
         let applied = create(&mut ledger, again, NOW + 2 + MINUTE);
         assert_eq!(*issued(&applied), Issue { repeated: true, ..issued(&rotation).clone() });
@@ -309,7 +331,8 @@ mod tests {
         let end = ledger.sessions[0].idle_end();
         let stale = create(&mut ledger.clone(), sign_in(Some("x"), end), end + 100);
         assert_eq!(stale.outcome, Outcome::Refused(Refusal::StaleProof));
-        assert_eq!(kinds(&stale), [AuditKind::SessionEnded(EndReason::IdleTimeout)]);
+        let expected = [AuditKind::SessionIdle, AuditKind::ProofStale];
+        assert_eq!(kinds(&stale), expected);
         let applied = create(&mut ledger, sign_in(Some("x"), end + 1), end + 100);
         assert!(!issued(&applied).repeated);
         assert_eq!(ledger.sessions.len(), 2);
@@ -321,7 +344,7 @@ mod tests {
         let mut ledger = ledger(&[1, 2, 3]);
         ledger.sessions[1].last_seen_at = NOW - 1;
         let applied = run_by(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW, &policy);
-        let expected = [AuditKind::SessionEnded(EndReason::Evicted), AuditKind::SessionCreated];
+        let expected = [AuditKind::of_end(EndReason::Evicted), AuditKind::SessionCreated];
         assert_eq!(kinds(&applied), expected);
         assert_eq!(ledger.sessions[1].ended(), Some((NOW, EndReason::Evicted)));
         assert_eq!(ledger.sessions.iter().filter(|session| session.is_active()).count(), 3);
@@ -343,7 +366,8 @@ mod tests {
         let command = Command::CreateSession(sign_in(None, NOW));
         let applied = run_by(&mut ledger, command.clone(), NOW, &policy);
         assert_eq!(applied.outcome, Outcome::Refused(Refusal::SessionLimit));
-        assert!(!applied.changed && applied.events.is_empty());
+        assert_eq!(kinds(&applied), [AuditKind::SessionDenied]);
+        assert!(!applied.changed);
         ledger.sessions[0].state = ended(NOW);
         assert!(!issued(&run_by(&mut ledger, command, NOW, &policy)).repeated);
     }
@@ -369,7 +393,7 @@ mod tests {
         let names: Vec<_> = views.iter().map(|view| view.id).collect();
         assert_eq!(names, [id(2), id(3), id(1)]);
         assert_eq!(views[0].idle_end, NOW + 5 + ledger.sessions[1].idle);
-        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::AbsoluteTimeout)]);
+        assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::AbsoluteTimeout)]);
         assert!(!run(&mut ledger, Command::List, NOW + 6).changed);
     }
 
@@ -389,7 +413,7 @@ mod tests {
         assert!(!run(&mut ledger.clone(), Command::Sweep, NOW + memory - 1).changed);
         let applied = run(&mut ledger, Command::Sweep, NOW + memory);
         assert_eq!(applied.outcome, Outcome::Swept);
-        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::AbsoluteTimeout)]);
+        assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::AbsoluteTimeout)]);
         let names: Vec<_> = ledger.sessions.iter().map(|session| session.id).collect();
         assert_eq!(names, [id(1), id(3)]);
         assert_eq!(ledger.revoked_tokens.len(), 1);

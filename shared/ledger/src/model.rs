@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Millis, SessionId};
+use crate::{Device, Millis, RiskMemory, Seen, SessionId};
 
 /// Everything that is remembered about one user's sessions. `Default` is the empty ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -79,8 +79,20 @@ pub struct Session {
     pub scopes: Vec<String>,
     /// Resources (audiences) granted at sign-in, RFC 8707.
     pub resources: Vec<String>,
-    /// The device as the person would recognise it.
+    /// The device that made the last rotation.
     pub device: Device,
+    /// The network prefix of the last refresh that told one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// What else the last refreshes told of where they came from.
+    #[serde(default, skip_serializing_if = "Seen::is_empty")]
+    pub seen: Seen,
+    /// What makes the session look risky.
+    #[serde(default, skip_serializing_if = "RiskMemory::is_empty")]
+    pub risk: RiskMemory,
+    /// The last refreshes, oldest first, at most [`Session::REFRESHES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refreshes: Vec<PastRefresh>,
     /// Identifies the upstream sign-in that this session came from, for idempotent creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
@@ -98,10 +110,30 @@ pub struct Session {
     pub counter: u32,
     /// The key under which the current refresh token was minted.
     pub key_id: u8,
+    /// The counter that the generation before ended at, which `extend` replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_from: Option<u32>,
     /// When the counter reached its value: the `iat` of tokens minted at it.
     pub rotated_at: Millis,
+    /// Replays of the token before the current one, counted as far as somebody asks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replays: u32,
     /// Whether the session lives.
     pub state: State,
+}
+
+/// One refresh, as the person who looks at a session sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastRefresh {
+    /// When.
+    pub at: Millis,
+    /// From which network prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Whether it was answered with tokens that had been given before. Of many such ones from one
+    /// network after one rotation, the first is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
 }
 
 /// Whom the session's tokens speak of.
@@ -115,13 +147,6 @@ pub struct Subject {
     /// Roles in that organization, claim `roles`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
-}
-
-/// What is known of the device.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Device {
-    /// For a person to recognise, for example "Firefox on Linux".
-    pub label: String,
 }
 
 /// Whether a session lives, and if not, why and since when.
@@ -155,6 +180,12 @@ pub enum EndReason {
     IdleTimeout,
     /// Reached its absolute end.
     AbsoluteTimeout,
+    /// Looked too much like somebody else's.
+    Risk,
+    /// Created before the moment from which on the deployment takes sessions.
+    NotBefore,
+    /// Its counter stands at the largest value and cannot rotate.
+    Exhausted,
 }
 
 /// One access token that was revoked by itself.
@@ -174,6 +205,11 @@ pub enum Usage {
     Direct,
     /// A resource server asks about the token: moves `last_seen_at` too, as the token is in use.
     Introspection,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(crate) fn revoke_token(ledger: &mut Ledger, command: Revoke, step: &mut Step
         return Outcome::Revoked { sessions: 0 };
     };
     if session.client_id != command.client_id {
-        return Outcome::Refused(Refusal::ForeignClient);
+        return step.refuse(Refusal::ForeignClient, AuditKind::ForeignClient, session);
     }
     step.expire(session);
     if !session.is_active() {
@@ -124,7 +124,7 @@ mod tests {
             ledger.sessions[0].counter = 5;
             let applied = at(&mut ledger, refresh(counter), NOW);
             assert_eq!(applied.outcome, revoked(1));
-            assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::Revoked)]);
+            assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::Revoked)]);
             assert_eq!(ledger.sessions[0].ended(), Some((NOW, EndReason::Revoked)));
             assert_eq!(ledger.sessions[1], session(2));
         }
@@ -193,7 +193,8 @@ mod tests {
             let command = Revoke { client_id: "other".to_owned(), ..command };
             let applied = at(&mut ledger, command, Millis::MAX);
             assert_eq!(applied.outcome, Outcome::Refused(Refusal::ForeignClient));
-            assert!(!applied.changed && applied.events.is_empty());
+            assert_eq!(kinds(&applied), [AuditKind::ForeignClient]);
+            assert!(!applied.changed);
         }
     }
 
@@ -203,7 +204,7 @@ mod tests {
         let end = ledger.sessions[0].idle_end();
         let applied = at(&mut ledger, refresh(0), end);
         assert_eq!(applied.outcome, revoked(0));
-        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::IdleTimeout)]);
+        assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::IdleTimeout)]);
         assert!(!at(&mut ledger, access("j"), NOW).changed);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ledger::{
     Applied, AuditKind, Command, EndReason, Issue, Ledger, Millis, Outcome, Policy, Refresh,
-    Refusal, Session, SessionId, State, next_due,
+    Refusal, Session, SessionId, Signals, State, next_due,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -56,6 +56,9 @@ pub(crate) fn one_live_counter(
                 scopes: None,
                 resources: None,
                 key_id: 0,
+                proactive: false,
+                force_rotation: false,
+                signals: Signals::default(),
             });
             let applied = run(&mut ledger.clone(), &command, now, policy, 0);
             match applied.outcome {
@@ -87,7 +90,18 @@ fn is_deterministic(scene: &Scene<'_>) -> TestCaseResult {
 
 fn tells_the_truth(scene: &Scene<'_>) -> TestCaseResult {
     prop_assert_eq!(scene.applied.changed, scene.before != scene.after);
-    let silent = [AuditKind::TokenReplayed];
+    let silent = [
+        AuditKind::TokenReplayed,
+        AuditKind::TokenNotDue,
+        AuditKind::SessionResumed,
+        AuditKind::SessionDenied,
+        AuditKind::ProofStale,
+        AuditKind::ForeignClient,
+        AuditKind::ScopeRefused,
+        AuditKind::ResourceRefused,
+        AuditKind::DeviceRefused,
+        AuditKind::NetworkRefused,
+    ];
     let loud = scene.applied.events.iter().any(|event| !silent.contains(&event.kind));
     prop_assert!(scene.applied.changed || !loud, "an event without a change");
     Ok(())
@@ -112,6 +126,7 @@ fn the_dead_stay_dead(scene: &Scene<'_>) -> TestCaseResult {
 fn strangers_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
     let session = match scene.command {
         Command::Refresh(command) => command.session,
+        Command::Extend(command) => command.session,
         Command::Check(command) => command.session,
         Command::RevokeToken(command) => command.session,
         Command::RevokeSession { session } => *session,
@@ -129,7 +144,7 @@ fn refusals_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
     if refusal == Refusal::ForeignClient {
         prop_assert_eq!(scene.before, scene.after);
     }
-    if refusal != Refusal::Reuse {
+    if !matches!(refusal, Refusal::Reuse | Refusal::SessionEnded(EndReason::Risk)) {
         prop_assert_eq!(&with_timeouts_of(scene), scene.after);
     }
     Ok(())
@@ -161,14 +176,17 @@ fn replays_converge_and_extend_nothing(scene: &Scene<'_>) -> TestCaseResult {
     let end = issue.issued_at + scene.policy.grace;
     let mut ledger = scene.after.clone();
     for now in [scene.now, end.saturating_sub(1)] {
-        if now >= end || times_out(&ledger, issue.session, now) {
+        if now >= end || times_out(&ledger, issue.session, now, scene.policy) {
             continue;
         }
         let again = run(&mut ledger, scene.command, now, scene.policy, 0);
+        if again.outcome == Outcome::Refused(Refusal::SessionEnded(EndReason::Risk)) {
+            return Ok(());
+        }
         let same = Outcome::Issued(Issue { repeated: true, ..issue.clone() });
         prop_assert_eq!(again.outcome, same);
     }
-    if !times_out(&ledger, issue.session, end) {
+    if !times_out(&ledger, issue.session, end, scene.policy) {
         let late = run(&mut ledger, scene.command, end, scene.policy, 0);
         prop_assert_eq!(late.outcome, Outcome::Refused(Refusal::Reuse));
     }
@@ -211,7 +229,10 @@ fn with_timeouts_of(scene: &Scene<'_>) -> Ledger {
         let after = find(scene.after, session.id).map(|after| after.state.clone());
         if let Some(State::Ended { at, reason }) = after
             && session.state == State::Active
-            && matches!(reason, EndReason::IdleTimeout | EndReason::AbsoluteTimeout)
+            && matches!(
+                reason,
+                EndReason::IdleTimeout | EndReason::AbsoluteTimeout | EndReason::NotBefore
+            )
             && at <= scene.now
         {
             session.state = State::Ended { at, reason };
@@ -220,9 +241,12 @@ fn with_timeouts_of(scene: &Scene<'_>) -> Ledger {
     ledger
 }
 
-fn times_out(ledger: &Ledger, id: SessionId, now: Millis) -> bool {
-    find(ledger, id)
-        .is_none_or(|session| now >= session.absolute_end.min(session.last_seen_at + session.idle))
+fn times_out(ledger: &Ledger, id: SessionId, now: Millis, policy: &Policy) -> bool {
+    find(ledger, id).is_none_or(|session| {
+        let timeout = session.absolute_end.min(session.last_seen_at + session.idle);
+        let taken = policy.not_before.filter(|moment| session.created_at < *moment);
+        now >= taken.map_or(timeout, |moment| moment.min(timeout))
+    })
 }
 
 fn find(ledger: &Ledger, id: SessionId) -> Option<&Session> {

@@ -1,13 +1,13 @@
 //! What can happen in a history.
 
 use ledger::{
-    Check, Command, CreateSession, Credential, Device, Millis, OnLimit, Policy, Refresh, Revoke,
-    Subject, Usage,
+    Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Millis, OnChange,
+    OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::{Token, picked};
+use crate::{START, Token, picked};
 
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
@@ -41,15 +41,56 @@ pub(crate) enum Pick {
     Any(Index),
 }
 
+/// Whether a refresh asks for its time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum When {
+    Now,
+    IfDue,
+    InAnyCase,
+}
+
 /// A command before it is known which tokens there are.
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
-    SignIn { client: u8, external: Option<u8>, scopes: u8, resources: u8, age: Millis, key_id: u8 },
-    Refresh { pick: Pick, foreign: bool, scopes: Option<u8>, resources: Option<u8>, key_id: u8 },
-    Check { pick: Pick, access: bool },
-    RevokeToken { pick: Pick, access: bool, foreign: bool, cascade: bool },
-    RevokeSession { pick: Pick },
-    RevokeAll { except: Option<Pick> },
+    SignIn {
+        client: u8,
+        external: Option<u8>,
+        scopes: u8,
+        resources: u8,
+        age: Millis,
+        key_id: u8,
+        signals: Signals,
+    },
+    Refresh {
+        pick: Pick,
+        foreign: bool,
+        scopes: Option<u8>,
+        resources: Option<u8>,
+        key_id: u8,
+        when: When,
+        signals: Signals,
+    },
+    Extend {
+        pick: Pick,
+        foreign: bool,
+        key_id: u8,
+    },
+    Check {
+        pick: Pick,
+        access: bool,
+    },
+    RevokeToken {
+        pick: Pick,
+        access: bool,
+        foreign: bool,
+        cascade: bool,
+    },
+    RevokeSession {
+        pick: Pick,
+    },
+    RevokeAll {
+        except: Option<Pick>,
+    },
     List,
     Sweep,
 }
@@ -57,20 +98,26 @@ pub(crate) enum Order {
 impl Order {
     pub(crate) fn command(&self, tokens: &[Token], now: Millis) -> Command {
         match *self {
-            Self::SignIn { client, external, scopes, resources, age, key_id } => {
+            Self::SignIn { client, external, scopes, resources, age, key_id, ref signals } => {
                 Command::CreateSession(CreateSession {
                     subject: subject(),
                     client_id: format!("client-{client}"),
                     scopes: chosen(&SCOPES, scopes),
                     resources: chosen(&RESOURCES, resources),
-                    device: Device { label: "test".to_owned() },
+                    device: Device { label: "test".to_owned(), fingerprint: None },
                     external_id: external.map(|external| format!("sign-in-{external}")),
                     // Whole seconds, as in a proof.
                     authenticated_at: now.saturating_sub(age) / SECOND * SECOND,
                     key_id,
+                    signals: signals.clone(),
                 })
             }
-            Self::Refresh { pick, foreign, scopes, resources, key_id } => {
+            Self::Extend { pick, foreign, key_id } => {
+                let token = picked(tokens, pick);
+                let (session, client_id) = (token.session, holder(&token, foreign));
+                Command::Extend(Extend { session, client_id, key_id })
+            }
+            Self::Refresh { pick, foreign, scopes, resources, key_id, when, ref signals } => {
                 let token = picked(tokens, pick);
                 Command::Refresh(Refresh {
                     session: token.session,
@@ -80,6 +127,9 @@ impl Order {
                     scopes: scopes.map(|mask| chosen(&SCOPES, mask)),
                     resources: resources.map(|mask| chosen(&RESOURCES, mask)),
                     key_id,
+                    proactive: !matches!(when, When::Now),
+                    force_rotation: matches!(when, When::InAnyCase),
+                    signals: signals.clone(),
                 })
             }
             Self::Check { pick, access } => {
@@ -114,7 +164,18 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         select(vec![0, 5 * MINUTE]),
         select(vec![0, HOUR, 7 * DAY]),
     );
-    (limits, times).prop_map(|((max_sessions, on_limit), (idle, absolute, grace, memory))| Policy {
+    let change = || select(vec![OnChange::RaiseRisk, OnChange::Note, OnChange::Refuse]);
+    let not_before = prop_oneof![3 => Just(None), 1 => select(vec![MINUTE, HOUR]).prop_map(Some)];
+    let binding = (change(), change(), not_before);
+    (limits, times, binding).prop_map(|(limits, times, binding)| policy_of(limits, times, binding))
+}
+
+fn policy_of(
+    (max_sessions, on_limit): (u16, OnLimit),
+    (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
+    (on_device_change, on_network_change, not_before): (OnChange, OnChange, Option<Millis>),
+) -> Policy {
+    Policy {
         max_sessions,
         on_limit,
         idle,
@@ -124,7 +185,11 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         grace,
         revocation_memory: memory,
         access_token: 15 * MINUTE,
-    })
+        on_device_change,
+        on_network_change,
+        not_before: not_before.map(|after| START + after),
+        ..Policy::default()
+    }
 }
 
 pub(crate) fn op() -> impl Strategy<Value = Op> {
@@ -157,6 +222,8 @@ fn order() -> impl Strategy<Value = Order> {
     prop_oneof![
         8 => sign_in(),
         16 => refresh(),
+        2 => (pick(), rarely(), any::<u8>())
+            .prop_map(|(pick, foreign, key_id)| Order::Extend { pick, foreign, key_id }),
         6 => (pick(), any::<bool>()).prop_map(|(pick, access)| Order::Check { pick, access }),
         2 => (pick(), any::<bool>(), rarely(), rarely()).prop_map(
             |(pick, access, foreign, cascade)| Order::RevokeToken { pick, access, foreign, cascade }
@@ -173,29 +240,45 @@ fn sign_in() -> impl Strategy<Value = Order> {
     let client = prop_oneof![3 => Just(0), 1 => Just(1_u8)];
     let external = prop_oneof![4 => Just(Some(0)), 1 => Just(Some(1_u8)), 1 => Just(None)];
     let age = prop_oneof![2 => Just(0), 2 => select(vec![SECOND, MINUTE, 6 * MINUTE, HOUR])];
-    (client, external, any::<u8>(), any::<u8>(), age, any::<u8>()).prop_map(
-        |(client, external, scopes, resources, age, key_id)| Order::SignIn {
+    (client, external, any::<u8>(), any::<u8>(), age, any::<u8>(), signals()).prop_map(
+        |(client, external, scopes, resources, age, key_id, signals)| Order::SignIn {
             client,
             external,
             scopes,
             resources,
             age,
             key_id,
+            signals,
         },
     )
 }
 
 fn refresh() -> impl Strategy<Value = Order> {
     let mask = || prop_oneof![6 => Just(None), 1 => any::<u8>().prop_map(Some)];
-    (pick(), rarely(), mask(), mask(), any::<u8>()).prop_map(
-        |(pick, foreign, scopes, resources, key_id)| Order::Refresh {
+    let when =
+        prop_oneof![4 => Just(When::Now), 1 => Just(When::IfDue), 1 => Just(When::InAnyCase)];
+    (pick(), rarely(), mask(), mask(), any::<u8>(), when, signals()).prop_map(
+        |(pick, foreign, scopes, resources, key_id, when, signals)| Order::Refresh {
             pick,
             foreign,
             scopes,
             resources,
             key_id,
+            when,
+            signals,
         },
     )
+}
+
+/// Mostly from one place, so that histories are long.
+fn signals() -> impl Strategy<Value = Signals> {
+    let one = || prop_oneof![1 => Just(None), 12 => Just(Some(0)), 1 => Just(Some(1_u8))];
+    (one(), one(), one()).prop_map(|(device, network, country)| Signals {
+        fingerprint: device.map(|device| Fingerprint::from_bytes([device; 16])),
+        network: network.map(|network| format!("192.0.{network}.0/24")),
+        country: country.map(|country| format!("C{country}")),
+        ..Signals::default()
+    })
 }
 
 fn pick() -> impl Strategy<Value = Pick> {

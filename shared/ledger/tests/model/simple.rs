@@ -4,15 +4,17 @@
 use std::cmp::Reverse;
 
 use ledger::{
-    AuditKind, Command, CreateSession, Credential, Device, EndReason, Inactive, Issue, Ledger,
-    Millis, OnLimit, Outcome, Policy, Refresh, Refusal, SessionId, SessionView, Standing, State,
+    AuditKind, Command, CreateSession, Credential, Device, EndReason, Extend, Inactive, Issue,
+    Ledger, Millis, OnChange, OnLimit, Outcome, PastRefresh, Policy, Refresh, Refusal, Risk,
+    SessionId, SessionView, Standing, State,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use crate::ops::subject;
+use crate::suspicion::Suspicion;
 
-type Events = Vec<(AuditKind, SessionId)>;
+type Events = Vec<(AuditKind, Option<SessionId>)>;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Simple {
@@ -32,9 +34,13 @@ struct Past {
     seen: Millis,
     idle: Millis,
     last_day: Millis,
+    /// From when on the deployment takes sessions.
+    not_before: Option<Millis>,
     over: Option<(Millis, EndReason)>,
     /// Every token that this session is known to have issued, oldest first.
     issued: Vec<Entry>,
+    suspicion: Suspicion,
+    refreshes: Vec<PastRefresh>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +63,7 @@ impl Simple {
         let outcome = match command {
             Command::CreateSession(create) => self.create(create, now, policy, name, &mut events),
             Command::Refresh(refresh) => self.refresh(refresh, now, policy, &mut events),
+            Command::Extend(extend) => self.extend(extend, now, policy, &mut events),
             Command::Check(check) => {
                 self.check(check.session, &check.credential, now, policy, &mut events)
             }
@@ -86,7 +93,18 @@ impl Simple {
     }
 
     /// The ledger holds exactly what the model holds.
-    pub(crate) fn agrees_with(&self, ledger: &Ledger) -> TestCaseResult {
+    pub(crate) fn agrees_with(
+        &self,
+        ledger: &Ledger,
+        outcome: &Outcome,
+        now: Millis,
+    ) -> TestCaseResult {
+        if let Outcome::Sessions(views) = outcome {
+            for view in views {
+                let past = self.sessions.iter().find(|past| past.id == view.id);
+                prop_assert!(past.is_some_and(|past| past.suspicion.explains(&view.risk, now)));
+            }
+        }
         let held: Vec<_> = ledger
             .sessions
             .iter()
@@ -135,6 +153,7 @@ impl Simple {
         self.grow_old(now, events);
         for past in self.sessions.iter().filter(|past| past.same_sign_in(create)) {
             if past.over.is_some_and(|(at, _)| create.authenticated_at <= at) {
+                events.push((AuditKind::ProofStale, None));
                 return Outcome::Refused(Refusal::StaleProof);
             }
         }
@@ -151,6 +170,7 @@ impl Simple {
                     past.replace(create.key_id, now, events);
                 } else {
                     past.use_at(now);
+                    events.push((AuditKind::SessionResumed, Some(past.id)));
                 }
                 return past.issue(Some(&create.scopes), Some(&create.resources), !stale);
             }
@@ -159,6 +179,7 @@ impl Simple {
             >= usize::from(policy.max_sessions).max(1)
         {
             if policy.on_limit == OnLimit::Deny {
+                events.push((AuditKind::SessionDenied, None));
                 return Outcome::Refused(Refusal::SessionLimit);
             }
             let alive = self.sessions.iter_mut().filter(|past| past.over.is_none());
@@ -176,10 +197,13 @@ impl Simple {
             seen: now,
             idle: if offline { policy.offline_idle } else { policy.idle },
             last_day: now + if offline { policy.offline_absolute } else { policy.absolute },
+            not_before: policy.not_before,
             over: None,
             issued: vec![Entry { number: (0, 0), at: now, key_id: create.key_id }],
+            suspicion: Suspicion::new(&create.signals),
+            refreshes: vec![],
         };
-        events.push((AuditKind::SessionCreated, name));
+        events.push((AuditKind::SessionCreated, Some(name)));
         let outcome = past.issue(None, None, false);
         self.sessions.push(past);
         outcome
@@ -196,6 +220,7 @@ impl Simple {
             return Outcome::Refused(Refusal::UnknownSession);
         };
         if past.client != refresh.client_id {
+            events.push((AuditKind::ForeignClient, Some(past.id)));
             return Outcome::Refused(Refusal::ForeignClient);
         }
         past.grow_old(now, events);
@@ -204,27 +229,58 @@ impl Simple {
         }
         let (scopes, resources) = (refresh.scopes.as_ref(), refresh.resources.as_ref());
         if scopes.is_some_and(|asked| asked.iter().any(|one| !past.scopes.contains(one))) {
+            events.push((AuditKind::ScopeRefused, Some(past.id)));
             return Outcome::Refused(Refusal::ScopeNotGranted);
         }
         if resources.is_some_and(|asked| asked.iter().any(|one| !past.resources.contains(one))) {
+            events.push((AuditKind::ResourceRefused, Some(past.id)));
             return Outcome::Refused(Refusal::ResourceNotGranted);
         }
-        let number = (refresh.generation, refresh.counter);
-        if past.replaced_just_now(number, now, policy) {
+        if policy.on_device_change == OnChange::Refuse
+            && past.suspicion.is_other_device(&refresh.signals)
+        {
+            events.push((AuditKind::DeviceRefused, Some(past.id)));
+            return Outcome::Refused(Refusal::DeviceChanged);
+        }
+        if policy.on_network_change == OnChange::Refuse
+            && past.suspicion.is_other_network(&refresh.signals)
+        {
+            events.push((AuditKind::NetworkRefused, Some(past.id)));
+            return Outcome::Refused(Refusal::NetworkChanged);
+        }
+        past.turn(refresh, now, policy, events)
+            .unwrap_or_else(|repeated: bool| past.issue(scopes, resources, repeated))
+    }
+
+    fn extend(
+        &mut self,
+        extend: &Extend,
+        now: Millis,
+        policy: &Policy,
+        events: &mut Events,
+    ) -> Outcome {
+        let Some(past) = self.past(extend.session) else {
+            return Outcome::Refused(Refusal::UnknownSession);
+        };
+        if past.client != extend.client_id {
+            events.push((AuditKind::ForeignClient, Some(past.id)));
+            return Outcome::Refused(Refusal::ForeignClient);
+        }
+        past.grow_old(now, events);
+        if let Some((_, reason)) = past.over {
+            return Outcome::Refused(Refusal::SessionEnded(reason));
+        }
+        let (generation, counter) = past.last().number;
+        if generation > 0 && counter == 0 && past.is_young(now, policy) {
             past.use_at(now);
-            events.push((AuditKind::TokenReplayed, past.id));
-            return past.issue(scopes, resources, true);
+            return past.issue(None, None, true);
         }
-        if number < past.last().number {
-            past.finish(now, EndReason::Reuse, events);
-            return Outcome::Refused(Refusal::Reuse);
-        }
-        if number > past.last().number {
-            past.issued.push(Entry { number, at: now, key_id: refresh.key_id });
-            events.push((AuditKind::Rollback, past.id));
-        }
-        past.replace(refresh.key_id, now, events);
-        past.issue(scopes, resources, false)
+        let number = (generation + 1, 0);
+        past.issued.push(Entry { number, at: now, key_id: extend.key_id });
+        past.seen = now;
+        past.suspicion.replays = 0;
+        events.push((AuditKind::SessionExtended, Some(past.id)));
+        past.issue(None, None, false)
     }
 
     fn check(
@@ -262,7 +318,7 @@ impl Simple {
             scopes: past.scopes.clone(),
             resources: past.resources.clone(),
             rotated_at: past.last().at,
-            expires_at: past.last_day.min(past.seen + past.idle),
+            expires_at: past.end(),
         })
     }
 
@@ -272,6 +328,7 @@ impl Simple {
         let outcome = match self.past(revoke.session) {
             None => Outcome::Revoked { sessions: 0 },
             Some(past) if past.client != revoke.client_id => {
+                events.push((AuditKind::ForeignClient, Some(past.id)));
                 Outcome::Refused(Refusal::ForeignClient)
             }
             Some(past) => {
@@ -281,7 +338,7 @@ impl Simple {
                     Credential::Access { jti, expires_at } if !revoke.cascade => {
                         if now < *expires_at && dead.iter().all(|(one, _)| one != jti) {
                             dead.push((jti.clone(), *expires_at));
-                            events.push((AuditKind::TokenRevoked, past.id));
+                            events.push((AuditKind::TokenRevoked, Some(past.id)));
                         }
                         Outcome::Revoked { sessions: 0 }
                     }
@@ -316,11 +373,14 @@ impl Simple {
         let view = |past: &Past| SessionView {
             id: past.id,
             client_id: past.client.clone(),
-            device: Device { label: "test".to_owned() },
+            device: Device { label: "test".to_owned(), fingerprint: past.suspicion.device },
+            network: past.suspicion.network.clone(),
+            risk: Risk::default(),
+            refreshes: past.refreshes.clone(),
             scopes: past.scopes.clone(),
             created_at: past.born,
             last_seen_at: past.seen,
-            idle_end: past.last_day.min(past.seen + past.idle),
+            idle_end: past.end(),
             absolute_end: past.last_day,
         };
         Outcome::Sessions(alive.into_iter().map(view).collect())
@@ -339,8 +399,10 @@ impl Past {
     }
 
     fn grow_old(&mut self, now: Millis, events: &mut Events) {
-        if self.over.is_none() && now >= self.last_day.min(self.seen + self.idle) {
-            if self.seen + self.idle < self.last_day {
+        if self.over.is_none() && now >= self.end() {
+            if self.end() < self.last_day.min(self.seen + self.idle) {
+                self.finish(self.end(), EndReason::NotBefore, events);
+            } else if self.seen + self.idle < self.last_day {
                 self.finish(self.seen + self.idle, EndReason::IdleTimeout, events);
             } else {
                 self.finish(self.last_day, EndReason::AbsoluteTimeout, events);
@@ -348,14 +410,19 @@ impl Past {
         }
     }
 
+    fn end(&self) -> Millis {
+        let timeout = self.last_day.min(self.seen + self.idle);
+        self.not_before.filter(|moment| self.born < *moment).map_or(timeout, |at| at.min(timeout))
+    }
+
     fn finish(&mut self, at: Millis, reason: EndReason, events: &mut Events) {
         self.over = Some((at, reason));
         let kind = if reason == EndReason::Reuse {
             AuditKind::ReuseDetected
         } else {
-            AuditKind::SessionEnded(reason)
+            AuditKind::of_end(reason)
         };
-        events.push((kind, self.id));
+        events.push((kind, Some(self.id)));
     }
 
     fn use_at(&mut self, now: Millis) {
@@ -369,14 +436,74 @@ impl Past {
         let (generation, counter) = self.last().number;
         self.issued.push(Entry { number: (generation, counter + 1), at: now, key_id });
         self.seen = now;
-        events.push((AuditKind::TokenRotated, self.id));
+        self.suspicion.replays = 0;
+        events.push((AuditKind::TokenRotated, Some(self.id)));
     }
 
     /// Whether this is the last token but one, and the last one is young.
     fn replaced_just_now(&self, number: (u16, u32), now: Millis, policy: &Policy) -> bool {
-        let previous = self.issued.iter().rev().nth(1);
-        previous.is_some_and(|entry| entry.number == number)
-            && (now < self.last().at || now - self.last().at < policy.grace)
+        let last = self.last().number;
+        let previous = self.issued.iter().rev().nth(1).map(|entry| entry.number);
+        let lost = |previous| last.1 == 0 && number.0 + 1 == last.0 && number >= previous;
+        previous.is_some_and(|previous| previous == number || lost(previous))
+            && self.is_young(now, policy)
+    }
+
+    fn is_young(&self, now: Millis, policy: &Policy) -> bool {
+        now < self.last().at || now - self.last().at < policy.grace
+    }
+
+    /// Find the token's place and move on; says whether the answer is a repeated one, or what else
+    /// it is.
+    fn turn(
+        &mut self,
+        refresh: &Refresh,
+        now: Millis,
+        policy: &Policy,
+        events: &mut Events,
+    ) -> Result<Outcome, bool> {
+        let number = (refresh.generation, refresh.counter);
+        let last = self.last();
+        let repeats = number < last.number;
+        let other = self.suspicion.is_other_device(&refresh.signals);
+        if repeats && (other || !self.replaced_just_now(number, now, policy)) {
+            self.finish(now, EndReason::Reuse, events);
+            return Ok(Outcome::Refused(Refusal::Reuse));
+        }
+        let due_at = (last.at + policy.access_token).min(self.last_day) - 300_000;
+        if number == last.number && refresh.proactive && !refresh.force_rotation && now < due_at {
+            self.use_at(now);
+            events.push((AuditKind::TokenNotDue, Some(self.id)));
+            return Ok(Outcome::NotDue { due_at });
+        }
+        if number > last.number {
+            self.issued.push(Entry { number, ..last });
+            events.push((AuditKind::Rollback, Some(self.id)));
+        }
+        let (told, too_much) = self.suspicion.meet(&refresh.signals, repeats, last.at, now, policy);
+        events.extend(told.into_iter().map(|kind| (kind, Some(self.id))));
+        if too_much {
+            self.finish(now, EndReason::Risk, events);
+            return Ok(Outcome::Refused(Refusal::SessionEnded(EndReason::Risk)));
+        }
+        if repeats {
+            self.use_at(now);
+            events.push((AuditKind::TokenReplayed, Some(self.id)));
+        } else {
+            self.replace(refresh.key_id, now, events);
+        }
+        self.remember(now, repeats);
+        Err(repeats)
+    }
+
+    fn remember(&mut self, at: Millis, repeated: bool) {
+        let network = self.suspicion.network.clone();
+        let last = self.refreshes.last();
+        if !(repeated && last.is_some_and(|last| last.repeated && last.network == network)) {
+            self.refreshes.push(PastRefresh { at, network, repeated });
+            let surplus = self.refreshes.len().saturating_sub(5);
+            self.refreshes.drain(..surplus);
+        }
     }
 
     fn issue(
