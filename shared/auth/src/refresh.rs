@@ -88,6 +88,7 @@ pub(crate) const fn refused(refusal: Refusal) -> Failure {
         Refusal::DeviceChanged => Failure::invalid_grant("another device"),
         Refusal::NetworkChanged => Failure::invalid_grant("another network"),
         Refusal::Exhausted => Failure::invalid_grant("generations exhausted"),
+        Refusal::TooMany => Failure::invalid_grant("too many tokens"),
         Refusal::StaleProof => Failure::invalid_grant("proof older than the session's end"),
         Refusal::ScopeNotGranted => Failure::refused(
             ErrorCode::InvalidScope,

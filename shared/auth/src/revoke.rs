@@ -58,7 +58,8 @@ pub async fn revoke<P: Clock + Ledgers>(
         (settings.user_ledger(&claims.sub), claims.sid, credential)
     };
     let client_id = record.client_id.clone();
-    let command = Command::RevokeToken(Revoke { session, credential, client_id, cascade });
+    let command =
+        Command::RevokeToken(Revoke { session, credential, client_id, cascade, reason: None });
     let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
     match platform.execute(&address, &envelope).await? {
         Outcome::Revoked { .. } => {

@@ -1,6 +1,6 @@
 //! The settings of the use cases, read once per instance.
 
-use ledger::{Address, OnLimit, Policy};
+use ledger::{Address, Limits, OnLimit, Policy};
 use oauth::access_token::{SigningKey, VerifyingKeys};
 use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::Resources;
@@ -195,6 +195,7 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         grace: seconds("REFRESH_GRACE_SECONDS", defaults.grace)?,
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token: seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?,
+        limits: Limits::off(),
         ..defaults
     })
 }

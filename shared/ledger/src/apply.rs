@@ -1,5 +1,5 @@
 use crate::step::{Context, Step};
-use crate::{AuditEvent, Command, Ledger, Outcome};
+use crate::{AuditEvent, Budget, Command, Ledger, Outcome};
 use crate::{checking, extension, lifecycle, revocation, rotation};
 
 /// What a command did.
@@ -11,6 +11,8 @@ pub struct Applied {
     pub events: Vec<AuditEvent>,
     /// Whether the ledger is different now and must be written before the answer is given.
     pub changed: bool,
+    /// What is left of the rate limit that the command has spent from, if it has.
+    pub budget: Option<Budget>,
 }
 
 /// Applies a command to a ledger: the only way a ledger changes. The same arguments give the same
@@ -25,12 +27,14 @@ pub fn apply(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Applied {
     let mut step = Step::new(context);
+    step.windows = std::mem::take(&mut ledger.windows);
     let outcome = dispatch(ledger, command, &mut step, random);
+    ledger.windows = step.windows;
     if step.changed {
         ledger.schema = Ledger::SCHEMA;
         lifecycle::forget_surplus(ledger);
     }
-    Applied { outcome, events: step.events, changed: step.changed }
+    Applied { outcome, events: step.events, changed: step.changed, budget: step.budget }
 }
 
 fn dispatch(
@@ -45,8 +49,13 @@ fn dispatch(
         Command::Extend(command) => extension::extend(ledger, &command, step),
         Command::Check(command) => checking::check(ledger, &command, step),
         Command::RevokeToken(command) => revocation::revoke_token(ledger, command, step),
-        Command::RevokeSession { session } => revocation::revoke_session(ledger, session, step),
-        Command::RevokeAll { except } => revocation::revoke_all(ledger, except, step),
+        Command::RevokeMany { tokens } => revocation::revoke_many(ledger, tokens, step),
+        Command::RevokeSession { session, reason } => {
+            revocation::revoke_session(ledger, session, reason.as_deref(), step)
+        }
+        Command::RevokeAll { except, reason } => {
+            revocation::revoke_all(ledger, except, reason.as_deref(), step)
+        }
         Command::List => lifecycle::list(ledger, step),
         Command::Sweep => lifecycle::sweep(ledger, step),
     }
@@ -76,7 +85,7 @@ mod tests {
             ended.state = State::Ended { at, reason: EndReason::Revoked };
             ledger.sessions.push(ended);
         }
-        run(&mut ledger, Command::RevokeSession { session: id(200) }, NOW + 2_000);
+        run(&mut ledger, Command::RevokeSession { session: id(200), reason: None }, NOW + 2_000);
         assert_eq!(ledger.sessions.len(), Ledger::MAX_ENDED);
         let last = u8::try_from(Ledger::MAX_ENDED - 1).unwrap();
         assert!(!ledger.sessions.iter().any(|session| session.id == id(last)));
@@ -97,7 +106,7 @@ mod tests {
                 Command::CreateSession(sign_in(Some("x"), Millis::MAX)),
                 Command::List,
                 Command::Sweep,
-                Command::RevokeAll { except: None },
+                Command::RevokeAll { except: None, reason: None },
                 Command::Sweep,
             ] {
                 run(&mut ledger, command, now);

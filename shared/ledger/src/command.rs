@@ -28,20 +28,36 @@ pub enum Command {
     Check(Check),
     /// Revoke one token, or with `cascade` its session.
     RevokeToken(Revoke),
+    /// Revoke up to [`Command::MAX_TOKENS`] tokens of the person, each as by `RevokeToken`.
+    RevokeMany {
+        /// Which ones.
+        tokens: Vec<Revoke>,
+    },
     /// End one session by name.
     RevokeSession {
         /// Which one.
         session: SessionId,
+        /// Why, for the record. Longer ones are cut at 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// End all sessions but one.
     RevokeAll {
         /// The one to keep.
         except: Option<SessionId>,
+        /// Why, for the record. Longer ones are cut at 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// List the active sessions.
     List,
     /// Forget what need not be remembered and end what has timed out.
     Sweep,
+}
+
+impl Command {
+    /// Tokens that one command revokes.
+    pub const MAX_TOKENS: usize = 100;
 }
 
 /// See [`Command::CreateSession`].
@@ -157,4 +173,7 @@ pub struct Revoke {
     pub client_id: String,
     /// Whether an access token takes its session along.
     pub cascade: bool,
+    /// Why, for the record. Longer ones are cut at 200 characters.
+    #[serde(default)]
+    pub reason: Option<String>,
 }

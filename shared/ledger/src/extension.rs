@@ -1,5 +1,5 @@
 use crate::step::Step;
-use crate::{AuditKind, Extend, Ledger, Outcome, Refusal, Session};
+use crate::{AuditKind, Class, Extend, Ledger, Outcome, Refusal, Session};
 
 /// See [`Command::Extend`](crate::Command::Extend).
 pub(crate) fn extend(ledger: &mut Ledger, command: &Extend, step: &mut Step<'_>) -> Outcome {
@@ -21,6 +21,9 @@ pub(crate) fn extend(ledger: &mut Ledger, command: &Extend, step: &mut Step<'_>)
     let Some(generation) = session.generation.checked_add(1) else {
         return Outcome::Refused(Refusal::Exhausted);
     };
+    if let Err(limited) = step.spend(Class::Refresh) {
+        return limited;
+    }
     session.extended_from = Some(session.counter);
     (session.generation, session.counter) = (generation, 0);
     session.settle(command.key_id, step.now);

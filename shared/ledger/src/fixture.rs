@@ -1,8 +1,8 @@
 //! What the unit tests of this crate share.
 
 use crate::{
-    Actor, Applied, AuditKind, Command, Context, CreateSession, Device, Ledger, Millis, Origin,
-    Policy, Refresh, RiskMemory, Seen, Session, SessionId, Signals, State, Subject, apply,
+    Actor, Applied, AuditKind, Command, Context, CreateSession, Device, Ledger, Limits, Millis,
+    Origin, Policy, Refresh, RiskMemory, Seen, Session, SessionId, Signals, State, Subject, apply,
 };
 
 /// When the sessions of the tests begin.
@@ -47,6 +47,7 @@ pub(crate) fn session(name: u8) -> Session {
         rotated_at: NOW,
         replays: 0,
         state: State::Active,
+        end_note: None,
     }
 }
 
@@ -88,9 +89,10 @@ pub(crate) fn refresh(name: u8, counter: u32) -> Refresh {
     }
 }
 
-/// Applies under the default policy; random bytes continue after those of the fixture's names.
+/// Applies under the default policy without rate limits; random bytes continue after those of the fixture's names.
 pub(crate) fn run(ledger: &mut Ledger, command: Command, now: Millis) -> Applied {
-    run_by(ledger, command, now, &Policy::default())
+    let policy = Policy { limits: Limits::off(), ..Policy::default() };
+    run_by(ledger, command, now, &policy)
 }
 
 pub(crate) fn run_by(

@@ -16,6 +16,7 @@ mod extension;
 mod fixture;
 mod id;
 mod lifecycle;
+mod limits;
 mod model;
 mod outcome;
 mod policy;
@@ -31,6 +32,7 @@ pub use command::{Check, Command, CreateSession, Credential, Envelope, Extend, R
 pub use device::{Device, Location, OnChange, Seen, Signals};
 pub use id::{Address, Fingerprint, InvalidId, Link, SessionId};
 pub use lifecycle::next_due;
+pub use limits::{Budget, Class, Limits, Window};
 pub use model::{
     EndReason, Ledger, PastRefresh, RevokedToken, Session, State, Subject, UnsupportedSchema, Usage,
 };

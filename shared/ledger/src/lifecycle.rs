@@ -2,8 +2,8 @@ use crate::rotation::rotate;
 use crate::session::narrowed;
 use crate::step::Step;
 use crate::{
-    AuditKind, CreateSession, Device, EndReason, Ledger, Millis, OnLimit, Outcome, Policy, Refusal,
-    RiskMemory, Seen, Session, SessionId, SessionView, State,
+    AuditKind, Class, CreateSession, Device, EndReason, Ledger, Millis, OnLimit, Outcome, Policy,
+    Refusal, RiskMemory, Seen, Session, SessionId, SessionView, State,
 };
 
 const OFFLINE_ACCESS: &str = "offline_access";
@@ -58,6 +58,12 @@ pub(crate) fn create(
 /// See [`Command::List`](crate::Command::List).
 pub(crate) fn list(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
     ledger.sessions.iter_mut().for_each(|session| step.expire(session));
+    // A ledger of nobody is listed by health checks, and must not be written for it.
+    if !ledger.sessions.is_empty()
+        && let Err(limited) = step.spend(Class::List)
+    {
+        return limited;
+    }
     let active = ledger.sessions.iter().filter(|session| session.is_active());
     let mut views: Vec<SessionView> = active.map(|session| view(session, step)).collect();
     views.sort_by_key(|view| std::cmp::Reverse((view.last_seen_at, view.created_at)));
@@ -165,6 +171,7 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
         rotated_at: step.now,
         replays: 0,
         state: State::Active,
+        end_note: None,
     };
     step.changed = true;
     step.tell(AuditKind::SessionCreated, &session);
@@ -301,7 +308,7 @@ mod tests {
         let mut ledger = Ledger::default();
         create(&mut ledger, sign_in(Some("x"), NOW), NOW);
         let end = NOW + 500;
-        run(&mut ledger, Command::RevokeSession { session: id(100) }, end);
+        run(&mut ledger, Command::RevokeSession { session: id(100), reason: None }, end);
         for proof in [0, NOW, end] {
             let applied = create(&mut ledger, sign_in(Some("x"), proof), end + 9);
             assert_eq!(applied.outcome, Outcome::Refused(Refusal::StaleProof));

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, Millis, RiskMemory, Seen, SessionId};
+use crate::{Device, Millis, RiskMemory, Seen, SessionId, Window};
 
 /// Everything that is remembered about one user's sessions. `Default` is the empty ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Ledger {
     /// Access tokens revoked one by one, until they would have expired anyway.
     #[serde(default)]
     pub revoked_tokens: Vec<RevokedToken>,
+    /// What was spent of the rate limits lately. It keeps no ledger alive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
 }
 
 impl Ledger {
@@ -120,6 +123,9 @@ pub struct Session {
     pub replays: u32,
     /// Whether the session lives.
     pub state: State,
+    /// Why it was revoked, in the words of who did it; at most [`Session::MAX_NOTE`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_note: Option<String>,
 }
 
 /// One refresh, as the person who looks at a session sees it.
@@ -228,6 +234,7 @@ mod tests {
             schema: Ledger::SCHEMA,
             sessions: vec![session(1), ended],
             revoked_tokens: vec![RevokedToken { jti: "j".to_owned(), expires_at: Millis::MAX }],
+            ..Ledger::default()
         };
         let text = serde_json::to_string(&ledger).unwrap();
         assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger);

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject};
+use crate::{Budget, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject};
 
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,10 @@ pub enum Outcome {
         /// How many sessions ended by this command.
         sessions: u32,
     },
+    /// RevokeMany: what became of each token, in their order.
+    Each(Vec<Outcome>),
+    /// A rate limit was met; nothing changed. `remaining` is zero.
+    Limited(Budget),
     /// List: active sessions, the most recently used first.
     Sessions(Vec<SessionView>),
     /// Sweep: done.
@@ -112,6 +116,8 @@ pub enum Refusal {
     NetworkChanged,
     /// The session was extended as often as it can be.
     Exhausted,
+    /// More tokens at once than [`Command::MAX_TOKENS`](crate::Command::MAX_TOKENS).
+    TooMany,
     /// The user holds as many sessions as the policy allows.
     SessionLimit,
     /// The upstream proof is older than the end of the session that it started.

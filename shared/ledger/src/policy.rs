@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Millis, OnChange};
+use crate::{Limits, Millis, OnChange};
 
 const MINUTE: Millis = 60_000;
 const HOUR: Millis = 60 * MINUTE;
@@ -42,6 +42,8 @@ pub struct Policy {
     /// deployment whose keys were stolen. A moment in the future works when it comes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Millis>,
+    /// How often the clients of one person may do something.
+    pub limits: Limits,
 }
 
 /// What happens when a user who holds `max_sessions` signs in once more.
@@ -71,6 +73,7 @@ impl Default for Policy {
             risk_flag: 500,
             risk_end: 800,
             not_before: None,
+            limits: Limits::default(),
         }
     }
 }

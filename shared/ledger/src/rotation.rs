@@ -2,7 +2,8 @@ use crate::risk::{self, MANY_REPLAYS, differs};
 use crate::session::{Place, narrowed};
 use crate::step::Step;
 use crate::{
-    AuditKind, EndReason, Ledger, Millis, OnChange, Outcome, Refresh, Refusal, Session, Signals,
+    AuditKind, Budget, Class, EndReason, Ledger, Millis, OnChange, Outcome, Refresh, Refusal,
+    Session, Signals,
 };
 
 /// A proactive refresh rotates from this long before the access token expires.
@@ -61,6 +62,7 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
     match session.place(command.generation, command.counter) {
         Place::Current => {
             wait(session, command, step)?;
+            step.spend(Class::Refresh)?;
             advance(session, command, step)
         }
         Place::Previous if repeats(session, command, step) => replay(session, command, step),
@@ -69,6 +71,7 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
             Err(Outcome::Refused(Refusal::Reuse))
         }
         Place::Ahead => {
+            step.spend(Class::Refresh)?;
             // Only we can have minted it, so the store has lost a write: catch up with it.
             session.generation = command.generation;
             session.counter = command.counter;
@@ -98,8 +101,14 @@ fn repeats(session: &Session, command: &Refresh, step: &Step<'_>) -> bool {
 }
 
 fn replay(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Outcome> {
+    let limit = step.policy.limits.of(Class::Replay).filter(|_| step.origin.actor.is_client());
+    if let Some(limit) = limit.filter(|limit| session.replays >= *limit) {
+        let reset_at = session.rotated_at.saturating_add(step.policy.grace);
+        return Err(step.limited(Budget { class: Class::Replay, limit, remaining: 0, reset_at }));
+    }
     let before = session.clone();
-    session.replays = session.replays.saturating_add(1).min(MANY_REPLAYS);
+    let bound = limit.unwrap_or_default().max(MANY_REPLAYS);
+    session.replays = session.replays.saturating_add(1).min(bound);
     risk::judge(session, &command.signals, true, step);
     if session.is_active() {
         step.touch(session);

@@ -23,6 +23,9 @@ impl Session {
     /// Refreshes that a session remembers.
     pub const REFRESHES: usize = 5;
 
+    /// Characters of the reason of a revocation that are kept.
+    pub const MAX_NOTE: usize = 200;
+
     pub(crate) fn is_active(&self) -> bool {
         self.state == State::Active
     }

@@ -1,7 +1,7 @@
 use crate::device::bounded;
-use crate::{
-    AuditEvent, AuditKind, EndReason, Millis, Origin, Outcome, Policy, Refusal, Session, State,
-};
+use crate::limits;
+use crate::{AuditEvent, AuditKind, Budget, Class, EndReason, Millis, Origin, Outcome, Policy};
+use crate::{Refusal, Session, State, Window};
 
 /// `last_seen_at` is written at most once in this time, so that a read mostly stays a read.
 const SEEN_RESOLUTION: Millis = 60_000;
@@ -32,12 +32,24 @@ pub(crate) struct Step<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) events: Vec<AuditEvent>,
     pub(crate) changed: bool,
+    /// The windows of the ledger, for as long as the command is on its way.
+    pub(crate) windows: Vec<Window>,
+    /// What the command has spent.
+    pub(crate) budget: Option<Budget>,
 }
 
 impl<'a> Step<'a> {
     pub(crate) fn new(context: Context<'a>) -> Self {
         let Context { now, policy, origin } = context;
-        Self { now, policy, origin, events: Vec::new(), changed: false }
+        Self {
+            now,
+            policy,
+            origin,
+            events: Vec::new(),
+            changed: false,
+            windows: Vec::new(),
+            budget: None,
+        }
     }
 
     /// Ends the session if its time is up. Every command does this to a session before it looks
@@ -56,6 +68,39 @@ impl<'a> Step<'a> {
         self.end_at(session, self.now, reason);
     }
 
+    /// Ends an active session because somebody asked for it.
+    pub(crate) fn revoke(&mut self, session: &mut Session, reason: EndReason, note: Option<&str>) {
+        session.end_note = note.map(|note| bounded(note, Session::MAX_NOTE));
+        self.end(session, reason);
+    }
+
+    /// Takes one from a rate limit, once per command.
+    ///
+    /// # Errors
+    /// The answer, if the limit is met; then nothing was spent.
+    pub(crate) fn spend(&mut self, class: Class) -> Result<(), Outcome> {
+        let Some(limit) = self.policy.limits.of(class) else { return Ok(()) };
+        if self.budget.is_some() || !self.origin.actor.is_client() {
+            return Ok(());
+        }
+        match limits::spend(&mut self.windows, class, limit, self.now) {
+            Ok(budget) => {
+                self.changed = true;
+                self.budget = Some(budget);
+                Ok(())
+            }
+            Err(budget) => Err(self.limited(budget)),
+        }
+    }
+
+    /// The answer when a limit is met.
+    pub(crate) fn limited(&mut self, budget: Budget) -> Outcome {
+        let event = self.event(self.now, AuditKind::LimitReached);
+        let reason = Some(budget.class.as_str().to_owned());
+        self.events.push(AuditEvent { reason, ..event });
+        Outcome::Limited(budget)
+    }
+
     /// Notes that the session is in use.
     pub(crate) fn touch(&mut self, session: &mut Session) {
         let resolution = SEEN_RESOLUTION.min(session.idle / SEEN_PART_OF_IDLE);
@@ -70,6 +115,12 @@ impl<'a> Step<'a> {
     /// Adds to the audit trail.
     pub(crate) fn tell(&mut self, kind: AuditKind, session: &Session) {
         self.tell_at(self.now, kind, session, None);
+    }
+
+    /// Adds to the audit trail what somebody asked for, with their reason.
+    pub(crate) fn tell_why(&mut self, kind: AuditKind, session: &Session, note: Option<&str>) {
+        let note = note.map(|note| bounded(note, Session::MAX_NOTE));
+        self.tell_at(self.now, kind, session, note);
     }
 
     /// Adds to the audit trail what is of no session.
@@ -92,7 +143,7 @@ impl<'a> Step<'a> {
     fn end_at(&mut self, session: &mut Session, at: Millis, reason: EndReason) {
         session.state = State::Ended { at, reason };
         self.changed = true;
-        self.tell_at(at, AuditKind::of_end(reason), session, None);
+        self.tell_at(at, AuditKind::of_end(reason), session, session.end_note.clone());
     }
 
     fn tell_at(&mut self, at: Millis, kind: AuditKind, session: &Session, reason: Option<String>) {

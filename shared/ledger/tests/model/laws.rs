@@ -101,6 +101,7 @@ fn tells_the_truth(scene: &Scene<'_>) -> TestCaseResult {
         AuditKind::ResourceRefused,
         AuditKind::DeviceRefused,
         AuditKind::NetworkRefused,
+        AuditKind::LimitReached,
     ];
     let loud = scene.applied.events.iter().any(|event| !silent.contains(&event.kind));
     prop_assert!(scene.applied.changed || !loud, "an event without a change");
@@ -129,7 +130,7 @@ fn strangers_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
         Command::Extend(command) => command.session,
         Command::Check(command) => command.session,
         Command::RevokeToken(command) => command.session,
-        Command::RevokeSession { session } => *session,
+        Command::RevokeSession { session, .. } => *session,
         _ => return Ok(()),
     };
     if find(scene.before, session).is_none() {
@@ -140,6 +141,9 @@ fn strangers_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
 }
 
 fn refusals_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
+    if let Outcome::Limited(_) = scene.applied.outcome {
+        prop_assert_eq!(&with_timeouts_of(scene), scene.after);
+    }
     let Outcome::Refused(refusal) = scene.applied.outcome else { return Ok(()) };
     if refusal == Refusal::ForeignClient {
         prop_assert_eq!(scene.before, scene.after);
@@ -180,7 +184,8 @@ fn replays_converge_and_extend_nothing(scene: &Scene<'_>) -> TestCaseResult {
             continue;
         }
         let again = run(&mut ledger, scene.command, now, scene.policy, 0);
-        if again.outcome == Outcome::Refused(Refusal::SessionEnded(EndReason::Risk)) {
+        let too_risky = Outcome::Refused(Refusal::SessionEnded(EndReason::Risk));
+        if again.outcome == too_risky || matches!(again.outcome, Outcome::Limited(_)) {
             return Ok(());
         }
         let same = Outcome::Issued(Issue { repeated: true, ..issue.clone() });

@@ -8,6 +8,8 @@ mod laws;
 #[cfg(test)]
 mod ops;
 #[cfg(test)]
+mod quota;
+#[cfg(test)]
 mod simple;
 #[cfg(test)]
 mod suspicion;

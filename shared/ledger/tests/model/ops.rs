@@ -1,8 +1,8 @@
 //! What can happen in a history.
 
 use ledger::{
-    Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Millis, OnChange,
-    OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
+    Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Limits, Millis,
+    OnChange, OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -141,13 +141,20 @@ impl Order {
                 let token = picked(tokens, pick);
                 let (session, client_id) = (token.session, holder(&token, foreign));
                 let credential = credential(&token, access);
-                Command::RevokeToken(Revoke { session, credential, client_id, cascade })
+                Command::RevokeToken(Revoke {
+                    session,
+                    credential,
+                    client_id,
+                    cascade,
+                    reason: None,
+                })
             }
             Self::RevokeSession { pick } => {
-                Command::RevokeSession { session: picked(tokens, pick).session }
+                Command::RevokeSession { session: picked(tokens, pick).session, reason: None }
             }
             Self::RevokeAll { except } => {
-                Command::RevokeAll { except: except.map(|pick| picked(tokens, pick).session) }
+                let except = except.map(|pick| picked(tokens, pick).session);
+                Command::RevokeAll { except, reason: None }
             }
             Self::List => Command::List,
             Self::Sweep => Command::Sweep,
@@ -166,14 +173,19 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     );
     let change = || select(vec![OnChange::RaiseRisk, OnChange::Note, OnChange::Refuse]);
     let not_before = prop_oneof![3 => Just(None), 1 => select(vec![MINUTE, HOUR]).prop_map(Some)];
-    let binding = (change(), change(), not_before);
+    let few =
+        Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
+    let rates = select(vec![Limits::off(), Limits::default(), few]);
+    let binding = (change(), change(), not_before, rates);
     (limits, times, binding).prop_map(|(limits, times, binding)| policy_of(limits, times, binding))
 }
+
+type Binding = (OnChange, OnChange, Option<Millis>, Limits);
 
 fn policy_of(
     (max_sessions, on_limit): (u16, OnLimit),
     (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
-    (on_device_change, on_network_change, not_before): (OnChange, OnChange, Option<Millis>),
+    (on_device_change, on_network_change, not_before, limits): Binding,
 ) -> Policy {
     Policy {
         max_sessions,
@@ -188,6 +200,7 @@ fn policy_of(
         on_device_change,
         on_network_change,
         not_before: not_before.map(|after| START + after),
+        limits,
         ..Policy::default()
     }
 }
@@ -230,7 +243,7 @@ fn order() -> impl Strategy<Value = Order> {
         ),
         1 => pick().prop_map(|pick| Order::RevokeSession { pick }),
         1 => prop::option::of(pick()).prop_map(|except| Order::RevokeAll { except }),
-        1 => Just(Order::List),
+        2 => Just(Order::List),
         1 => Just(Order::Sweep),
     ]
 }

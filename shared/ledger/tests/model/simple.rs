@@ -4,14 +4,15 @@
 use std::cmp::Reverse;
 
 use ledger::{
-    AuditKind, Command, CreateSession, Credential, Device, EndReason, Extend, Inactive, Issue,
-    Ledger, Millis, OnChange, OnLimit, Outcome, PastRefresh, Policy, Refresh, Refusal, Risk,
-    SessionId, SessionView, Standing, State,
+    AuditKind, Budget, Class, Command, CreateSession, Credential, Device, EndReason, Extend,
+    Inactive, Issue, Ledger, Millis, OnChange, OnLimit, Outcome, PastRefresh, Policy, Refresh,
+    Refusal, Risk, SessionId, SessionView, Standing, State,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use crate::ops::subject;
+use crate::quota::Quota;
 use crate::suspicion::Suspicion;
 
 type Events = Vec<(AuditKind, Option<SessionId>)>;
@@ -20,6 +21,7 @@ type Events = Vec<(AuditKind, Option<SessionId>)>;
 pub(crate) struct Simple {
     sessions: Vec<Past>,
     dead: Vec<(String, Millis)>,
+    quota: Quota,
 }
 
 /// The past of a session.
@@ -67,20 +69,33 @@ impl Simple {
             Command::Check(check) => {
                 self.check(check.session, &check.credential, now, policy, &mut events)
             }
-            Command::RevokeToken(_) => self.revoke_token(command, now, &mut events),
-            Command::RevokeSession { session } => self.revoke_session(*session, now, &mut events),
-            Command::RevokeAll { except } => {
+            Command::RevokeToken(_) => self.revoke_token(command, now, policy, &mut events),
+            Command::RevokeSession { session, .. } => {
+                self.revoke_session(*session, now, policy, &mut events)
+            }
+            Command::RevokeAll { except, .. } => {
                 let mut ended = 0;
+                self.grow_old(now, &mut events);
+                let mut quota = Ok(());
                 for past in &mut self.sessions {
-                    past.grow_old(now, &mut events);
                     if past.over.is_none() && Some(past.id) != *except {
+                        if ended == 0 {
+                            quota = self.quota.spend(Class::RevokeAll, now, policy);
+                        }
+                        if quota.is_err() {
+                            break;
+                        }
                         past.finish(now, EndReason::RevokedAll, &mut events);
                         ended += 1;
                     }
                 }
-                Outcome::Revoked { sessions: ended }
+                match quota {
+                    Ok(()) => Outcome::Revoked { sessions: ended },
+                    Err(limited) => limited,
+                }
             }
-            Command::List => self.list(now, &mut events),
+            Command::List => self.list(now, policy, &mut events),
+            Command::RevokeMany { .. } => unreachable!("not in the histories"),
             Command::Sweep => {
                 self.grow_old(now, &mut events);
                 let memory = policy.revocation_memory;
@@ -89,6 +104,9 @@ impl Simple {
                 Outcome::Swept
             }
         };
+        if let Outcome::Limited(_) = outcome {
+            events.push((AuditKind::LimitReached, None));
+        }
         (outcome, events)
     }
 
@@ -216,7 +234,8 @@ impl Simple {
         policy: &Policy,
         events: &mut Events,
     ) -> Outcome {
-        let Some(past) = self.past(refresh.session) else {
+        let Self { sessions, quota, .. } = self;
+        let Some(past) = sessions.iter_mut().find(|past| past.id == refresh.session) else {
             return Outcome::Refused(Refusal::UnknownSession);
         };
         if past.client != refresh.client_id {
@@ -248,7 +267,7 @@ impl Simple {
             events.push((AuditKind::NetworkRefused, Some(past.id)));
             return Outcome::Refused(Refusal::NetworkChanged);
         }
-        past.turn(refresh, now, policy, events)
+        past.turn(refresh, now, policy, quota, events)
             .unwrap_or_else(|repeated: bool| past.issue(scopes, resources, repeated))
     }
 
@@ -259,7 +278,8 @@ impl Simple {
         policy: &Policy,
         events: &mut Events,
     ) -> Outcome {
-        let Some(past) = self.past(extend.session) else {
+        let Self { sessions, quota, .. } = self;
+        let Some(past) = sessions.iter_mut().find(|past| past.id == extend.session) else {
             return Outcome::Refused(Refusal::UnknownSession);
         };
         if past.client != extend.client_id {
@@ -274,6 +294,9 @@ impl Simple {
         if generation > 0 && counter == 0 && past.is_young(now, policy) {
             past.use_at(now);
             return past.issue(None, None, true);
+        }
+        if let Err(limited) = quota.spend(Class::Refresh, now, policy) {
+            return limited;
         }
         let number = (generation + 1, 0);
         past.issued.push(Entry { number, at: now, key_id: extend.key_id });
@@ -322,10 +345,17 @@ impl Simple {
         })
     }
 
-    fn revoke_token(&mut self, command: &Command, now: Millis, events: &mut Events) -> Outcome {
+    fn revoke_token(
+        &mut self,
+        command: &Command,
+        now: Millis,
+        policy: &Policy,
+        events: &mut Events,
+    ) -> Outcome {
         let Command::RevokeToken(revoke) = command else { unreachable!("asked for this one") };
         let mut dead = std::mem::take(&mut self.dead);
-        let outcome = match self.past(revoke.session) {
+        let Self { sessions, quota, .. } = self;
+        let outcome = match sessions.iter_mut().find(|past| past.id == revoke.session) {
             None => Outcome::Revoked { sessions: 0 },
             Some(past) if past.client != revoke.client_id => {
                 events.push((AuditKind::ForeignClient, Some(past.id)));
@@ -336,16 +366,23 @@ impl Simple {
                 match &revoke.credential {
                     _ if past.over.is_some() => Outcome::Revoked { sessions: 0 },
                     Credential::Access { jti, expires_at } if !revoke.cascade => {
-                        if now < *expires_at && dead.iter().all(|(one, _)| one != jti) {
+                        if now >= *expires_at || dead.iter().any(|(one, _)| one == jti) {
+                            Outcome::Revoked { sessions: 0 }
+                        } else if let Err(limited) = quota.spend(Class::Revoke, now, policy) {
+                            limited
+                        } else {
                             dead.push((jti.clone(), *expires_at));
                             events.push((AuditKind::TokenRevoked, Some(past.id)));
+                            Outcome::Revoked { sessions: 0 }
                         }
-                        Outcome::Revoked { sessions: 0 }
                     }
-                    _ => {
-                        past.finish(now, EndReason::Revoked, events);
-                        Outcome::Revoked { sessions: 1 }
-                    }
+                    _ => match quota.spend(Class::Revoke, now, policy) {
+                        Err(limited) => limited,
+                        Ok(()) => {
+                            past.finish(now, EndReason::Revoked, events);
+                            Outcome::Revoked { sessions: 1 }
+                        }
+                    },
                 }
             }
         };
@@ -353,20 +390,35 @@ impl Simple {
         outcome
     }
 
-    fn revoke_session(&mut self, id: SessionId, now: Millis, events: &mut Events) -> Outcome {
-        let Some(past) = self.past(id) else {
+    fn revoke_session(
+        &mut self,
+        id: SessionId,
+        now: Millis,
+        policy: &Policy,
+        events: &mut Events,
+    ) -> Outcome {
+        let Self { sessions, quota, .. } = self;
+        let Some(past) = sessions.iter_mut().find(|past| past.id == id) else {
             return Outcome::Refused(Refusal::UnknownSession);
         };
         past.grow_old(now, events);
         if let Some((_, reason)) = past.over {
             return Outcome::Refused(Refusal::SessionEnded(reason));
         }
+        if let Err(limited) = quota.spend(Class::Delete, now, policy) {
+            return limited;
+        }
         past.finish(now, EndReason::Revoked, events);
         Outcome::Revoked { sessions: 1 }
     }
 
-    fn list(&mut self, now: Millis, events: &mut Events) -> Outcome {
+    fn list(&mut self, now: Millis, policy: &Policy, events: &mut Events) -> Outcome {
         self.grow_old(now, events);
+        if !self.sessions.is_empty()
+            && let Err(limited) = self.quota.spend(Class::List, now, policy)
+        {
+            return limited;
+        }
         let mut alive: Vec<&Past> =
             self.sessions.iter().filter(|past| past.over.is_none()).collect();
         alive.sort_by_key(|past| (Reverse(past.seen), Reverse(past.born)));
@@ -460,6 +512,7 @@ impl Past {
         refresh: &Refresh,
         now: Millis,
         policy: &Policy,
+        quota: &mut Quota,
         events: &mut Events,
     ) -> Result<Outcome, bool> {
         let number = (refresh.generation, refresh.counter);
@@ -475,6 +528,15 @@ impl Past {
             self.use_at(now);
             events.push((AuditKind::TokenNotDue, Some(self.id)));
             return Ok(Outcome::NotDue { due_at });
+        }
+        let replays = policy.limits.of(Class::Replay);
+        if repeats && replays.is_some_and(|limit| self.suspicion.replays >= limit) {
+            let (class, limit) = (Class::Replay, replays.unwrap_or(0));
+            let reset_at = last.at + policy.grace;
+            return Ok(Outcome::Limited(Budget { class, limit, remaining: 0, reset_at }));
+        }
+        if !repeats && let Err(limited) = quota.spend(Class::Refresh, now, policy) {
+            return Ok(limited);
         }
         if number > last.number {
             self.issued.push(Entry { number, ..last });
