@@ -1,6 +1,6 @@
 //! The settings of the use cases, read once per instance.
 
-use ledger::{Address, Limits, OnLimit, Policy};
+use ledger::{Address, AuditLevel, Limits, OnLimit, Policy};
 use oauth::access_token::{SigningKey, VerifyingKeys};
 use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::Resources;
@@ -196,6 +196,7 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token: seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?,
         limits: Limits::off(),
+        audit: AuditLevel::Off,
         ..defaults
     })
 }

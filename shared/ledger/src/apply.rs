@@ -1,5 +1,5 @@
 use crate::step::{Context, Step};
-use crate::{AuditEvent, Budget, Command, Ledger, Outcome};
+use crate::{AuditEvent, Budget, Command, Delivery, Ledger, Outcome};
 use crate::{checking, extension, lifecycle, revocation, rotation};
 
 /// What a command did.
@@ -29,10 +29,15 @@ pub fn apply(
     let mut step = Step::new(context);
     step.windows = std::mem::take(&mut ledger.windows);
     let outcome = dispatch(ledger, command, &mut step, random);
+    if step.changed {
+        lifecycle::forget_surplus(ledger, &mut step);
+    }
     ledger.windows = step.windows;
+    for event in &mut step.events {
+        step.changed |= ledger.outbox.add(event, step.policy.audit);
+    }
     if step.changed {
         ledger.schema = Ledger::SCHEMA;
-        lifecycle::forget_surplus(ledger);
     }
     Applied { outcome, events: step.events, changed: step.changed, budget: step.budget }
 }
@@ -58,7 +63,21 @@ fn dispatch(
         }
         Command::List => lifecycle::list(ledger, step),
         Command::Sweep => lifecycle::sweep(ledger, step),
+        Command::Outbox { limit } => outbox(ledger, limit),
+        Command::AckOutbox { up_to } => acknowledge(ledger, up_to, step),
     }
+}
+
+fn outbox(ledger: &Ledger, limit: u32) -> Outcome {
+    let (events, more) = ledger.outbox.oldest(limit);
+    Outcome::Outbox(Delivery { owner: ledger.owner.clone(), events, more })
+}
+
+fn acknowledge(ledger: &mut Ledger, up_to: u64, step: &mut Step<'_>) -> Outcome {
+    let events = ledger.outbox.acknowledge(up_to);
+    step.changed |= events > 0;
+    let pending = u32::try_from(ledger.outbox.events.len()).unwrap_or(u32::MAX);
+    Outcome::Acknowledged { events, pending }
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ kinds! {
     /// A session's counter had reached its largest value.
     SessionExhausted = "session.exhausted", Success, Notable;
     /// An ended session is no longer remembered.
-    SessionForgotten = "session.forgotten", Success, Notable;
+    SessionForgotten = "session.forgotten", Success, Routine;
     /// A refresh token was rotated.
     TokenRotated = "token.rotated", Success, Routine;
     /// A replayed refresh token was answered with the same successor within its grace.

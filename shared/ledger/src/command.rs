@@ -53,6 +53,16 @@ pub enum Command {
     List,
     /// Forget what need not be remembered and end what has timed out.
     Sweep,
+    /// Show the oldest events of the audit trail that are to be delivered. Changes nothing.
+    Outbox {
+        /// How many at most.
+        limit: u32,
+    },
+    /// Forget the events that were delivered.
+    AckOutbox {
+        /// The number of the last one; all before it were delivered too.
+        up_to: u64,
+    },
 }
 
 impl Command {

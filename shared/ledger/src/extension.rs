@@ -22,7 +22,7 @@ pub(crate) fn extend(ledger: &mut Ledger, command: &Extend, step: &mut Step<'_>)
         return Outcome::Refused(Refusal::Exhausted);
     };
     if let Err(limited) = step.spend(Class::Refresh) {
-        return limited;
+        return limited.into();
     }
     session.extended_from = Some(session.counter);
     (session.generation, session.counter) = (generation, 0);

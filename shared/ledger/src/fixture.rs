@@ -1,8 +1,9 @@
 //! What the unit tests of this crate share.
 
 use crate::{
-    Actor, Applied, AuditKind, Command, Context, CreateSession, Device, Ledger, Limits, Millis,
-    Origin, Policy, Refresh, RiskMemory, Seen, Session, SessionId, Signals, State, Subject, apply,
+    Actor, Applied, AuditKind, AuditLevel, Command, Context, CreateSession, Device, Ledger, Limits,
+    Millis, Origin, Policy, Refresh, RiskMemory, Seen, Session, SessionId, Signals, State, Subject,
+    apply,
 };
 
 /// When the sessions of the tests begin.
@@ -89,9 +90,9 @@ pub(crate) fn refresh(name: u8, counter: u32) -> Refresh {
     }
 }
 
-/// Applies under the default policy without rate limits; random bytes continue after those of the fixture's names.
+/// Applies under the default policy without rate limits and audit trail; random bytes continue after those of the fixture's names.
 pub(crate) fn run(ledger: &mut Ledger, command: Command, now: Millis) -> Applied {
-    let policy = Policy { limits: Limits::off(), ..Policy::default() };
+    let policy = Policy { limits: Limits::off(), audit: AuditLevel::Off, ..Policy::default() };
     run_by(ledger, command, now, &policy)
 }
 

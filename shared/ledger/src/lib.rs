@@ -18,6 +18,7 @@ mod id;
 mod lifecycle;
 mod limits;
 mod model;
+mod outbox;
 mod outcome;
 mod policy;
 mod revocation;
@@ -36,6 +37,7 @@ pub use limits::{Budget, Class, Limits, Window};
 pub use model::{
     EndReason, Ledger, PastRefresh, RevokedToken, Session, State, Subject, UnsupportedSchema, Usage,
 };
+pub use outbox::{ChainedEvent, Delivery, Outbox};
 pub use outcome::{Inactive, Issue, Outcome, Refusal, SessionView, Standing};
 pub use policy::{OnLimit, Policy};
 pub use risk::{Risk, RiskMemory, RiskReason};

@@ -9,7 +9,8 @@ use crate::{
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
-/// session, end of memory of an ended one, or expiry of a revoked token. `None`: never.
+/// session, end of memory of an ended one, or expiry of a revoked token. `None`: never. When the
+/// outbox is delivered is for the store to say.
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
     let sessions = ledger.sessions.iter().map(|session| match session.ended() {
         None => session.deadline(policy).0,
@@ -49,6 +50,7 @@ pub(crate) fn create(
     }
     let mut name = [0; 16];
     random(&mut name);
+    ledger.owner.get_or_insert_with(|| command.subject.id.clone());
     let session = begin(SessionId::from_bytes(name), command, step);
     let issue = session.issue(session.scopes.clone(), session.resources.clone(), false);
     ledger.sessions.push(session);
@@ -62,7 +64,7 @@ pub(crate) fn list(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
     if !ledger.sessions.is_empty()
         && let Err(limited) = step.spend(Class::List)
     {
-        return limited;
+        return limited.into();
     }
     let active = ledger.sessions.iter().filter(|session| session.is_active());
     let mut views: Vec<SessionView> = active.map(|session| view(session, step)).collect();
@@ -76,8 +78,11 @@ pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
     let (sessions, tokens) = (ledger.sessions.len(), ledger.revoked_tokens.len());
     let memory = step.policy.revocation_memory;
     ledger.sessions.retain(|session| match session.ended() {
-        None => true,
-        Some((at, _)) => at.saturating_add(memory) > step.now,
+        Some((at, _)) if at.saturating_add(memory) <= step.now => {
+            step.tell(AuditKind::SessionForgotten, session);
+            false
+        }
+        _ => true,
     });
     ledger.revoked_tokens.retain(|token| token.expires_at > step.now);
     step.changed |= (sessions, tokens) != (ledger.sessions.len(), ledger.revoked_tokens.len());
@@ -85,13 +90,13 @@ pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
 }
 
 /// Keeps the number of ended sessions at [`Ledger::MAX_ENDED`].
-pub(crate) fn forget_surplus(ledger: &mut Ledger) {
+pub(crate) fn forget_surplus(ledger: &mut Ledger, step: &mut Step<'_>) {
     let ended = ledger.sessions.iter().filter(|session| !session.is_active()).count();
     for _ in Ledger::MAX_ENDED..ended {
         let ends = ledger.sessions.iter().enumerate();
         let first = ends.filter_map(|(index, session)| Some((session.ended()?.0, index))).min();
         if let Some((_, index)) = first {
-            ledger.sessions.remove(index);
+            step.tell(AuditKind::SessionForgotten, &ledger.sessions.remove(index));
         }
     }
 }
@@ -374,7 +379,7 @@ mod tests {
         let applied = run_by(&mut ledger, command.clone(), NOW, &policy);
         assert_eq!(applied.outcome, Outcome::Refused(Refusal::SessionLimit));
         assert_eq!(kinds(&applied), [AuditKind::SessionDenied]);
-        assert!(!applied.changed);
+        assert_eq!(ledger.sessions.len(), 2);
         ledger.sessions[0].state = ended(NOW);
         assert!(!issued(&run_by(&mut ledger, command, NOW, &policy)).repeated);
     }
@@ -420,7 +425,7 @@ mod tests {
         assert!(!run(&mut ledger.clone(), Command::Sweep, NOW + memory - 1).changed);
         let applied = run(&mut ledger, Command::Sweep, NOW + memory);
         assert_eq!(applied.outcome, Outcome::Swept);
-        assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::AbsoluteTimeout)]);
+        assert_eq!(kinds(&applied), [AuditKind::SessionOver, AuditKind::SessionForgotten]);
         let names: Vec<_> = ledger.sessions.iter().map(|session| session.id).collect();
         assert_eq!(names, [id(1), id(3)]);
         assert_eq!(ledger.revoked_tokens.len(), 1);

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Budget, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject};
+use crate::{Budget, Delivery, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject};
 
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +28,37 @@ pub enum Outcome {
     Limited(Budget),
     /// List: active sessions, the most recently used first.
     Sessions(Vec<SessionView>),
+    /// Outbox: what is to be delivered.
+    Outbox(Delivery),
+    /// AckOutbox: done.
+    Acknowledged {
+        /// How many events were forgotten.
+        events: u32,
+        /// How many are to be delivered still.
+        pending: u32,
+    },
     /// Sweep: done.
     Swept,
     /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession: refused.
     Refused(Refusal),
+}
+
+/// Why a command goes no further: the small outcomes, for the way through the functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Refused(Refusal),
+    NotDue { due_at: Millis },
+    Limited(Budget),
+}
+
+impl From<Stop> for Outcome {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Refused(refusal) => Self::Refused(refusal),
+            Stop::NotDue { due_at } => Self::NotDue { due_at },
+            Stop::Limited(budget) => Self::Limited(budget),
+        }
+    }
 }
 
 /// All that tokens are minted from. The same values give the same tokens.

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Limits, Millis, OnChange};
+use crate::{AuditLevel, Limits, Millis, OnChange};
 
 const MINUTE: Millis = 60_000;
 const HOUR: Millis = 60 * MINUTE;
@@ -44,6 +44,8 @@ pub struct Policy {
     pub not_before: Option<Millis>,
     /// How often the clients of one person may do something.
     pub limits: Limits,
+    /// What the audit trail is told.
+    pub audit: AuditLevel,
 }
 
 /// What happens when a user who holds `max_sessions` signs in once more.
@@ -74,6 +76,7 @@ impl Default for Policy {
             risk_end: 800,
             not_before: None,
             limits: Limits::default(),
+            audit: AuditLevel::Notable,
         }
     }
 }

@@ -1,3 +1,4 @@
+use crate::outcome::Stop;
 use crate::step::Step;
 use crate::{
     AuditKind, Class, Command, Credential, EndReason, Ledger, Millis, Outcome, Refusal, Revoke,
@@ -6,7 +7,7 @@ use crate::{
 
 /// See [`Command::RevokeToken`](crate::Command::RevokeToken), RFC 7009.
 pub(crate) fn revoke_token(ledger: &mut Ledger, command: Revoke, step: &mut Step<'_>) -> Outcome {
-    revoke(ledger, command, step).unwrap_or_else(|limited| limited)
+    revoke(ledger, command, step).unwrap_or_else(Outcome::from)
 }
 
 /// See [`Command::RevokeMany`](crate::Command::RevokeMany). It spends once, before the first token
@@ -20,11 +21,11 @@ pub(crate) fn revoke_many(
         return Outcome::Refused(Refusal::TooMany);
     }
     let each = tokens.into_iter().map(|token| revoke(ledger, token, step));
-    each.collect::<Result<_, _>>().map_or_else(|limited| limited, Outcome::Each)
+    each.collect::<Result<_, _>>().map_or_else(|limited: Stop| limited.into(), Outcome::Each)
 }
 
 /// Revokes a token, or says that the limit is met.
-fn revoke(ledger: &mut Ledger, command: Revoke, step: &mut Step<'_>) -> Result<Outcome, Outcome> {
+fn revoke(ledger: &mut Ledger, command: Revoke, step: &mut Step<'_>) -> Result<Outcome, Stop> {
     let Ledger { sessions, revoked_tokens, .. } = ledger;
     let nothing = Ok(Outcome::Revoked { sessions: 0 });
     let Some(session) = sessions.iter_mut().find(|session| session.id == command.session) else {
@@ -70,7 +71,7 @@ pub(crate) fn revoke_session(
         return Outcome::Refused(Refusal::SessionEnded(reason));
     }
     if let Err(limited) = step.spend(Class::Delete) {
-        return limited;
+        return limited.into();
     }
     step.revoke(session, EndReason::Revoked, note);
     Outcome::Revoked { sessions: 1 }
@@ -88,7 +89,7 @@ pub(crate) fn revoke_all(
     let active = ledger.sessions.iter_mut().filter(|session| session.is_active());
     for session in active.filter(|session| Some(session.id) != except) {
         if let Err(limited) = step.spend(Class::RevokeAll) {
-            return limited;
+            return limited.into();
         }
         step.revoke(session, EndReason::RevokedAll, note);
         ended += 1;

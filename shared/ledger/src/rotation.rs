@@ -1,3 +1,4 @@
+use crate::outcome::Stop;
 use crate::risk::{self, MANY_REPLAYS, differs};
 use crate::session::{Place, narrowed};
 use crate::step::Step;
@@ -35,7 +36,7 @@ pub(crate) fn refresh(ledger: &mut Ledger, command: Refresh, step: &mut Step<'_>
     }
     match turn(session, &command, step) {
         Ok(repeated) => Outcome::Issued(session.issue(scopes, resources, repeated)),
-        Err(outcome) => outcome,
+        Err(stop) => stop.into(),
     }
 }
 
@@ -58,7 +59,7 @@ fn unbound(session: &Session, signals: &Signals, step: &Step<'_>) -> Option<(Ref
 
 /// Brings the session to the counter that answers the presented token; says whether it had been
 /// there before, or what else the answer is.
-fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Outcome> {
+fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Stop> {
     match session.place(command.generation, command.counter) {
         Place::Current => {
             wait(session, command, step)?;
@@ -68,7 +69,7 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
         Place::Previous if repeats(session, command, step) => replay(session, command, step),
         Place::Previous | Place::Older => {
             step.end(session, EndReason::Reuse);
-            Err(Outcome::Refused(Refusal::Reuse))
+            Err(Stop::Refused(Refusal::Reuse))
         }
         Place::Ahead => {
             step.spend(Class::Refresh)?;
@@ -84,14 +85,14 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
 }
 
 /// A proactive refresh before its time gets nothing.
-fn wait(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<(), Outcome> {
+fn wait(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<(), Stop> {
     let due_at = session.access_end(step.policy).saturating_sub(AHEAD);
     if !command.proactive || command.force_rotation || step.now >= due_at {
         return Ok(());
     }
     step.touch(session);
     step.tell(AuditKind::TokenNotDue, session);
-    Err(Outcome::NotDue { due_at })
+    Err(Stop::NotDue { due_at })
 }
 
 /// Whether the token before the current one is presented again by whoever had it replaced.
@@ -100,7 +101,7 @@ fn repeats(session: &Session, command: &Refresh, step: &Step<'_>) -> bool {
     session.in_grace(step.now, step.policy.grace) && !differs(made_it.as_ref(), asks.as_ref())
 }
 
-fn replay(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Outcome> {
+fn replay(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Stop> {
     let limit = step.policy.limits.of(Class::Replay).filter(|_| step.origin.actor.is_client());
     if let Some(limit) = limit.filter(|limit| session.replays >= *limit) {
         let reset_at = session.rotated_at.saturating_add(step.policy.grace);
@@ -119,18 +120,18 @@ fn replay(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Resu
     alive(session).map(|()| true)
 }
 
-fn advance(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Outcome> {
+fn advance(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Stop> {
     risk::judge(session, &command.signals, false, step);
     alive(session)?;
-    rotate(session, command.key_id, step).map_err(Outcome::Refused)?;
+    rotate(session, command.key_id, step).map_err(Stop::Refused)?;
     session.note_refresh(step.now, false);
     Ok(false)
 }
 
-fn alive(session: &Session) -> Result<(), Outcome> {
+fn alive(session: &Session) -> Result<(), Stop> {
     match session.ended() {
         None => Ok(()),
-        Some((_, reason)) => Err(Outcome::Refused(Refusal::SessionEnded(reason))),
+        Some((_, reason)) => Err(Stop::Refused(Refusal::SessionEnded(reason))),
     }
 }
 

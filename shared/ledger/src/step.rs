@@ -1,5 +1,6 @@
 use crate::device::bounded;
 use crate::limits;
+use crate::outcome::Stop;
 use crate::{AuditEvent, AuditKind, Budget, Class, EndReason, Millis, Origin, Outcome, Policy};
 use crate::{Refusal, Session, State, Window};
 
@@ -78,7 +79,7 @@ impl<'a> Step<'a> {
     ///
     /// # Errors
     /// The answer, if the limit is met; then nothing was spent.
-    pub(crate) fn spend(&mut self, class: Class) -> Result<(), Outcome> {
+    pub(crate) fn spend(&mut self, class: Class) -> Result<(), Stop> {
         let Some(limit) = self.policy.limits.of(class) else { return Ok(()) };
         if self.budget.is_some() || !self.origin.actor.is_client() {
             return Ok(());
@@ -94,11 +95,11 @@ impl<'a> Step<'a> {
     }
 
     /// The answer when a limit is met.
-    pub(crate) fn limited(&mut self, budget: Budget) -> Outcome {
+    pub(crate) fn limited(&mut self, budget: Budget) -> Stop {
         let event = self.event(self.now, AuditKind::LimitReached);
         let reason = Some(budget.class.as_str().to_owned());
         self.events.push(AuditEvent { reason, ..event });
-        Outcome::Limited(budget)
+        Stop::Limited(budget)
     }
 
     /// Notes that the session is in use.

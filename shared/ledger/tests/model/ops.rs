@@ -1,8 +1,8 @@
 //! What can happen in a history.
 
 use ledger::{
-    Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Limits, Millis,
-    OnChange, OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
+    AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Limits,
+    Millis, OnChange, OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -93,6 +93,10 @@ pub(crate) enum Order {
     },
     List,
     Sweep,
+    Deliver {
+        up_to: u64,
+    },
+    Peek,
 }
 
 impl Order {
@@ -158,6 +162,8 @@ impl Order {
             }
             Self::List => Command::List,
             Self::Sweep => Command::Sweep,
+            Self::Deliver { up_to } => Command::AckOutbox { up_to },
+            Self::Peek => Command::Outbox { limit: 5 },
         }
     }
 }
@@ -176,16 +182,17 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     let few =
         Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
-    let binding = (change(), change(), not_before, rates);
+    let audit = select(vec![AuditLevel::Off, AuditLevel::Notable, AuditLevel::All]);
+    let binding = (change(), change(), not_before, rates, audit);
     (limits, times, binding).prop_map(|(limits, times, binding)| policy_of(limits, times, binding))
 }
 
-type Binding = (OnChange, OnChange, Option<Millis>, Limits);
+type Binding = (OnChange, OnChange, Option<Millis>, Limits, AuditLevel);
 
 fn policy_of(
     (max_sessions, on_limit): (u16, OnLimit),
     (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
-    (on_device_change, on_network_change, not_before, limits): Binding,
+    (on_device_change, on_network_change, not_before, limits, audit): Binding,
 ) -> Policy {
     Policy {
         max_sessions,
@@ -201,6 +208,7 @@ fn policy_of(
         on_network_change,
         not_before: not_before.map(|after| START + after),
         limits,
+        audit,
         ..Policy::default()
     }
 }
@@ -245,6 +253,8 @@ fn order() -> impl Strategy<Value = Order> {
         1 => prop::option::of(pick()).prop_map(|except| Order::RevokeAll { except }),
         2 => Just(Order::List),
         1 => Just(Order::Sweep),
+        1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
+        1 => Just(Order::Peek),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! The model of the rate limits: a list of everything that was spent.
 
-use ledger::{Budget, Class, Millis, Outcome, Policy};
+use ledger::{Budget, Class, Millis, Policy};
 
 const MINUTE: Millis = 60_000;
 
@@ -16,7 +16,7 @@ impl Quota {
         class: Class,
         now: Millis,
         policy: &Policy,
-    ) -> Result<(), Outcome> {
+    ) -> Result<(), Budget> {
         let Some(limit) = policy.limits.of(class) else { return Ok(()) };
         let own = self.spent.iter().filter(|(other, _)| *other == class);
         // A clock that went back does not reopen a minute.
@@ -31,7 +31,7 @@ impl Quota {
                     no = middle;
                 }
             }
-            return Err(Outcome::Limited(Budget { class, limit, remaining: 0, reset_at: yes }));
+            return Err(Budget { class, limit, remaining: 0, reset_at: yes });
         }
         self.spent.retain(|(_, other)| other + 1 >= minute);
         self.spent.push((class, minute));

@@ -91,15 +91,19 @@ impl Simple {
                 }
                 match quota {
                     Ok(()) => Outcome::Revoked { sessions: ended },
-                    Err(limited) => limited,
+                    Err(limited) => Outcome::Limited(limited),
                 }
             }
             Command::List => self.list(now, policy, &mut events),
             Command::RevokeMany { .. } => unreachable!("not in the histories"),
+            Command::Outbox { .. } | Command::AckOutbox { .. } => Outcome::Swept,
             Command::Sweep => {
                 self.grow_old(now, &mut events);
                 let memory = policy.revocation_memory;
-                self.sessions.retain(|past| past.over.is_none_or(|(at, _)| now < at + memory));
+                let gone = |past: &Past| past.over.is_some_and(|(at, _)| now >= at + memory);
+                let names = self.sessions.iter().filter(|past| gone(past)).map(|past| past.id);
+                events.extend(names.map(|id| (AuditKind::SessionForgotten, Some(id))));
+                self.sessions.retain(|past| !gone(past));
                 self.dead.retain(|(_, expires_at)| now < *expires_at);
                 Outcome::Swept
             }
@@ -296,7 +300,7 @@ impl Simple {
             return past.issue(None, None, true);
         }
         if let Err(limited) = quota.spend(Class::Refresh, now, policy) {
-            return limited;
+            return Outcome::Limited(limited);
         }
         let number = (generation + 1, 0);
         past.issued.push(Entry { number, at: now, key_id: extend.key_id });
@@ -369,7 +373,7 @@ impl Simple {
                         if now >= *expires_at || dead.iter().any(|(one, _)| one == jti) {
                             Outcome::Revoked { sessions: 0 }
                         } else if let Err(limited) = quota.spend(Class::Revoke, now, policy) {
-                            limited
+                            Outcome::Limited(limited)
                         } else {
                             dead.push((jti.clone(), *expires_at));
                             events.push((AuditKind::TokenRevoked, Some(past.id)));
@@ -377,7 +381,7 @@ impl Simple {
                         }
                     }
                     _ => match quota.spend(Class::Revoke, now, policy) {
-                        Err(limited) => limited,
+                        Err(limited) => Outcome::Limited(limited),
                         Ok(()) => {
                             past.finish(now, EndReason::Revoked, events);
                             Outcome::Revoked { sessions: 1 }
@@ -406,7 +410,7 @@ impl Simple {
             return Outcome::Refused(Refusal::SessionEnded(reason));
         }
         if let Err(limited) = quota.spend(Class::Delete, now, policy) {
-            return limited;
+            return Outcome::Limited(limited);
         }
         past.finish(now, EndReason::Revoked, events);
         Outcome::Revoked { sessions: 1 }
@@ -417,7 +421,7 @@ impl Simple {
         if !self.sessions.is_empty()
             && let Err(limited) = self.quota.spend(Class::List, now, policy)
         {
-            return limited;
+            return Outcome::Limited(limited);
         }
         let mut alive: Vec<&Past> =
             self.sessions.iter().filter(|past| past.over.is_none()).collect();
@@ -536,7 +540,7 @@ impl Past {
             return Ok(Outcome::Limited(Budget { class, limit, remaining: 0, reset_at }));
         }
         if !repeats && let Err(limited) = quota.spend(Class::Refresh, now, policy) {
-            return Ok(limited);
+            return Ok(Outcome::Limited(limited));
         }
         if number > last.number {
             self.issued.push(Entry { number, ..last });
