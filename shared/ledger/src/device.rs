@@ -74,6 +74,16 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// What a sign-in told.
+    pub(crate) fn first(signals: &Signals, now: Millis) -> Self {
+        Self {
+            country: signals.country.clone(),
+            asn: signals.asn,
+            user_agent_family: signals.user_agent_family.clone(),
+            location: signals.location.map(|place| (place, now)),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

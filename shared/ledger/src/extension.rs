@@ -34,9 +34,7 @@ pub(crate) fn extend(ledger: &mut Ledger, command: &Extend, step: &mut Step<'_>)
 
 /// Whether the session was extended a moment ago and not refreshed since.
 fn is_new(session: &Session, step: &Step<'_>) -> bool {
-    session.extended_from.is_some()
-        && session.counter == 0
-        && session.in_grace(step.now, step.policy.grace)
+    session.extended_from.is_some() && session.in_grace(step.now, step.policy.grace)
 }
 
 fn issue(session: &Session, repeated: bool) -> crate::Issue {

@@ -1,10 +1,12 @@
 //! The session ledger: one small document per user (or machine client), changed only by commands
 //! that a pure function applies.
 //!
-//! In scope: sessions, rotation of refresh tokens, reuse detection, timeouts, revocation, the
-//! session limit. Time and randomness are arguments; a store makes each command atomic.
+//! In scope: sessions, rotation of refresh tokens, reuse detection, risk, timeouts, revocation, the
+//! session limit, rate limits, and the audit trail until it is delivered. Time and randomness are
+//! arguments; a store makes each command atomic.
 //!
-//! Out of scope: token text and signatures (crate `oauth`), storage (crate `host`), HTTP.
+//! Out of scope: fingerprints, network prefixes and seals, which need keys or configuration; token
+//! text and signatures (crate `oauth`), storage (crate `host`), HTTP.
 
 mod apply;
 mod audit;

@@ -155,13 +155,8 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
             fingerprint: command.device.fingerprint.or(signals.fingerprint),
             ..command.device
         },
+        seen: Seen::first(&signals, step.now),
         network: signals.network,
-        seen: Seen {
-            country: signals.country,
-            asn: signals.asn,
-            user_agent_family: signals.user_agent_family,
-            location: signals.location.map(|place| (place, step.now)),
-        },
         risk: RiskMemory::default(),
         refreshes: vec![],
         external_id: command.external_id,

@@ -125,7 +125,8 @@ pub struct Session {
     pub counter: u32,
     /// The key under which the current refresh token was minted.
     pub key_id: u8,
-    /// The counter that the generation before ended at, which `extend` replaced.
+    /// The counter that the generation before ended at, which `extend` replaced; until the first
+    /// rotation of the new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extended_from: Option<u32>,
     /// When the counter reached its value: the `iat` of tokens minted at it.

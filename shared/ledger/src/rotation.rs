@@ -76,7 +76,6 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
             // Only we can have minted it, so the store has lost a write: catch up with it.
             session.generation = command.generation;
             session.counter = command.counter;
-            session.extended_from = None;
             step.changed = true;
             step.tell(AuditKind::Rollback, session);
             advance(session, command, step)

@@ -82,7 +82,6 @@ impl Session {
     /// ledger knew of then is one that it had lost.
     fn was_extended_from(&self, generation: u16, counter: u32) -> bool {
         generation.checked_add(1) == Some(self.generation)
-            && self.counter == 0
             && self.extended_from.is_some_and(|last| counter >= last)
     }
 

@@ -8,6 +8,8 @@ mod laws;
 #[cfg(test)]
 mod ops;
 #[cfg(test)]
+mod past;
+#[cfg(test)]
 mod quota;
 #[cfg(test)]
 mod simple;

@@ -85,6 +85,9 @@ pub(crate) enum Order {
         foreign: bool,
         cascade: bool,
     },
+    RevokeMany {
+        orders: Vec<Order>,
+    },
     RevokeSession {
         pick: Pick,
     },
@@ -153,6 +156,13 @@ impl Order {
                     reason: None,
                 })
             }
+            Self::RevokeMany { ref orders } => {
+                let tokens = orders.iter().filter_map(|order| match order.command(tokens, now) {
+                    Command::RevokeToken(revoke) => Some(revoke),
+                    _ => None,
+                });
+                Command::RevokeMany { tokens: tokens.collect() }
+            }
             Self::RevokeSession { pick } => {
                 Command::RevokeSession { session: picked(tokens, pick).session, reason: None }
             }
@@ -183,16 +193,17 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
     let audit = select(vec![AuditLevel::Off, AuditLevel::Notable, AuditLevel::All]);
-    let binding = (change(), change(), not_before, rates, audit);
+    let risk = select(vec![(500, 800), (100, 250), (50, 1_001)]);
+    let binding = (change(), change(), not_before, rates, audit, risk);
     (limits, times, binding).prop_map(|(limits, times, binding)| policy_of(limits, times, binding))
 }
 
-type Binding = (OnChange, OnChange, Option<Millis>, Limits, AuditLevel);
+type Binding = (OnChange, OnChange, Option<Millis>, Limits, AuditLevel, (u16, u16));
 
 fn policy_of(
     (max_sessions, on_limit): (u16, OnLimit),
     (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
-    (on_device_change, on_network_change, not_before, limits, audit): Binding,
+    (on_device_change, on_network_change, not_before, limits, audit, risk): Binding,
 ) -> Policy {
     Policy {
         max_sessions,
@@ -209,7 +220,8 @@ fn policy_of(
         not_before: not_before.map(|after| START + after),
         limits,
         audit,
-        ..Policy::default()
+        risk_flag: risk.0,
+        risk_end: risk.1,
     }
 }
 
@@ -246,9 +258,9 @@ fn order() -> impl Strategy<Value = Order> {
         2 => (pick(), rarely(), any::<u8>())
             .prop_map(|(pick, foreign, key_id)| Order::Extend { pick, foreign, key_id }),
         6 => (pick(), any::<bool>()).prop_map(|(pick, access)| Order::Check { pick, access }),
-        2 => (pick(), any::<bool>(), rarely(), rarely()).prop_map(
-            |(pick, access, foreign, cascade)| Order::RevokeToken { pick, access, foreign, cascade }
-        ),
+        2 => revoke(),
+        1 => prop::collection::vec(revoke(), 0..4)
+            .prop_map(|orders| Order::RevokeMany { orders }),
         1 => pick().prop_map(|pick| Order::RevokeSession { pick }),
         1 => prop::option::of(pick()).prop_map(|except| Order::RevokeAll { except }),
         2 => Just(Order::List),
@@ -256,6 +268,12 @@ fn order() -> impl Strategy<Value = Order> {
         1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
         1 => Just(Order::Peek),
     ]
+}
+
+fn revoke() -> impl Strategy<Value = Order> {
+    (pick(), any::<bool>(), rarely(), rarely()).prop_map(|(pick, access, foreign, cascade)| {
+        Order::RevokeToken { pick, access, foreign, cascade }
+    })
 }
 
 fn sign_in() -> impl Strategy<Value = Order> {

@@ -4,7 +4,7 @@ use ledger::{Budget, Class, Millis, Policy};
 
 const MINUTE: Millis = 60_000;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Quota {
     /// What, and in which minute.
     spent: Vec<(Class, u64)>,

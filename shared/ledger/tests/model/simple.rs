@@ -4,52 +4,25 @@
 use std::cmp::Reverse;
 
 use ledger::{
-    AuditKind, Budget, Class, Command, CreateSession, Credential, Device, EndReason, Extend,
-    Inactive, Issue, Ledger, Millis, OnChange, OnLimit, Outcome, PastRefresh, Policy, Refresh,
-    Refusal, Risk, SessionId, SessionView, Standing, State,
+    AuditKind, Class, Command, CreateSession, Credential, Device, EndReason, Extend, Inactive,
+    Ledger, Millis, OnChange, OnLimit, Outcome, Policy, Refresh, Refusal, Revoke, Risk, SessionId,
+    SessionView, Standing, State,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use crate::ops::subject;
+use crate::past::{Entry, Past};
 use crate::quota::Quota;
 use crate::suspicion::Suspicion;
 
-type Events = Vec<(AuditKind, Option<SessionId>)>;
+pub(crate) type Events = Vec<(AuditKind, Option<SessionId>)>;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Simple {
     sessions: Vec<Past>,
     dead: Vec<(String, Millis)>,
     quota: Quota,
-}
-
-/// The past of a session.
-#[derive(Debug, Clone)]
-struct Past {
-    id: SessionId,
-    client: String,
-    external: Option<String>,
-    scopes: Vec<String>,
-    resources: Vec<String>,
-    born: Millis,
-    seen: Millis,
-    idle: Millis,
-    last_day: Millis,
-    /// From when on the deployment takes sessions.
-    not_before: Option<Millis>,
-    over: Option<(Millis, EndReason)>,
-    /// Every token that this session is known to have issued, oldest first.
-    issued: Vec<Entry>,
-    suspicion: Suspicion,
-    refreshes: Vec<PastRefresh>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    number: (u16, u32),
-    at: Millis,
-    key_id: u8,
 }
 
 impl Simple {
@@ -69,7 +42,7 @@ impl Simple {
             Command::Check(check) => {
                 self.check(check.session, &check.credential, now, policy, &mut events)
             }
-            Command::RevokeToken(_) => self.revoke_token(command, now, policy, &mut events),
+            Command::RevokeToken(revoke) => self.revoke_token(revoke, now, policy, &mut events),
             Command::RevokeSession { session, .. } => {
                 self.revoke_session(*session, now, policy, &mut events)
             }
@@ -95,7 +68,7 @@ impl Simple {
                 }
             }
             Command::List => self.list(now, policy, &mut events),
-            Command::RevokeMany { .. } => unreachable!("not in the histories"),
+            Command::RevokeMany { tokens } => self.revoke_many(tokens, now, policy, &mut events),
             Command::Outbox { .. } | Command::AckOutbox { .. } => Outcome::Swept,
             Command::Sweep => {
                 self.grow_old(now, &mut events);
@@ -351,12 +324,11 @@ impl Simple {
 
     fn revoke_token(
         &mut self,
-        command: &Command,
+        revoke: &Revoke,
         now: Millis,
         policy: &Policy,
         events: &mut Events,
     ) -> Outcome {
-        let Command::RevokeToken(revoke) = command else { unreachable!("asked for this one") };
         let mut dead = std::mem::take(&mut self.dead);
         let Self { sessions, quota, .. } = self;
         let outcome = match sessions.iter_mut().find(|past| past.id == revoke.session) {
@@ -392,6 +364,29 @@ impl Simple {
         };
         self.dead = dead;
         outcome
+    }
+
+    /// Whatever has an effect first pays for all.
+    fn revoke_many(
+        &mut self,
+        tokens: &[Revoke],
+        now: Millis,
+        policy: &Policy,
+        events: &mut Events,
+    ) -> Outcome {
+        let (mut policy, mut each) = (policy.clone(), Vec::new());
+        for token in tokens {
+            let before = self.quota.clone();
+            let outcome = self.revoke_token(token, now, &policy, events);
+            if let Outcome::Limited(_) = outcome {
+                return outcome;
+            }
+            if self.quota != before {
+                policy.limits.revoke = 0;
+            }
+            each.push(outcome);
+        }
+        Outcome::Each(each)
     }
 
     fn revoke_session(
@@ -440,156 +435,5 @@ impl Simple {
             absolute_end: past.last_day,
         };
         Outcome::Sessions(alive.into_iter().map(view).collect())
-    }
-}
-
-impl Past {
-    fn last(&self) -> Entry {
-        *self.issued.last().expect("a session begins with a token")
-    }
-
-    fn same_sign_in(&self, create: &CreateSession) -> bool {
-        self.external.is_some()
-            && self.external == create.external_id
-            && self.client == create.client_id
-    }
-
-    fn grow_old(&mut self, now: Millis, events: &mut Events) {
-        if self.over.is_none() && now >= self.end() {
-            if self.end() < self.last_day.min(self.seen + self.idle) {
-                self.finish(self.end(), EndReason::NotBefore, events);
-            } else if self.seen + self.idle < self.last_day {
-                self.finish(self.seen + self.idle, EndReason::IdleTimeout, events);
-            } else {
-                self.finish(self.last_day, EndReason::AbsoluteTimeout, events);
-            }
-        }
-    }
-
-    fn end(&self) -> Millis {
-        let timeout = self.last_day.min(self.seen + self.idle);
-        self.not_before.filter(|moment| self.born < *moment).map_or(timeout, |at| at.min(timeout))
-    }
-
-    fn finish(&mut self, at: Millis, reason: EndReason, events: &mut Events) {
-        self.over = Some((at, reason));
-        let kind = if reason == EndReason::Reuse {
-            AuditKind::ReuseDetected
-        } else {
-            AuditKind::of_end(reason)
-        };
-        events.push((kind, Some(self.id)));
-    }
-
-    fn use_at(&mut self, now: Millis) {
-        if now > self.seen && now - self.seen >= 60_000.min(self.idle / 30) {
-            self.seen = now;
-        }
-    }
-
-    /// Hand out the next token.
-    fn replace(&mut self, key_id: u8, now: Millis, events: &mut Events) {
-        let (generation, counter) = self.last().number;
-        self.issued.push(Entry { number: (generation, counter + 1), at: now, key_id });
-        self.seen = now;
-        self.suspicion.replays = 0;
-        events.push((AuditKind::TokenRotated, Some(self.id)));
-    }
-
-    /// Whether this is the last token but one, and the last one is young.
-    fn replaced_just_now(&self, number: (u16, u32), now: Millis, policy: &Policy) -> bool {
-        let last = self.last().number;
-        let previous = self.issued.iter().rev().nth(1).map(|entry| entry.number);
-        let lost = |previous| last.1 == 0 && number.0 + 1 == last.0 && number >= previous;
-        previous.is_some_and(|previous| previous == number || lost(previous))
-            && self.is_young(now, policy)
-    }
-
-    fn is_young(&self, now: Millis, policy: &Policy) -> bool {
-        now < self.last().at || now - self.last().at < policy.grace
-    }
-
-    /// Find the token's place and move on; says whether the answer is a repeated one, or what else
-    /// it is.
-    fn turn(
-        &mut self,
-        refresh: &Refresh,
-        now: Millis,
-        policy: &Policy,
-        quota: &mut Quota,
-        events: &mut Events,
-    ) -> Result<Outcome, bool> {
-        let number = (refresh.generation, refresh.counter);
-        let last = self.last();
-        let repeats = number < last.number;
-        let other = self.suspicion.is_other_device(&refresh.signals);
-        if repeats && (other || !self.replaced_just_now(number, now, policy)) {
-            self.finish(now, EndReason::Reuse, events);
-            return Ok(Outcome::Refused(Refusal::Reuse));
-        }
-        let due_at = (last.at + policy.access_token).min(self.last_day) - 300_000;
-        if number == last.number && refresh.proactive && !refresh.force_rotation && now < due_at {
-            self.use_at(now);
-            events.push((AuditKind::TokenNotDue, Some(self.id)));
-            return Ok(Outcome::NotDue { due_at });
-        }
-        let replays = policy.limits.of(Class::Replay);
-        if repeats && replays.is_some_and(|limit| self.suspicion.replays >= limit) {
-            let (class, limit) = (Class::Replay, replays.unwrap_or(0));
-            let reset_at = last.at + policy.grace;
-            return Ok(Outcome::Limited(Budget { class, limit, remaining: 0, reset_at }));
-        }
-        if !repeats && let Err(limited) = quota.spend(Class::Refresh, now, policy) {
-            return Ok(Outcome::Limited(limited));
-        }
-        if number > last.number {
-            self.issued.push(Entry { number, ..last });
-            events.push((AuditKind::Rollback, Some(self.id)));
-        }
-        let (told, too_much) = self.suspicion.meet(&refresh.signals, repeats, last.at, now, policy);
-        events.extend(told.into_iter().map(|kind| (kind, Some(self.id))));
-        if too_much {
-            self.finish(now, EndReason::Risk, events);
-            return Ok(Outcome::Refused(Refusal::SessionEnded(EndReason::Risk)));
-        }
-        if repeats {
-            self.use_at(now);
-            events.push((AuditKind::TokenReplayed, Some(self.id)));
-        } else {
-            self.replace(refresh.key_id, now, events);
-        }
-        self.remember(now, repeats);
-        Err(repeats)
-    }
-
-    fn remember(&mut self, at: Millis, repeated: bool) {
-        let network = self.suspicion.network.clone();
-        let last = self.refreshes.last();
-        if !(repeated && last.is_some_and(|last| last.repeated && last.network == network)) {
-            self.refreshes.push(PastRefresh { at, network, repeated });
-            let surplus = self.refreshes.len().saturating_sub(5);
-            self.refreshes.drain(..surplus);
-        }
-    }
-
-    fn issue(
-        &self,
-        scopes: Option<&Vec<String>>,
-        resources: Option<&Vec<String>>,
-        repeated: bool,
-    ) -> Outcome {
-        let last = self.last();
-        Outcome::Issued(Issue {
-            session: self.id,
-            generation: last.number.0,
-            counter: last.number.1,
-            key_id: last.key_id,
-            issued_at: last.at,
-            absolute_end: self.last_day,
-            subject: subject(),
-            scopes: scopes.unwrap_or(&self.scopes).clone(),
-            resources: resources.unwrap_or(&self.resources).clone(),
-            repeated,
-        })
     }
 }

@@ -71,11 +71,11 @@ impl Suspicion {
         self.fired.retain(|(reason, at)| now < at + HOUR && !reasons.contains(reason));
         self.fired.extend(reasons.into_iter().map(|reason| (reason, now)));
         let score = self.score(now);
-        if (score >= 500) != self.flagged {
+        if (score >= policy.risk_flag) != self.flagged {
             self.flagged = !self.flagged;
             told.push(if self.flagged { AuditKind::RiskFlagged } else { AuditKind::RiskCleared });
         }
-        (told, score >= 800)
+        (told, score >= policy.risk_end)
     }
 
     fn score(&self, now: Millis) -> u16 {
