@@ -89,7 +89,8 @@ async fn probe<T, E: ToString>(
 
 /// A ledger that belongs to nobody: listing it reads and writes nothing else.
 async fn ledger(platform: &(impl Ledgers + Clock)) -> Probe {
-    let envelope = Envelope { command: Command::List, policy: Policy::default(), origin: Origin::default() };
+    let envelope =
+        Envelope { command: Command::List, policy: Policy::default(), origin: Origin::default() };
     let nobody = Address::from_bytes([0; 16]);
     probe(platform, "ledger", platform.execute(&nobody, &envelope)).await
 }

@@ -234,8 +234,11 @@ const fn is_zero(number: &u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{refresh, run, session};
-    use crate::{Check, Command, Credential, Fingerprint, Inactive, Location, Outcome, Refresh};
+    use crate::fixture::{refresh, run, run_by, session};
+    use crate::{
+        AuditLevel, Check, Command, Credential, Fingerprint, Inactive, Limits, Location, Outcome,
+        Policy, Refresh,
+    };
 
     #[test]
     fn a_document_survives_json() {
@@ -326,6 +329,15 @@ mod tests {
         let full = serde_json::to_string(&session).unwrap().len();
         println!("bytes per session: {plain} without signals, {full} with all of them");
         assert!(plain < 800 && full < 1_500, "{plain} {full}");
+        let policy = Policy { audit: AuditLevel::All, limits: Limits::off(), ..Policy::default() };
+        let mut ledger = Ledger { sessions: vec![session], ..Ledger::default() };
+        let (session, client_id) = (ledger.sessions[0].id, "atoms-web".to_owned());
+        let command = Refresh { session, client_id, ..refresh(1, 3) };
+        run_by(&mut ledger, Command::Refresh(command), 1_750_000_700_000, &policy);
+        let event = serde_json::to_string(&ledger.outbox.events).unwrap().len();
+        let trail = serde_json::to_string(&ledger.outbox).unwrap().len() - event;
+        println!("bytes of the audit trail: {trail} for ever, {event} for an undelivered event");
+        assert!(trail < 250 && event < 250, "{trail} {event}");
     }
 
     #[test]
