@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::future::join;
 use host::{Endpoint, respond};
 use http::StatusCode;
-use ledger::{Address, Command, Envelope, Policy};
+use ledger::{Address, Command, Envelope, Origin, Policy};
 use observe::Facts;
 use observe::health::{Check, Checks, Report, Status};
 use ports::route::{Function, HEALTH_READY, Match};
@@ -89,7 +89,8 @@ async fn probe<T, E: ToString>(
 
 /// A ledger that belongs to nobody: listing it reads and writes nothing else.
 async fn ledger(platform: &(impl Ledgers + Clock)) -> Probe {
-    let envelope = Envelope { command: Command::List, policy: Policy::default() };
+    let envelope =
+        Envelope { command: Command::List, policy: Policy::default(), origin: Origin::default() };
     let nobody = Address::from_bytes([0; 16]);
     probe(platform, "ledger", platform.execute(&nobody, &envelope)).await
 }

@@ -68,7 +68,7 @@ async fn grant(
     let (tokens, done) = match grant_type {
         Grant::Refresh => refresh::refresh(platform, service, client, mint, &record, &form).await?,
         Grant::Exchange => {
-            let device = Device { label: device::label(header(USER_AGENT)) };
+            let device = Device { label: device::label(header(USER_AGENT)), fingerprint: None };
             exchange::exchange(platform, service, client, mint, &record, device, &form).await?
         }
     };

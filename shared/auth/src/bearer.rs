@@ -1,6 +1,6 @@
 //! Bearer tokens at our own resources: RFC 6750, RFC 9068 section 4.
 
-use ledger::{Check, Command, Credential, Envelope, Inactive, Outcome, Standing, Usage};
+use ledger::{Check, Command, Credential, Envelope, Inactive, Origin, Outcome, Standing, Usage};
 use oauth::access_token::{AccessToken, InvalidAccessToken};
 use ports::{Clock, LedgerError, Ledgers, Signatures};
 
@@ -65,7 +65,11 @@ pub async fn authenticate<P: Clock + Signatures + Ledgers>(
         },
         usage: Usage::Direct,
     };
-    let envelope = Envelope { command: Command::Check(check), policy: settings.policy.clone() };
+    let envelope = Envelope {
+        command: Command::Check(check),
+        policy: settings.policy.clone(),
+        origin: Origin::default(),
+    };
     match platform.execute(&settings.user_ledger(&claims.sub), &envelope).await? {
         Outcome::Active(standing) => Ok(Bearer { claims, standing }),
         Outcome::Inactive(reason) => Err(BearerError::Invalid(describe(reason))),

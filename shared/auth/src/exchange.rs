@@ -1,7 +1,7 @@
 //! Token exchange, RFC 8693: a first-party app that holds an AuthKit access token gets a session.
 
 use data::clients::ClientRecord;
-use ledger::{Command, CreateSession, Device, Envelope, Outcome, Subject};
+use ledger::{Command, CreateSession, Device, Envelope, Origin, Outcome, Signals, Subject};
 use oauth::form::Form;
 use oauth::metadata::TOKEN_EXCHANGE;
 use oauth::{ErrorCode, scope};
@@ -43,8 +43,9 @@ pub async fn exchange<P: Platform>(
         external_id: Some(format!("workos:{}", identity.session)),
         authenticated_at: identity.issued_at,
         key_id: client.refresh_keys.newest(),
+        signals: Signals::default(),
     });
-    let envelope = Envelope { command, policy: settings.policy.clone() };
+    let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
     match platform.execute(&address, &envelope).await? {
         Outcome::Issued(issue) => {
             let mut response =

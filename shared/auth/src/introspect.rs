@@ -1,7 +1,7 @@
 //! Token introspection, RFC 7662, in strong mode: the ledger is asked every time.
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Check, Command, Credential, Envelope, Outcome, SessionId, Standing, Usage};
+use ledger::{Check, Command, Credential, Envelope, Origin, Outcome, SessionId, Standing, Usage};
 use oauth::access_token::{AccessToken, Audience};
 use oauth::form::Form;
 use oauth::{ErrorCode, OAuthError, RefreshToken, scope};
@@ -142,7 +142,11 @@ async fn check<P: Ledgers>(
         return Ok(Err("audience not the caller's"));
     }
     let check = Check { session, credential, usage: Usage::Introspection };
-    let envelope = Envelope { command: Command::Check(check), policy: settings.policy.clone() };
+    let envelope = Envelope {
+        command: Command::Check(check),
+        policy: settings.policy.clone(),
+        origin: Origin::default(),
+    };
     match platform.execute(&address, &envelope).await? {
         Outcome::Active(standing) => Ok(describe_token(settings, record, token, standing)),
         Outcome::Inactive(reason) => Ok(Err(describe(reason))),

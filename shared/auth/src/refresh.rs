@@ -1,7 +1,7 @@
 //! The refresh grant, RFC 6749 section 6.
 
 use data::clients::ClientRecord;
-use ledger::{Command, Envelope, Outcome, Refresh, Refusal};
+use ledger::{Command, Envelope, Origin, Outcome, Refresh, Refusal, Signals};
 use oauth::form::Form;
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{ErrorCode, RefreshToken, scope};
@@ -38,8 +38,11 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         scopes: form.get("scope").map(scope::parse).transpose()?,
         resources: resources(settings, form)?,
         key_id: client.refresh_keys.newest(),
+        proactive: false,
+        force_rotation: false,
+        signals: Signals::default(),
     });
-    let envelope = Envelope { command, policy: settings.policy.clone() };
+    let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
     match platform.execute(&token.address, &envelope).await? {
         Outcome::Issued(issue) => {
             let response =
@@ -82,6 +85,10 @@ pub(crate) const fn refused(refusal: Refusal) -> Failure {
         Refusal::SessionEnded(_) => Failure::invalid_grant("session ended"),
         Refusal::ForeignClient => Failure::invalid_grant("another client's token"),
         Refusal::Reuse => Failure::invalid_grant("reuse detected, session ended"),
+        Refusal::DeviceChanged => Failure::invalid_grant("another device"),
+        Refusal::NetworkChanged => Failure::invalid_grant("another network"),
+        Refusal::Exhausted => Failure::invalid_grant("generations exhausted"),
+        Refusal::TooMany => Failure::invalid_grant("too many tokens"),
         // Of a token exchange, where RFC 8693 section 2.2.2 asks for this code.
         Refusal::StaleProof => Failure::refused(
             ErrorCode::InvalidRequest,

@@ -1,7 +1,7 @@
 //! Token revocation, RFC 7009.
 
 use data::clients::ClientRecord;
-use ledger::{Command, Credential, Envelope, Outcome, Refusal, Revoke};
+use ledger::{Command, Credential, Envelope, Origin, Outcome, Refusal, Revoke};
 use oauth::RefreshToken;
 use oauth::form::Form;
 use ports::{Clock, Ledgers, Signatures};
@@ -61,8 +61,9 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
         (settings.user_ledger(&claims.sub), claims.sid, credential)
     };
     let client_id = record.client_id.clone();
-    let command = Command::RevokeToken(Revoke { session, credential, client_id, cascade });
-    let envelope = Envelope { command, policy: settings.policy.clone() };
+    let command =
+        Command::RevokeToken(Revoke { session, credential, client_id, cascade, reason: None });
+    let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
     match platform.execute(&address, &envelope).await? {
         Outcome::Revoked { .. } => {
             Ok(Revoked { session: Some(session.to_string()), outcome: "revoked" })

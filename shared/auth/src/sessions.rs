@@ -1,6 +1,6 @@
 //! A person's own sessions: see them, end one, end all.
 
-use ledger::{Command, Envelope, Outcome, Refusal, SessionId, SessionView};
+use ledger::{Command, Envelope, Origin, Outcome, Refusal, SessionId, SessionView};
 use oauth::scope;
 use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
 use serde::Serialize;
@@ -126,7 +126,9 @@ pub async fn end<P: Ledgers>(
     session: &str,
 ) -> Result<(), SessionsError> {
     let session = session.parse().map_err(|_| SessionsError::NotFound)?;
-    match execute(platform, settings, caller, Command::RevokeSession { session }).await? {
+    match execute(platform, settings, caller, Command::RevokeSession { session, reason: None })
+        .await?
+    {
         Outcome::Revoked { .. } => Ok(()),
         Outcome::Refused(Refusal::UnknownSession | Refusal::SessionEnded(_)) => {
             Err(SessionsError::NotFound)
@@ -146,7 +148,7 @@ pub async fn end_all<P: Ledgers>(
     except_current: bool,
 ) -> Result<u32, SessionsError> {
     let except = except_current.then_some(caller.claims.sid);
-    match execute(platform, settings, caller, Command::RevokeAll { except }).await? {
+    match execute(platform, settings, caller, Command::RevokeAll { except, reason: None }).await? {
         Outcome::Revoked { sessions } => Ok(sessions),
         other => Err(unexpected(&other)),
     }
@@ -163,7 +165,7 @@ async fn execute<P: Ledgers>(
     caller: &Bearer,
     command: Command,
 ) -> Result<Outcome, SessionsError> {
-    let envelope = Envelope { command, policy: settings.policy.clone() };
+    let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
     Ok(platform.execute(&settings.user_ledger(&caller.claims.sub), &envelope).await?)
 }
 

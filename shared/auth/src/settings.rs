@@ -1,6 +1,6 @@
 //! The settings of the use cases, read once per instance.
 
-use ledger::{Address, OnLimit, Policy};
+use ledger::{Address, AuditLevel, Limits, OnLimit, Policy};
 use oauth::access_token::{SigningKey, VerifyingKeys};
 use oauth::internal_mac::InternalKeys;
 use oauth::keys::{self, Key, KeyRing};
@@ -225,6 +225,9 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         grace: seconds("REFRESH_GRACE_SECONDS", defaults.grace)?,
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token: seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?,
+        limits: Limits::off(),
+        audit: AuditLevel::Off,
+        ..defaults
     })
 }
 

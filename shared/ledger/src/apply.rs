@@ -1,6 +1,6 @@
-use crate::step::Step;
-use crate::{AuditEvent, Command, Ledger, Millis, Outcome, Policy};
-use crate::{checking, lifecycle, revocation, rotation};
+use crate::step::{Context, Step};
+use crate::{AuditEvent, Budget, Command, Delivery, Ledger, Outcome};
+use crate::{checking, extension, lifecycle, revocation, rotation};
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Applied {
     pub events: Vec<AuditEvent>,
     /// Whether the ledger is different now and must be written before the answer is given.
     pub changed: bool,
+    /// What is left of the rate limit that the command has spent from, if it has.
+    pub budget: Option<Budget>,
 }
 
 /// Applies a command to a ledger: the only way a ledger changes. The same arguments give the same
@@ -21,17 +23,23 @@ pub struct Applied {
 pub fn apply(
     ledger: &mut Ledger,
     command: Command,
-    now: Millis,
-    policy: &Policy,
+    context: Context<'_>,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Applied {
-    let mut step = Step::new(now, policy);
+    let mut step = Step::new(context);
+    step.windows = std::mem::take(&mut ledger.windows);
     let outcome = dispatch(ledger, command, &mut step, random);
     if step.changed {
-        ledger.schema = Ledger::SCHEMA;
-        lifecycle::forget_surplus(ledger);
+        lifecycle::forget_surplus(ledger, &mut step);
     }
-    Applied { outcome, events: step.events, changed: step.changed }
+    ledger.windows = step.windows;
+    for event in &mut step.events {
+        step.changed |= ledger.outbox.add(event, step.policy.audit);
+    }
+    if step.changed {
+        ledger.schema = Ledger::SCHEMA;
+    }
+    Applied { outcome, events: step.events, changed: step.changed, budget: step.budget }
 }
 
 fn dispatch(
@@ -42,21 +50,41 @@ fn dispatch(
 ) -> Outcome {
     match command {
         Command::CreateSession(command) => lifecycle::create(ledger, command, step, random),
-        Command::Refresh(command) => rotation::refresh(ledger, &command, step),
+        Command::Refresh(command) => rotation::refresh(ledger, command, step),
+        Command::Extend(command) => extension::extend(ledger, &command, step),
         Command::Check(command) => checking::check(ledger, &command, step),
         Command::RevokeToken(command) => revocation::revoke_token(ledger, command, step),
-        Command::RevokeSession { session } => revocation::revoke_session(ledger, session, step),
-        Command::RevokeAll { except } => revocation::revoke_all(ledger, except, step),
+        Command::RevokeMany { tokens } => revocation::revoke_many(ledger, tokens, step),
+        Command::RevokeSession { session, reason } => {
+            revocation::revoke_session(ledger, session, reason.as_deref(), step)
+        }
+        Command::RevokeAll { except, reason } => {
+            revocation::revoke_all(ledger, except, reason.as_deref(), step)
+        }
         Command::List => lifecycle::list(ledger, step),
         Command::Sweep => lifecycle::sweep(ledger, step),
+        Command::Outbox { limit } => outbox(ledger, limit),
+        Command::AckOutbox { up_to } => acknowledge(ledger, up_to, step),
     }
+}
+
+fn outbox(ledger: &Ledger, limit: u32) -> Outcome {
+    let (events, more) = ledger.outbox.oldest(limit);
+    Outcome::Outbox(Delivery { owner: ledger.owner.clone(), events, more })
+}
+
+fn acknowledge(ledger: &mut Ledger, up_to: u64, step: &mut Step<'_>) -> Outcome {
+    let events = ledger.outbox.acknowledge(up_to);
+    step.changed |= events > 0;
+    let pending = u32::try_from(ledger.outbox.events.len()).unwrap_or(u32::MAX);
+    Outcome::Acknowledged { events, pending }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture::{NOW, id, ledger, refresh, run, session, sign_in};
-    use crate::{EndReason, Refusal, State};
+    use crate::{EndReason, Millis, Policy, Refusal, State};
 
     #[test]
     fn a_written_ledger_carries_the_current_schema() {
@@ -76,7 +104,7 @@ mod tests {
             ended.state = State::Ended { at, reason: EndReason::Revoked };
             ledger.sessions.push(ended);
         }
-        run(&mut ledger, Command::RevokeSession { session: id(200) }, NOW + 2_000);
+        run(&mut ledger, Command::RevokeSession { session: id(200), reason: None }, NOW + 2_000);
         assert_eq!(ledger.sessions.len(), Ledger::MAX_ENDED);
         let last = u8::try_from(Ledger::MAX_ENDED - 1).unwrap();
         assert!(!ledger.sessions.iter().any(|session| session.id == id(last)));
@@ -97,7 +125,7 @@ mod tests {
                 Command::CreateSession(sign_in(Some("x"), Millis::MAX)),
                 Command::List,
                 Command::Sweep,
-                Command::RevokeAll { except: None },
+                Command::RevokeAll { except: None, reason: None },
                 Command::Sweep,
             ] {
                 run(&mut ledger, command, now);

@@ -23,7 +23,7 @@ pub(crate) fn check(ledger: &mut Ledger, command: &Check, step: &mut Step<'_>) -
         scopes: session.scopes.clone(),
         resources: session.resources.clone(),
         rotated_at: session.rotated_at,
-        expires_at: session.deadline().0,
+        expires_at: session.deadline(step.policy).0,
     })
 }
 
@@ -153,7 +153,7 @@ mod tests {
         let applied = at(&mut ledger, 1, access("j"), end);
         let ended = Inactive::Ended(EndReason::IdleTimeout);
         assert_eq!(applied.outcome, Outcome::Inactive(ended));
-        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::IdleTimeout)]);
+        assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::IdleTimeout)]);
         let applied = at(&mut ledger, 1, refresh(0, 0), end);
         assert_eq!(applied.outcome, Outcome::Inactive(ended));
         assert!(!applied.changed);

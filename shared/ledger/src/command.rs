@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, EndReason, Millis, Policy, SessionId, Subject, Usage};
+use crate::{Device, Millis, Origin, Policy, SessionId, Signals, Subject, Usage};
 
 /// A command with the policy it is to be judged by: what travels to the ledger's owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -9,6 +9,9 @@ pub struct Envelope {
     pub command: Command,
     /// By which numbers.
     pub policy: Policy,
+    /// Who sent it.
+    #[serde(default)]
+    pub origin: Origin,
 }
 
 /// Everything that can be asked of a ledger.
@@ -19,24 +22,52 @@ pub enum Command {
     CreateSession(CreateSession),
     /// Exchange a refresh token for its successor.
     Refresh(Refresh),
+    /// Start a new generation of a session's refresh tokens and its idle time anew.
+    Extend(Extend),
     /// Is this token in force? Enforces idle and absolute timeouts.
     Check(Check),
     /// Revoke one token, or with `cascade` its session.
     RevokeToken(Revoke),
+    /// Revoke up to [`Command::MAX_TOKENS`] tokens of the person, each as by `RevokeToken`.
+    RevokeMany {
+        /// Which ones.
+        tokens: Vec<Revoke>,
+    },
     /// End one session by name.
     RevokeSession {
         /// Which one.
         session: SessionId,
+        /// Why, for the record. Longer ones are cut at 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// End all sessions but one.
     RevokeAll {
         /// The one to keep.
         except: Option<SessionId>,
+        /// Why, for the record. Longer ones are cut at 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// List the active sessions.
     List,
     /// Forget what need not be remembered and end what has timed out.
     Sweep,
+    /// Show the oldest events of the audit trail that are to be delivered. Changes nothing.
+    Outbox {
+        /// How many at most.
+        limit: u32,
+    },
+    /// Forget the events that were delivered.
+    AckOutbox {
+        /// The number of the last one; all before it were delivered too.
+        up_to: u64,
+    },
+}
+
+impl Command {
+    /// Tokens that one command revokes.
+    pub const MAX_TOKENS: usize = 100;
 }
 
 /// See [`Command::CreateSession`].
@@ -61,6 +92,9 @@ pub struct CreateSession {
     pub authenticated_at: Millis,
     /// The key under which the first refresh token is minted.
     pub key_id: u8,
+    /// Where the sign-in came from: what the first refresh is compared with.
+    #[serde(default)]
+    pub signals: Signals,
 }
 
 /// See [`Command::Refresh`]. The token's MAC has been checked before.
@@ -79,6 +113,31 @@ pub struct Refresh {
     /// Resources asked for; `None` means all granted ones.
     pub resources: Option<Vec<String>>,
     /// The key under which a successor, if one is due, is minted.
+    pub key_id: u8,
+    /// Rotate only if the access token expires within five minutes; otherwise the answer is
+    /// [`NotDue`](crate::Outcome::NotDue). A token that was replaced is judged as ever: a
+    /// proactive refresh whose answer was lost gets it again.
+    #[serde(default)]
+    pub proactive: bool,
+    /// Rotate whether or not it is due: overrules `proactive`. It changes nothing for a token that
+    /// was replaced.
+    #[serde(default)]
+    pub force_rotation: bool,
+    /// Where the call comes from.
+    #[serde(default)]
+    pub signals: Signals,
+}
+
+/// See [`Command::Extend`]. The absolute end stays where it is. The refresh token before it stays
+/// good within the grace, for the same successor; so does the extension itself, until the first
+/// refresh of its generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extend {
+    /// Which one.
+    pub session: SessionId,
+    /// The authenticated client; another client's session is refused without effect.
+    pub client_id: String,
+    /// The key under which the refresh token is minted.
     pub key_id: u8,
 }
 
@@ -124,169 +183,7 @@ pub struct Revoke {
     pub client_id: String,
     /// Whether an access token takes its session along.
     pub cascade: bool,
-}
-
-/// What a command came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// CreateSession, Refresh: mint tokens from this.
-    Issued(Issue),
-    /// Check: the token is in force.
-    Active(Standing),
-    /// Check: the token is not in force.
-    Inactive(Inactive),
-    /// RevokeToken, RevokeSession, RevokeAll: done, also when there was nothing left to do.
-    Revoked {
-        /// How many sessions ended by this command.
-        sessions: u32,
-    },
-    /// List: active sessions, the most recently used first.
-    Sessions(Vec<SessionView>),
-    /// Sweep: done.
-    Swept,
-    /// CreateSession, Refresh, RevokeToken, RevokeSession: refused.
-    Refused(Refusal),
-}
-
-/// All that tokens are minted from. The same values give the same tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Issue {
-    /// The session.
-    pub session: SessionId,
-    /// Generation of the refresh token to mint.
-    pub generation: u16,
-    /// Counter of the refresh token to mint.
-    pub counter: u32,
-    /// Key of the refresh token to mint.
-    pub key_id: u8,
-    /// `iat` of the access token.
-    pub issued_at: Millis,
-    /// Upper bound of every expiry.
-    pub absolute_end: Millis,
-    /// Whom the tokens speak of.
-    pub subject: Subject,
-    /// Scopes of the access token: as asked for, within the grant.
-    pub scopes: Vec<String>,
-    /// Audience of the access token: as asked for, within the grant.
-    pub resources: Vec<String>,
-    /// Whether this is an answer that was given before (a replay within the grace, a repeated
-    /// creation), for logs.
-    pub repeated: bool,
-}
-
-/// What introspection may say of a token in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// Whom the session's tokens speak of.
-    pub subject: Subject,
-    /// The client that holds the tokens.
-    pub client_id: String,
-    /// Granted scopes.
-    pub scopes: Vec<String>,
-    /// Granted resources.
-    pub resources: Vec<String>,
-    /// When the checked credential was issued, as far as the ledger knows: for a refresh token
-    /// the last rotation.
-    pub rotated_at: Millis,
-    /// When the session ends if it is not used again (the nearer of idle and absolute end).
-    pub expires_at: Millis,
-}
-
-/// Why a token is not in force. For logs only: clients learn `active: false` and nothing more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Inactive {
-    /// No such session.
-    Unknown,
-    /// The session has ended.
-    Ended(EndReason),
-    /// The access token was revoked by itself.
-    TokenRevoked,
-    /// The refresh token was replaced and its grace is over.
-    Superseded,
-}
-
-/// Why a command was refused. Nothing changed but for a timeout that was noticed, and for `Reuse`,
-/// which ends the session. (A counter at its largest value cannot rotate: that, too, ends the
-/// session, and is `SessionEnded(Revoked)`.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refusal {
-    /// No such session: never, or no longer remembered.
-    UnknownSession,
-    /// The session has ended.
-    SessionEnded(EndReason),
-    /// The token belongs to another client.
-    ForeignClient,
-    /// A scope was asked for that was not granted.
-    ScopeNotGranted,
-    /// A resource was asked for that was not granted.
-    ResourceNotGranted,
-    /// A replaced refresh token was used: the session has been ended now.
-    Reuse,
-    /// The user holds as many sessions as the policy allows.
-    SessionLimit,
-    /// The upstream proof is older than the end of the session that it started.
-    StaleProof,
-}
-
-/// One active session, as a person sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionView {
-    /// Name of the session.
-    pub id: SessionId,
-    /// The client that holds the tokens.
-    pub client_id: String,
-    /// The device.
-    pub device: Device,
-    /// Granted scopes.
-    pub scopes: Vec<String>,
-    /// When it was created.
-    pub created_at: Millis,
-    /// When it was last used, to the minute.
-    pub last_seen_at: Millis,
-    /// When it ends if it is not used again.
-    pub idle_end: Millis,
-    /// When it ends, used or not.
-    pub absolute_end: Millis,
-}
-
-/// Something that happened to a session and that the audit trail tells of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditEvent {
-    /// What happened.
-    pub kind: AuditKind,
-    /// When.
-    pub at: Millis,
-    /// To which session.
-    pub session: SessionId,
-    /// Whose client.
-    pub client_id: String,
-}
-
-/// What can happen to a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AuditKind {
-    /// A session began.
-    #[serde(rename = "session.created")]
-    SessionCreated,
-    /// A session ended, other than by reuse.
-    #[serde(rename = "session.ended")]
-    SessionEnded(EndReason),
-    /// A refresh token was rotated.
-    #[serde(rename = "token.rotated")]
-    TokenRotated,
-    /// A replayed refresh token was answered with the same successor within its grace.
-    #[serde(rename = "token.replayed")]
-    TokenReplayed,
-    /// A replaced refresh token was used; the session has been ended.
-    #[serde(rename = "token.reuse_detected")]
-    ReuseDetected,
-    /// One access token was revoked.
-    #[serde(rename = "token.revoked")]
-    TokenRevoked,
-    /// A valid token was ahead of the ledger: the store had lost writes and was moved forward.
-    #[serde(rename = "ledger.rollback")]
-    Rollback,
+    /// Why, for the record. Longer ones are cut at 200 characters.
+    #[serde(default)]
+    pub reason: Option<String>,
 }

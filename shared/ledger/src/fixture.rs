@@ -1,12 +1,16 @@
 //! What the unit tests of this crate share.
 
 use crate::{
-    Applied, AuditKind, Command, CreateSession, Device, Ledger, Millis, Policy, Refresh, Session,
-    SessionId, State, Subject, apply,
+    Actor, Applied, AuditKind, AuditLevel, Command, Context, CreateSession, Device, Ledger, Limits,
+    Millis, Origin, Policy, Refresh, RiskMemory, Seen, Session, SessionId, Signals, State, Subject,
+    apply,
 };
 
 /// When the sessions of the tests begin.
 pub(crate) const NOW: Millis = 1_000_000;
+
+/// Of all commands.
+pub(crate) const ORIGIN: Origin = Origin { actor: Actor::Client, request_id: None, trace_id: None };
 
 pub(crate) const MINUTE: Millis = 60_000;
 
@@ -27,7 +31,11 @@ pub(crate) fn session(name: u8) -> Session {
         client_id: "app".to_owned(),
         scopes: strings(&["a", "b"]),
         resources: strings(&["r1", "r2"]),
-        device: Device { label: "curl".to_owned() },
+        device: Device { label: "curl".to_owned(), fingerprint: None },
+        network: None,
+        seen: Seen::default(),
+        risk: RiskMemory::default(),
+        refreshes: vec![],
         external_id: None,
         created_at: NOW,
         last_seen_at: NOW,
@@ -36,15 +44,18 @@ pub(crate) fn session(name: u8) -> Session {
         generation: 0,
         counter: 0,
         key_id: 1,
+        extended_from: None,
         rotated_at: NOW,
+        replays: 0,
         state: State::Active,
+        end_note: None,
     }
 }
 
 /// A stored ledger of fresh sessions with these names.
 pub(crate) fn ledger(names: &[u8]) -> Ledger {
     let sessions = names.iter().map(|&name| session(name)).collect();
-    Ledger { schema: Ledger::SCHEMA, sessions, revoked_tokens: vec![] }
+    Ledger { schema: Ledger::SCHEMA, sessions, ..Ledger::default() }
 }
 
 /// A sign-in by client `app` that was proved right now.
@@ -59,6 +70,7 @@ pub(crate) fn sign_in(external_id: Option<&str>, authenticated_at: Millis) -> Cr
         external_id: external_id.map(str::to_owned),
         authenticated_at,
         key_id: 1,
+        signals: Signals::default(),
     }
 }
 
@@ -72,12 +84,16 @@ pub(crate) fn refresh(name: u8, counter: u32) -> Refresh {
         scopes: None,
         resources: None,
         key_id: 2,
+        proactive: false,
+        force_rotation: false,
+        signals: Signals::default(),
     }
 }
 
-/// Applies under the default policy; random bytes continue after those of the fixture's names.
+/// Applies under the default policy without rate limits and audit trail; random bytes continue after those of the fixture's names.
 pub(crate) fn run(ledger: &mut Ledger, command: Command, now: Millis) -> Applied {
-    run_by(ledger, command, now, &Policy::default())
+    let policy = Policy { limits: Limits::off(), audit: AuditLevel::Off, ..Policy::default() };
+    run_by(ledger, command, now, &policy)
 }
 
 pub(crate) fn run_by(
@@ -87,8 +103,9 @@ pub(crate) fn run_by(
     policy: &Policy,
 ) -> Applied {
     let before = ledger.clone();
+    let context = Context { now, policy, origin: &ORIGIN };
     let next = 100 + u8::try_from(ledger.sessions.len()).unwrap();
-    let applied = apply(ledger, command, now, policy, &mut |bytes| bytes.fill(next));
+    let applied = apply(ledger, command, context, &mut |bytes| bytes.fill(next));
     assert_eq!(applied.changed, *ledger != before, "changed tells the truth");
     applied
 }

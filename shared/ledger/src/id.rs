@@ -11,28 +11,38 @@ pub struct Address([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId([u8; 16]);
 
-/// The text is not 32 lower-case hexadecimal digits.
+/// A keyed hash of what a client tells of its device, 16 bytes; 32 lower-case hexadecimal digits as
+/// text. Two are compared and nothing can be read from one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint([u8; 16]);
+
+/// A link of the audit chain, 32 bytes; 64 lower-case hexadecimal digits as text. `Default` is the
+/// one before the first event.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Link([u8; 32]);
+
+/// The text is not the right number of lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidId;
 
 impl fmt::Display for InvalidId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an identifier is 32 lower-case hexadecimal digits")
+        f.write_str("an identifier is lower-case hexadecimal digits, two for each of its bytes")
     }
 }
 
 impl std::error::Error for InvalidId {}
 
 macro_rules! hex_id {
-    ($name:ident) => {
+    ($name:ident, $length:literal) => {
         impl $name {
             /// From its bytes.
-            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+            pub const fn from_bytes(bytes: [u8; $length]) -> Self {
                 Self(bytes)
             }
 
             /// Its bytes.
-            pub const fn as_bytes(&self) -> &[u8; 16] {
+            pub const fn as_bytes(&self) -> &[u8; $length] {
                 &self.0
             }
         }
@@ -72,12 +82,17 @@ macro_rules! hex_id {
     };
 }
 
-hex_id!(Address);
-hex_id!(SessionId);
+hex_id!(Address, 16);
+hex_id!(SessionId, 16);
+hex_id!(Fingerprint, 16);
+hex_id!(Link, 32);
 
-fn parse_hex(text: &str) -> Option<[u8; 16]> {
-    let text: &[u8; 32] = text.as_bytes().try_into().ok()?;
-    let mut bytes = [0; 16];
+fn parse_hex<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
+    let text = text.as_bytes();
+    if text.len() != 2 * LENGTH {
+        return None;
+    }
+    let mut bytes = [0; LENGTH];
     for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }

@@ -1,36 +1,49 @@
 //! The session ledger: one small document per user (or machine client), changed only by commands
 //! that a pure function applies.
 //!
-//! In scope: sessions, rotation of refresh tokens, reuse detection, timeouts, revocation, the
-//! session limit. Time and randomness are arguments; a store makes each command atomic.
+//! In scope: sessions, rotation of refresh tokens, reuse detection, risk, timeouts, revocation, the
+//! session limit, rate limits, and the audit trail until it is delivered. Time and randomness are
+//! arguments; a store makes each command atomic.
 //!
-//! Out of scope: token text and signatures (crate `oauth`), storage (crate `host`), HTTP.
+//! Out of scope: fingerprints, network prefixes and seals, which need keys or configuration; token
+//! text and signatures (crate `oauth`), storage (crate `host`), HTTP.
 
 mod apply;
+mod audit;
 mod checking;
 mod command;
+mod device;
+mod extension;
 #[cfg(test)]
 mod fixture;
 mod id;
 mod lifecycle;
+mod limits;
 mod model;
+mod outbox;
+mod outcome;
 mod policy;
 mod revocation;
+mod risk;
 mod rotation;
 mod session;
 mod step;
 
 pub use apply::{Applied, apply};
-pub use command::{
-    AuditEvent, AuditKind, Check, Command, CreateSession, Credential, Envelope, Inactive, Issue,
-    Outcome, Refresh, Refusal, Revoke, SessionView, Standing,
-};
-pub use id::{Address, InvalidId, SessionId};
+pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
+pub use command::{Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke};
+pub use device::{Device, Location, OnChange, Seen, Signals};
+pub use id::{Address, Fingerprint, InvalidId, Link, SessionId};
 pub use lifecycle::next_due;
+pub use limits::{Budget, Class, Limits, Window};
 pub use model::{
-    Device, EndReason, Ledger, RevokedToken, Session, State, Subject, UnsupportedSchema, Usage,
+    EndReason, Ledger, PastRefresh, RevokedToken, Session, State, Subject, UnsupportedSchema, Usage,
 };
+pub use outbox::{ChainedEvent, Delivery, Outbox};
+pub use outcome::{Inactive, Issue, Outcome, Refusal, SessionView, Standing};
 pub use policy::{OnLimit, Policy};
+pub use risk::{Risk, RiskMemory, RiskReason};
+pub use step::Context;
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;

@@ -2,17 +2,18 @@ use crate::rotation::rotate;
 use crate::session::narrowed;
 use crate::step::Step;
 use crate::{
-    AuditKind, CreateSession, EndReason, Ledger, Millis, OnLimit, Outcome, Policy, Refusal,
-    Session, SessionId, SessionView, State,
+    AuditKind, Class, CreateSession, Device, EndReason, Ledger, Millis, OnLimit, Outcome, Policy,
+    Refusal, RiskMemory, Seen, Session, SessionId, SessionView, State,
 };
 
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
-/// session, end of memory of an ended one, or expiry of a revoked token. `None`: never.
+/// session, end of memory of an ended one, or expiry of a revoked token. `None`: never. When the
+/// outbox is delivered is for the store to say.
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
     let sessions = ledger.sessions.iter().map(|session| match session.ended() {
-        None => session.deadline().0,
+        None => session.deadline(policy).0,
         Some((at, _)) => at.saturating_add(policy.revocation_memory),
     });
     let tokens = ledger.revoked_tokens.iter().map(|token| token.expires_at);
@@ -35,6 +36,7 @@ pub(crate) fn create(
         // worthless must not fetch the tokens of the next one either.
         let ends = ledger.sessions.iter().filter(|session| same(session));
         if ends.filter_map(Session::ended).any(|(at, _)| command.authenticated_at <= at) {
+            step.tell_of_none(AuditKind::ProofStale, Some(&command.client_id));
             return Outcome::Refused(Refusal::StaleProof);
         }
         let mut active = ledger.sessions.iter_mut().filter(|session| session.is_active());
@@ -43,10 +45,12 @@ pub(crate) fn create(
         }
     }
     if !make_room(ledger, step) {
+        step.tell_of_none(AuditKind::SessionDenied, Some(&command.client_id));
         return Outcome::Refused(Refusal::SessionLimit);
     }
     let mut name = [0; 16];
     random(&mut name);
+    ledger.owner.get_or_insert_with(|| command.subject.id.clone());
     let session = begin(SessionId::from_bytes(name), command, step);
     let issue = session.issue(session.scopes.clone(), session.resources.clone(), false);
     ledger.sessions.push(session);
@@ -56,8 +60,14 @@ pub(crate) fn create(
 /// See [`Command::List`](crate::Command::List).
 pub(crate) fn list(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
     ledger.sessions.iter_mut().for_each(|session| step.expire(session));
+    // A ledger of nobody is listed by health checks, and must not be written for it.
+    if !ledger.sessions.is_empty()
+        && let Err(limited) = step.spend(Class::List)
+    {
+        return limited.into();
+    }
     let active = ledger.sessions.iter().filter(|session| session.is_active());
-    let mut views: Vec<SessionView> = active.map(view).collect();
+    let mut views: Vec<SessionView> = active.map(|session| view(session, step)).collect();
     views.sort_by_key(|view| std::cmp::Reverse((view.last_seen_at, view.created_at)));
     Outcome::Sessions(views)
 }
@@ -68,8 +78,11 @@ pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
     let (sessions, tokens) = (ledger.sessions.len(), ledger.revoked_tokens.len());
     let memory = step.policy.revocation_memory;
     ledger.sessions.retain(|session| match session.ended() {
-        None => true,
-        Some((at, _)) => at.saturating_add(memory) > step.now,
+        Some((at, _)) if at.saturating_add(memory) <= step.now => {
+            step.tell(AuditKind::SessionForgotten, session);
+            false
+        }
+        _ => true,
     });
     ledger.revoked_tokens.retain(|token| token.expires_at > step.now);
     step.changed |= (sessions, tokens) != (ledger.sessions.len(), ledger.revoked_tokens.len());
@@ -77,13 +90,13 @@ pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
 }
 
 /// Keeps the number of ended sessions at [`Ledger::MAX_ENDED`].
-pub(crate) fn forget_surplus(ledger: &mut Ledger) {
+pub(crate) fn forget_surplus(ledger: &mut Ledger, step: &mut Step<'_>) {
     let ended = ledger.sessions.iter().filter(|session| !session.is_active()).count();
     for _ in Ledger::MAX_ENDED..ended {
         let ends = ledger.sessions.iter().enumerate();
         let first = ends.filter_map(|(index, session)| Some((session.ended()?.0, index))).min();
         if let Some((_, index)) = first {
-            ledger.sessions.remove(index);
+            step.tell(AuditKind::SessionForgotten, &ledger.sessions.remove(index));
         }
     }
 }
@@ -99,6 +112,7 @@ fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -
     };
     if step.now < session.rotated_at.saturating_add(step.policy.access_token) {
         step.touch(session);
+        step.tell(AuditKind::SessionResumed, session);
         return Outcome::Issued(session.issue(scopes, resources, true));
     }
     match rotate(session, command.key_id, step) {
@@ -130,13 +144,21 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
     } else {
         (policy.idle, policy.absolute)
     };
+    let signals = command.signals.bounded();
     let session = Session {
         id,
         subject: command.subject,
         client_id: command.client_id,
         scopes: command.scopes,
         resources: command.resources,
-        device: command.device,
+        device: Device {
+            fingerprint: command.device.fingerprint.or(signals.fingerprint),
+            ..command.device
+        },
+        seen: Seen::first(&signals, step.now),
+        network: signals.network,
+        risk: RiskMemory::default(),
+        refreshes: vec![],
         external_id: command.external_id,
         created_at: step.now,
         last_seen_at: step.now,
@@ -145,23 +167,29 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
         generation: 0,
         counter: 0,
         key_id: command.key_id,
+        extended_from: None,
         rotated_at: step.now,
+        replays: 0,
         state: State::Active,
+        end_note: None,
     };
     step.changed = true;
     step.tell(AuditKind::SessionCreated, &session);
     session
 }
 
-fn view(session: &Session) -> SessionView {
+fn view(session: &Session, step: &Step<'_>) -> SessionView {
     SessionView {
         id: session.id,
         client_id: session.client_id.clone(),
         device: session.device.clone(),
+        network: session.network.clone(),
+        risk: session.risk.at(step.now),
+        refreshes: session.refreshes.clone(),
         scopes: session.scopes.clone(),
         created_at: session.created_at,
         last_seen_at: session.last_seen_at,
-        idle_end: session.deadline().0,
+        idle_end: session.deadline(step.policy).0,
         absolute_end: session.absolute_end,
     }
 }
@@ -231,7 +259,8 @@ mod tests {
         let again = CreateSession { key_id: 9, ..sign_in(Some("x"), NOW) };
         let applied = create(&mut ledger, again.clone(), NOW + 1);
         assert_eq!(*issued(&applied), Issue { repeated: true, ..first });
-        assert!(!applied.changed && applied.events.is_empty());
+        assert_eq!(kinds(&applied), [AuditKind::SessionResumed]);
+        assert!(!applied.changed);
         let rotation = run(&mut ledger, Command::Refresh(refresh(100, 0)), NOW + 2);
         let applied = create(&mut ledger, again, NOW + 2 + MINUTE);
         assert_eq!(*issued(&applied), Issue { repeated: true, ..issued(&rotation).clone() });
@@ -279,7 +308,7 @@ mod tests {
         let mut ledger = Ledger::default();
         create(&mut ledger, sign_in(Some("x"), NOW), NOW);
         let end = NOW + 500;
-        run(&mut ledger, Command::RevokeSession { session: id(100) }, end);
+        run(&mut ledger, Command::RevokeSession { session: id(100), reason: None }, end);
         for proof in [0, NOW, end] {
             let applied = create(&mut ledger, sign_in(Some("x"), proof), end + 9);
             assert_eq!(applied.outcome, Outcome::Refused(Refusal::StaleProof));
@@ -309,7 +338,8 @@ mod tests {
         let end = ledger.sessions[0].idle_end();
         let stale = create(&mut ledger.clone(), sign_in(Some("x"), end), end + 100);
         assert_eq!(stale.outcome, Outcome::Refused(Refusal::StaleProof));
-        assert_eq!(kinds(&stale), [AuditKind::SessionEnded(EndReason::IdleTimeout)]);
+        let expected = [AuditKind::SessionIdle, AuditKind::ProofStale];
+        assert_eq!(kinds(&stale), expected);
         let applied = create(&mut ledger, sign_in(Some("x"), end + 1), end + 100);
         assert!(!issued(&applied).repeated);
         assert_eq!(ledger.sessions.len(), 2);
@@ -321,7 +351,7 @@ mod tests {
         let mut ledger = ledger(&[1, 2, 3]);
         ledger.sessions[1].last_seen_at = NOW - 1;
         let applied = run_by(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW, &policy);
-        let expected = [AuditKind::SessionEnded(EndReason::Evicted), AuditKind::SessionCreated];
+        let expected = [AuditKind::of_end(EndReason::Evicted), AuditKind::SessionCreated];
         assert_eq!(kinds(&applied), expected);
         assert_eq!(ledger.sessions[1].ended(), Some((NOW, EndReason::Evicted)));
         assert_eq!(ledger.sessions.iter().filter(|session| session.is_active()).count(), 3);
@@ -343,7 +373,8 @@ mod tests {
         let command = Command::CreateSession(sign_in(None, NOW));
         let applied = run_by(&mut ledger, command.clone(), NOW, &policy);
         assert_eq!(applied.outcome, Outcome::Refused(Refusal::SessionLimit));
-        assert!(!applied.changed && applied.events.is_empty());
+        assert_eq!(kinds(&applied), [AuditKind::SessionDenied]);
+        assert_eq!(ledger.sessions.len(), 2);
         ledger.sessions[0].state = ended(NOW);
         assert!(!issued(&run_by(&mut ledger, command, NOW, &policy)).repeated);
     }
@@ -369,7 +400,7 @@ mod tests {
         let names: Vec<_> = views.iter().map(|view| view.id).collect();
         assert_eq!(names, [id(2), id(3), id(1)]);
         assert_eq!(views[0].idle_end, NOW + 5 + ledger.sessions[1].idle);
-        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::AbsoluteTimeout)]);
+        assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::AbsoluteTimeout)]);
         assert!(!run(&mut ledger, Command::List, NOW + 6).changed);
     }
 
@@ -389,7 +420,7 @@ mod tests {
         assert!(!run(&mut ledger.clone(), Command::Sweep, NOW + memory - 1).changed);
         let applied = run(&mut ledger, Command::Sweep, NOW + memory);
         assert_eq!(applied.outcome, Outcome::Swept);
-        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::AbsoluteTimeout)]);
+        assert_eq!(kinds(&applied), [AuditKind::SessionOver, AuditKind::SessionForgotten]);
         let names: Vec<_> = ledger.sessions.iter().map(|session| session.id).collect();
         assert_eq!(names, [id(1), id(3)]);
         assert_eq!(ledger.revoked_tokens.len(), 1);

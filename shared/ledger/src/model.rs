@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Millis, SessionId};
+use crate::{Device, Millis, Outbox, RiskMemory, Seen, SessionId, Window};
 
 /// Everything that is remembered about one user's sessions. `Default` is the empty ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -10,17 +10,26 @@ pub struct Ledger {
     /// Version of this document's shape; see [`Ledger::SCHEMA`].
     #[serde(default)]
     pub schema: u16,
+    /// Whose ledger it is: the user that the first session spoke of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// Active sessions, and ended ones for as long as they are remembered.
     #[serde(default)]
     pub sessions: Vec<Session>,
     /// Access tokens revoked one by one, until they would have expired anyway.
     #[serde(default)]
     pub revoked_tokens: Vec<RevokedToken>,
+    /// What was spent of the rate limits lately. It keeps no ledger alive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// The audit trail on its way out.
+    #[serde(default, skip_serializing_if = "Outbox::is_unused")]
+    pub outbox: Outbox,
 }
 
 impl Ledger {
     /// The shape that this code writes. Older shapes are read; newer ones are refused.
-    pub const SCHEMA: u16 = 1;
+    pub const SCHEMA: u16 = 2;
 
     /// Ended sessions that one ledger remembers, whatever the policy says, so that the document
     /// stays small. Beyond it those that ended first are forgotten. Their tokens stay refused (as
@@ -32,9 +41,10 @@ impl Ledger {
     /// forgotten, so the next one ends its whole session instead.
     pub const MAX_REVOKED_TOKENS: usize = 256;
 
-    /// Whether nothing is remembered, so that the document need not be kept.
+    /// Whether nothing is remembered, so that the document need not be kept. The head of an audit
+    /// trail is remembered for ever: without it nobody could tell that the trail was cut.
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.revoked_tokens.is_empty()
+        self.sessions.is_empty() && self.revoked_tokens.is_empty() && self.outbox.is_unused()
     }
 
     /// A stored document in the shape of this code. Every document passes here before it is used.
@@ -45,7 +55,12 @@ impl Ledger {
     pub fn upgraded(self) -> Result<Self, UnsupportedSchema> {
         match self.schema {
             // Shape 0 is the document before its first write.
-            0 | Self::SCHEMA => Ok(Self { schema: Self::SCHEMA, ..self }),
+            0 | 1 => {
+                // Schema 2 has added fields, all of which may be absent, and the owner.
+                let first = self.sessions.first().map(|session| session.subject.id.clone());
+                Ok(Self { schema: Self::SCHEMA, owner: self.owner.or(first), ..self })
+            }
+            Self::SCHEMA => Ok(self),
             found => Err(UnsupportedSchema { found }),
         }
     }
@@ -79,8 +94,20 @@ pub struct Session {
     pub scopes: Vec<String>,
     /// Resources (audiences) granted at sign-in, RFC 8707.
     pub resources: Vec<String>,
-    /// The device as the person would recognise it.
+    /// The device that made the last rotation.
     pub device: Device,
+    /// The network prefix of the last refresh that told one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// What else the last refreshes told of where they came from.
+    #[serde(default, skip_serializing_if = "Seen::is_empty")]
+    pub seen: Seen,
+    /// What makes the session look risky.
+    #[serde(default, skip_serializing_if = "RiskMemory::is_empty")]
+    pub risk: RiskMemory,
+    /// The last refreshes, oldest first, at most [`Session::REFRESHES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refreshes: Vec<PastRefresh>,
     /// Identifies the upstream sign-in that this session came from, for idempotent creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
@@ -98,10 +125,34 @@ pub struct Session {
     pub counter: u32,
     /// The key under which the current refresh token was minted.
     pub key_id: u8,
+    /// The counter that the generation before ended at, which `extend` replaced; until the first
+    /// rotation of the new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_from: Option<u32>,
     /// When the counter reached its value: the `iat` of tokens minted at it.
     pub rotated_at: Millis,
+    /// Replays of the token before the current one, counted as far as somebody asks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replays: u32,
     /// Whether the session lives.
     pub state: State,
+    /// Why it was revoked, in the words of who did it; at most [`Session::MAX_NOTE`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_note: Option<String>,
+}
+
+/// One refresh, as the person who looks at a session sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastRefresh {
+    /// When.
+    pub at: Millis,
+    /// From which network prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Whether it was answered with tokens that had been given before. Of many such ones from one
+    /// network after one rotation, the first is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
 }
 
 /// Whom the session's tokens speak of.
@@ -115,13 +166,6 @@ pub struct Subject {
     /// Roles in that organization, claim `roles`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
-}
-
-/// What is known of the device.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Device {
-    /// For a person to recognise, for example "Firefox on Linux".
-    pub label: String,
 }
 
 /// Whether a session lives, and if not, why and since when.
@@ -155,6 +199,12 @@ pub enum EndReason {
     IdleTimeout,
     /// Reached its absolute end.
     AbsoluteTimeout,
+    /// Looked too much like somebody else's.
+    Risk,
+    /// Created before the moment from which on the deployment takes sessions.
+    NotBefore,
+    /// Its counter stands at the largest value and cannot rotate.
+    Exhausted,
 }
 
 /// One access token that was revoked by itself.
@@ -176,10 +226,19 @@ pub enum Usage {
     Introspection,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::session;
+    use crate::fixture::{refresh, run, run_by, session};
+    use crate::{
+        AuditLevel, Check, Command, Credential, Fingerprint, Inactive, Limits, Location, Outcome,
+        Policy, Refresh,
+    };
 
     #[test]
     fn a_document_survives_json() {
@@ -192,6 +251,7 @@ mod tests {
             schema: Ledger::SCHEMA,
             sessions: vec![session(1), ended],
             revoked_tokens: vec![RevokedToken { jti: "j".to_owned(), expires_at: Millis::MAX }],
+            ..Ledger::default()
         };
         let text = serde_json::to_string(&ledger).unwrap();
         assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger);
@@ -214,11 +274,70 @@ mod tests {
 
     #[test]
     fn a_document_of_an_older_or_equal_schema_is_upgraded() {
-        for schema in [0, Ledger::SCHEMA] {
+        for schema in [0, 1, Ledger::SCHEMA] {
             let ledger = Ledger { schema, sessions: vec![session(1)], ..Ledger::default() };
             let upgraded = ledger.clone().upgraded().unwrap();
-            assert_eq!(upgraded, Ledger { schema: Ledger::SCHEMA, ..ledger });
+            let owner = (schema < 2).then(|| "user".to_owned());
+            assert_eq!(upgraded, Ledger { schema: Ledger::SCHEMA, owner, ..ledger });
         }
+    }
+
+    #[test]
+    fn a_stored_document_of_schema_1_is_read_and_its_tokens_go_on() {
+        let text = include_str!("../tests/fixtures/schema_1.json");
+        let stored: Ledger = serde_json::from_str(text).unwrap();
+        assert_eq!(stored.schema, 1);
+        let mut ledger = stored.clone().upgraded().unwrap();
+        assert_eq!(ledger.schema, 2);
+        assert_eq!(ledger.owner.as_deref(), Some("user_01HZX8K2M3N4P5Q6R7S8T9V0W1"));
+        assert_eq!(ledger.sessions, stored.sessions);
+        assert_eq!(ledger.revoked_tokens, stored.revoked_tokens);
+        let command = Refresh {
+            session: ledger.sessions[0].id,
+            client_id: "atoms-web".to_owned(),
+            ..refresh(1, 3)
+        };
+        let applied = run(&mut ledger, Command::Refresh(command), 1_750_000_700_000);
+        assert!(matches!(applied.outcome, Outcome::Issued(issue) if issue.counter == 4));
+        let ended = Command::Check(Check {
+            session: ledger.sessions[1].id,
+            credential: Credential::Refresh { generation: 0, counter: 0 },
+            usage: Usage::Direct,
+        });
+        let applied = run(&mut ledger, ended, 1_750_000_700_000);
+        let revoked = Outcome::Inactive(Inactive::Ended(EndReason::Revoked));
+        assert_eq!(applied.outcome, revoked);
+    }
+
+    /// What a deployment pays for: a session of a browser with everything that is ever kept.
+    #[test]
+    fn a_session_stays_small() {
+        let text = include_str!("../tests/fixtures/schema_1.json");
+        let mut session = serde_json::from_str::<Ledger>(text).unwrap().sessions.remove(0);
+        let plain = serde_json::to_string(&session).unwrap().len();
+        let network = Some("2001:db8:1234::/48".to_owned());
+        session.device.fingerprint = Some(Fingerprint::from_bytes([7; 16]));
+        session.network.clone_from(&network);
+        session.seen = Seen {
+            country: Some("DE".to_owned()),
+            asn: Some(64_500),
+            user_agent_family: Some("Firefox".to_owned()),
+            location: Location::from_degrees(52.52, 13.40).map(|place| (place, 1_750_000_600_000)),
+        };
+        let past = PastRefresh { at: 1_750_000_600_000, network, repeated: true };
+        session.refreshes = vec![past; Session::REFRESHES];
+        let full = serde_json::to_string(&session).unwrap().len();
+        println!("bytes per session: {plain} without signals, {full} with all of them");
+        assert!(plain < 800 && full < 1_500, "{plain} {full}");
+        let policy = Policy { audit: AuditLevel::All, limits: Limits::off(), ..Policy::default() };
+        let mut ledger = Ledger { sessions: vec![session], ..Ledger::default() };
+        let (session, client_id) = (ledger.sessions[0].id, "atoms-web".to_owned());
+        let command = Refresh { session, client_id, ..refresh(1, 3) };
+        run_by(&mut ledger, Command::Refresh(command), 1_750_000_700_000, &policy);
+        let event = serde_json::to_string(&ledger.outbox.events).unwrap().len();
+        let trail = serde_json::to_string(&ledger.outbox).unwrap().len() - event;
+        println!("bytes of the audit trail: {trail} for ever, {event} for an undelivered event");
+        assert!(trail < 250 && event < 250, "{trail} {event}");
     }
 
     #[test]
@@ -232,6 +351,8 @@ mod tests {
         assert!(Ledger::default().is_empty());
         assert!(Ledger { schema: Ledger::SCHEMA, ..Ledger::default() }.is_empty());
         assert!(!Ledger { sessions: vec![session(1)], ..Ledger::default() }.is_empty());
+        let outbox = Outbox { last: 1, ..Outbox::default() };
+        assert!(!Ledger { outbox, ..Ledger::default() }.is_empty());
         let revoked_tokens = vec![RevokedToken { jti: "j".to_owned(), expires_at: 1 }];
         assert!(!Ledger { revoked_tokens, ..Ledger::default() }.is_empty());
     }

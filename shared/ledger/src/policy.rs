@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Millis;
+use crate::{AuditLevel, Limits, Millis, OnChange};
 
 const MINUTE: Millis = 60_000;
 const HOUR: Millis = 60 * MINUTE;
@@ -10,6 +10,7 @@ const DAY: Millis = 24 * HOUR;
 /// are milliseconds. The policy travels with each command, so a deployment (or a client) can
 /// change it without touching stored sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// Active sessions that one user may hold.
     pub max_sessions: u16,
@@ -29,6 +30,22 @@ pub struct Policy {
     pub revocation_memory: Millis,
     /// Lifetime of an access token.
     pub access_token: Millis,
+    /// What a refresh from another device means.
+    pub on_device_change: OnChange,
+    /// What a refresh from another network means.
+    pub on_network_change: OnChange,
+    /// From this score on, in thousandths, a session is flagged.
+    pub risk_flag: u16,
+    /// From this score on, in thousandths, a session is ended. No score is above 1000.
+    pub risk_end: u16,
+    /// Sessions created before this moment end at it, and their access tokens with them: for a
+    /// deployment whose keys were stolen. A moment in the future works when it comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Millis>,
+    /// How often the clients of one person may do something.
+    pub limits: Limits,
+    /// What the audit trail is told.
+    pub audit: AuditLevel,
 }
 
 /// What happens when a user who holds `max_sessions` signs in once more.
@@ -53,6 +70,13 @@ impl Default for Policy {
             grace: 5 * MINUTE,
             revocation_memory: 7 * DAY,
             access_token: 15 * MINUTE,
+            on_device_change: OnChange::RaiseRisk,
+            on_network_change: OnChange::RaiseRisk,
+            risk_flag: 500,
+            risk_end: 800,
+            not_before: None,
+            limits: Limits::default(),
+            audit: AuditLevel::Notable,
         }
     }
 }

@@ -1,41 +1,66 @@
+use crate::outcome::Stop;
 use crate::step::Step;
 use crate::{
-    AuditKind, Credential, EndReason, Ledger, Millis, Outcome, Refusal, Revoke, RevokedToken,
-    SessionId,
+    AuditKind, Class, Command, Credential, EndReason, Ledger, Millis, Outcome, Refusal, Revoke,
+    RevokedToken, SessionId,
 };
 
 /// See [`Command::RevokeToken`](crate::Command::RevokeToken), RFC 7009.
 pub(crate) fn revoke_token(ledger: &mut Ledger, command: Revoke, step: &mut Step<'_>) -> Outcome {
+    revoke(ledger, command, step).unwrap_or_else(Outcome::from)
+}
+
+/// See [`Command::RevokeMany`](crate::Command::RevokeMany). It spends once, before the first token
+/// that has an effect; so when the limit is met, nothing has changed.
+pub(crate) fn revoke_many(
+    ledger: &mut Ledger,
+    tokens: Vec<Revoke>,
+    step: &mut Step<'_>,
+) -> Outcome {
+    if tokens.len() > Command::MAX_TOKENS {
+        return Outcome::Refused(Refusal::TooMany);
+    }
+    let each = tokens.into_iter().map(|token| revoke(ledger, token, step));
+    each.collect::<Result<_, _>>().map_or_else(|limited: Stop| limited.into(), Outcome::Each)
+}
+
+/// Revokes a token, or says that the limit is met.
+fn revoke(ledger: &mut Ledger, command: Revoke, step: &mut Step<'_>) -> Result<Outcome, Stop> {
     let Ledger { sessions, revoked_tokens, .. } = ledger;
+    let nothing = Ok(Outcome::Revoked { sessions: 0 });
     let Some(session) = sessions.iter_mut().find(|session| session.id == command.session) else {
-        return Outcome::Revoked { sessions: 0 };
+        return nothing;
     };
     if session.client_id != command.client_id {
-        return Outcome::Refused(Refusal::ForeignClient);
+        return Ok(step.refuse(Refusal::ForeignClient, AuditKind::ForeignClient, session));
     }
     step.expire(session);
     if !session.is_active() {
-        return Outcome::Revoked { sessions: 0 };
+        return nothing;
     }
+    let note = command.reason.as_deref();
     if let (Credential::Access { jti, expires_at }, false) = (command.credential, command.cascade) {
-        match withdraw(revoked_tokens, jti, expires_at, step.now) {
-            Withdrawal::Nothing => return Outcome::Revoked { sessions: 0 },
-            Withdrawal::Done => {
-                step.changed = true;
-                step.tell(AuditKind::TokenRevoked, session);
-                return Outcome::Revoked { sessions: 0 };
-            }
-            Withdrawal::NoRoom => {}
+        if expires_at <= step.now || revoked_tokens.iter().any(|token| token.jti == jti) {
+            return nothing;
         }
+        step.spend(Class::Revoke)?;
+        if withdraw(revoked_tokens, jti, expires_at, step.now) {
+            step.changed = true;
+            step.tell_why(AuditKind::TokenRevoked, session, note);
+            return nothing;
+        }
+        step.tell(AuditKind::TokenEscalated, session);
     }
-    step.end(session, EndReason::Revoked);
-    Outcome::Revoked { sessions: 1 }
+    step.spend(Class::Revoke)?;
+    step.revoke(session, EndReason::Revoked, note);
+    Ok(Outcome::Revoked { sessions: 1 })
 }
 
 /// See [`Command::RevokeSession`](crate::Command::RevokeSession).
 pub(crate) fn revoke_session(
     ledger: &mut Ledger,
     session: SessionId,
+    note: Option<&str>,
     step: &mut Step<'_>,
 ) -> Outcome {
     let Some(session) = ledger.find(session) else {
@@ -45,64 +70,60 @@ pub(crate) fn revoke_session(
     if let Some((_, reason)) = session.ended() {
         return Outcome::Refused(Refusal::SessionEnded(reason));
     }
-    step.end(session, EndReason::Revoked);
+    if let Err(limited) = step.spend(Class::Delete) {
+        return limited.into();
+    }
+    step.revoke(session, EndReason::Revoked, note);
     Outcome::Revoked { sessions: 1 }
 }
 
-/// See [`Command::RevokeAll`](crate::Command::RevokeAll).
+/// See [`Command::RevokeAll`](crate::Command::RevokeAll). What finds nothing to end is not counted.
 pub(crate) fn revoke_all(
     ledger: &mut Ledger,
     except: Option<SessionId>,
+    note: Option<&str>,
     step: &mut Step<'_>,
 ) -> Outcome {
     let mut ended = 0;
-    for session in &mut ledger.sessions {
-        step.expire(session);
-        if session.is_active() && Some(session.id) != except {
-            step.end(session, EndReason::RevokedAll);
-            ended += 1;
+    ledger.sessions.iter_mut().for_each(|session| step.expire(session));
+    let active = ledger.sessions.iter_mut().filter(|session| session.is_active());
+    for session in active.filter(|session| Some(session.id) != except) {
+        if let Err(limited) = step.spend(Class::RevokeAll) {
+            return limited.into();
         }
+        step.revoke(session, EndReason::RevokedAll, note);
+        ended += 1;
     }
     Outcome::Revoked { sessions: ended }
 }
 
-enum Withdrawal {
-    /// The token has expired or was revoked before.
-    Nothing,
-    /// The token is remembered as revoked.
-    Done,
-    /// The ledger remembers as many as it can.
-    NoRoom,
-}
-
-fn withdraw(
-    revoked: &mut Vec<RevokedToken>,
-    jti: String,
-    expires_at: Millis,
-    now: Millis,
-) -> Withdrawal {
-    if expires_at <= now || revoked.iter().any(|token| token.jti == jti) {
-        return Withdrawal::Nothing;
-    }
+/// Remembers a token as revoked; `false` if the ledger remembers as many as it can.
+fn withdraw(revoked: &mut Vec<RevokedToken>, jti: String, expires_at: Millis, now: Millis) -> bool {
     if revoked.len() >= Ledger::MAX_REVOKED_TOKENS {
         let Some(expired) = revoked.iter().position(|token| token.expires_at <= now) else {
-            return Withdrawal::NoRoom;
+            return false;
         };
         revoked.swap_remove(expired);
     }
     revoked.push(RevokedToken { jti, expires_at });
-    Withdrawal::Done
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{MINUTE, NOW, id, kinds, ledger, run, session};
-    use crate::{Applied, Command, Session};
+    use crate::fixture::{MINUTE, NOW, id, kinds, ledger, run, run_by, session};
+    use crate::{Actor, Applied, Context, Limits, Origin, Policy, Session, apply};
 
     fn access(jti: &str) -> Revoke {
         let credential = Credential::Access { jti: jti.to_owned(), expires_at: NOW + 15 * MINUTE };
-        Revoke { session: id(1), credential, client_id: "app".to_owned(), cascade: false }
+        Revoke {
+            session: id(1),
+            credential,
+            client_id: "app".to_owned(),
+            cascade: false,
+            reason: None,
+        }
     }
 
     fn refresh(counter: u32) -> Revoke {
@@ -124,7 +145,7 @@ mod tests {
             ledger.sessions[0].counter = 5;
             let applied = at(&mut ledger, refresh(counter), NOW);
             assert_eq!(applied.outcome, revoked(1));
-            assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::Revoked)]);
+            assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::Revoked)]);
             assert_eq!(ledger.sessions[0].ended(), Some((NOW, EndReason::Revoked)));
             assert_eq!(ledger.sessions[1], session(2));
         }
@@ -193,7 +214,8 @@ mod tests {
             let command = Revoke { client_id: "other".to_owned(), ..command };
             let applied = at(&mut ledger, command, Millis::MAX);
             assert_eq!(applied.outcome, Outcome::Refused(Refusal::ForeignClient));
-            assert!(!applied.changed && applied.events.is_empty());
+            assert_eq!(kinds(&applied), [AuditKind::ForeignClient]);
+            assert!(!applied.changed);
         }
     }
 
@@ -203,19 +225,19 @@ mod tests {
         let end = ledger.sessions[0].idle_end();
         let applied = at(&mut ledger, refresh(0), end);
         assert_eq!(applied.outcome, revoked(0));
-        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::IdleTimeout)]);
+        assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::IdleTimeout)]);
         assert!(!at(&mut ledger, access("j"), NOW).changed);
     }
 
     #[test]
     fn a_session_is_revoked_by_name_once() {
         let mut ledger = ledger(&[1, 2]);
-        let command = Command::RevokeSession { session: id(1) };
+        let command = Command::RevokeSession { session: id(1), reason: None };
         assert_eq!(run(&mut ledger, command.clone(), NOW).outcome, revoked(1));
         assert!(ledger.sessions[1].is_active());
         let again = Outcome::Refused(Refusal::SessionEnded(EndReason::Revoked));
         assert_eq!(run(&mut ledger, command, NOW).outcome, again);
-        let command = Command::RevokeSession { session: id(9) };
+        let command = Command::RevokeSession { session: id(9), reason: None };
         let unknown = Outcome::Refused(Refusal::UnknownSession);
         assert_eq!(run(&mut ledger, command, NOW).outcome, unknown);
     }
@@ -224,7 +246,8 @@ mod tests {
     fn a_timed_out_session_cannot_be_revoked_by_name() {
         let mut ledger = ledger(&[1]);
         let end = ledger.sessions[0].idle_end();
-        let applied = run(&mut ledger, Command::RevokeSession { session: id(1) }, end);
+        let applied =
+            run(&mut ledger, Command::RevokeSession { session: id(1), reason: None }, end);
         let ended = Refusal::SessionEnded(EndReason::IdleTimeout);
         assert_eq!(applied.outcome, Outcome::Refused(ended));
         assert!(applied.changed);
@@ -234,14 +257,91 @@ mod tests {
     fn all_sessions_but_the_excepted_one_are_revoked() {
         let mut ledger = ledger(&[1, 2, 3, 4]);
         ledger.sessions[3].absolute_end = NOW;
-        let applied = run(&mut ledger, Command::RevokeAll { except: Some(id(2)) }, NOW);
+        let applied =
+            run(&mut ledger, Command::RevokeAll { except: Some(id(2)), reason: None }, NOW);
         assert_eq!(applied.outcome, revoked(2), "the timed out one is not counted");
         let active: Vec<_> = ledger.sessions.iter().map(Session::is_active).collect();
         assert_eq!(active, [false, true, false, false]);
         assert_eq!(ledger.sessions[0].ended(), Some((NOW, EndReason::RevokedAll)));
-        let applied = run(&mut ledger, Command::RevokeAll { except: None }, NOW);
+        let applied = run(&mut ledger, Command::RevokeAll { except: None, reason: None }, NOW);
         assert_eq!(applied.outcome, revoked(1));
-        assert_eq!(run(&mut ledger, Command::RevokeAll { except: None }, NOW).outcome, revoked(0));
+        assert_eq!(
+            run(&mut ledger, Command::RevokeAll { except: None, reason: None }, NOW).outcome,
+            revoked(0)
+        );
+    }
+
+    #[test]
+    fn many_tokens_are_revoked_each_with_its_own_answer_for_the_price_of_one() {
+        let mut ledger = ledger(&[1, 2, 3]);
+        let tokens = vec![
+            Revoke { session: id(9), ..refresh(0) },
+            Revoke { client_id: "other".to_owned(), ..refresh(0) },
+            refresh(0),
+            refresh(0),
+            Revoke { session: id(2), ..access("j") },
+            Revoke { session: id(3), cascade: true, ..access("k") },
+        ];
+        let policy = Policy { limits: Limits { revoke: 1, ..Limits::off() }, ..Policy::default() };
+        let command = Command::RevokeMany { tokens };
+        let applied = run_by(&mut ledger, command, NOW, &policy);
+        let foreign = Outcome::Refused(Refusal::ForeignClient);
+        let each = [revoked(0), foreign, revoked(1), revoked(0), revoked(0), revoked(1)];
+        assert_eq!(applied.outcome, Outcome::Each(each.to_vec()));
+        assert_eq!(applied.budget.map(|budget| budget.remaining), Some(0));
+        let before = ledger.clone();
+        let command = Command::RevokeMany { tokens: vec![Revoke { session: id(2), ..refresh(0) }] };
+        let applied = run_by(&mut ledger, command, NOW, &policy);
+        assert!(
+            matches!(applied.outcome, Outcome::Limited(budget) if budget.class == Class::Revoke)
+        );
+        assert_eq!(ledger.sessions, before.sessions);
+    }
+
+    #[test]
+    fn more_tokens_than_the_bound_are_refused_together() {
+        let mut ledger = ledger(&[1]);
+        let tokens = vec![refresh(0); Command::MAX_TOKENS + 1];
+        let applied = run(&mut ledger, Command::RevokeMany { tokens }, NOW);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::TooMany));
+        assert!(ledger.sessions[0].is_active());
+    }
+
+    #[test]
+    fn the_reason_is_kept_with_the_end_and_told_and_cut() {
+        let reason = Some("é".repeat(1_000));
+        let cut = Some("é".repeat(Session::MAX_NOTE));
+        for command in [
+            Command::RevokeToken(Revoke { reason: reason.clone(), ..refresh(0) }),
+            Command::RevokeSession { session: id(1), reason: reason.clone() },
+            Command::RevokeAll { except: None, reason: reason.clone() },
+        ] {
+            let mut ledger = ledger(&[1]);
+            let applied = run(&mut ledger, command, NOW);
+            assert_eq!(ledger.sessions[0].end_note, cut);
+            assert_eq!(applied.events[0].reason, cut);
+        }
+        let applied = at(&mut ledger(&[1]), Revoke { reason, ..access("j") }, NOW);
+        assert_eq!(applied.events[0].reason, cut);
+    }
+
+    #[test]
+    fn a_person_may_end_all_once_a_minute_and_an_operator_at_any_time() {
+        let policy = Policy::default();
+        let mut ledger = ledger(&[1, 2]);
+        let but = |name| Command::RevokeAll { except: Some(id(name)), reason: None };
+        assert_eq!(run_by(&mut ledger, but(1), NOW, &policy).outcome, revoked(1));
+        assert_eq!(run_by(&mut ledger, but(1), NOW, &policy).outcome, revoked(0));
+        let limited = run_by(&mut ledger, but(9), NOW, &policy);
+        assert!(matches!(limited.outcome, Outcome::Limited(_)));
+        assert_eq!(kinds(&limited), [AuditKind::LimitReached]);
+        assert_eq!(limited.events[0].reason.as_deref(), Some("revoke_all"));
+        let actor = Actor::Operator("ops".to_owned());
+        let origin = Origin { actor: actor.clone(), ..Origin::default() };
+        let context = Context { now: NOW, policy: &policy, origin: &origin };
+        let applied = apply(&mut ledger, but(9), context, &mut |_| ());
+        assert_eq!(applied.outcome, revoked(1));
+        assert_eq!(applied.events[0].actor, actor);
     }
 
     fn full() -> Ledger {

@@ -1,29 +1,42 @@
+use crate::outcome::Stop;
+use crate::risk::{self, MANY_REPLAYS, differs};
 use crate::session::{Place, narrowed};
 use crate::step::Step;
-use crate::{AuditKind, EndReason, Ledger, Outcome, Refresh, Refusal, Session};
+use crate::{
+    AuditKind, Budget, Class, EndReason, Ledger, Millis, OnChange, Outcome, Refresh, Refusal,
+    Session, Signals,
+};
 
-/// See [`Command::Refresh`](crate::Command::Refresh). Client, end, scope and resource are judged
-/// before the token's place, so that none of them can be learned by, or cost, a rotation.
-pub(crate) fn refresh(ledger: &mut Ledger, command: &Refresh, step: &mut Step<'_>) -> Outcome {
+/// A proactive refresh rotates from this long before the access token expires.
+const AHEAD: Millis = 300_000;
+
+/// See [`Command::Refresh`](crate::Command::Refresh). Client, end, scope, resource and what the
+/// policy binds a session to are judged before the token's place, so that none of them can be
+/// learned by, or cost, a rotation.
+pub(crate) fn refresh(ledger: &mut Ledger, command: Refresh, step: &mut Step<'_>) -> Outcome {
+    let command = Refresh { signals: command.signals.bounded(), ..command };
     let Some(session) = ledger.find(command.session) else {
         return Outcome::Refused(Refusal::UnknownSession);
     };
     if session.client_id != command.client_id {
-        return Outcome::Refused(Refusal::ForeignClient);
+        return step.refuse(Refusal::ForeignClient, AuditKind::ForeignClient, session);
     }
     step.expire(session);
     if let Some((_, reason)) = session.ended() {
         return Outcome::Refused(Refusal::SessionEnded(reason));
     }
     let Some(scopes) = within(&session.scopes, command.scopes.as_deref()) else {
-        return Outcome::Refused(Refusal::ScopeNotGranted);
+        return step.refuse(Refusal::ScopeNotGranted, AuditKind::ScopeRefused, session);
     };
     let Some(resources) = within(&session.resources, command.resources.as_deref()) else {
-        return Outcome::Refused(Refusal::ResourceNotGranted);
+        return step.refuse(Refusal::ResourceNotGranted, AuditKind::ResourceRefused, session);
     };
-    match turn(session, command, step) {
+    if let Some((refusal, kind)) = unbound(session, &command.signals, step) {
+        return step.refuse(refusal, kind, session);
+    }
+    match turn(session, &command, step) {
         Ok(repeated) => Outcome::Issued(session.issue(scopes, resources, repeated)),
-        Err(refusal) => Outcome::Refused(refusal),
+        Err(stop) => stop.into(),
     }
 }
 
@@ -31,28 +44,93 @@ fn within(granted: &[String], asked: Option<&[String]>) -> Option<Vec<String>> {
     asked.map_or_else(|| Some(granted.to_vec()), |asked| narrowed(granted, asked))
 }
 
+/// What the policy refuses of where the refresh comes from.
+fn unbound(session: &Session, signals: &Signals, step: &Step<'_>) -> Option<(Refusal, AuditKind)> {
+    let (device, network) = (&session.device.fingerprint, &session.network);
+    if step.policy.on_device_change == OnChange::Refuse
+        && differs(device.as_ref(), signals.fingerprint.as_ref())
+    {
+        return Some((Refusal::DeviceChanged, AuditKind::DeviceRefused));
+    }
+    (step.policy.on_network_change == OnChange::Refuse
+        && differs(network.as_ref(), signals.network.as_ref()))
+    .then_some((Refusal::NetworkChanged, AuditKind::NetworkRefused))
+}
+
 /// Brings the session to the counter that answers the presented token; says whether it had been
-/// there before.
-fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Refusal> {
+/// there before, or what else the answer is.
+fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Stop> {
     match session.place(command.generation, command.counter) {
-        Place::Current => rotate(session, command.key_id, step),
-        Place::Previous if session.in_grace(step.now, step.policy.grace) => {
-            step.touch(session);
-            step.tell(AuditKind::TokenReplayed, session);
-            Ok(true)
+        Place::Current => {
+            wait(session, command, step)?;
+            step.spend(Class::Refresh)?;
+            advance(session, command, step)
         }
+        Place::Previous if repeats(session, command, step) => replay(session, command, step),
         Place::Previous | Place::Older => {
             step.end(session, EndReason::Reuse);
-            Err(Refusal::Reuse)
+            Err(Stop::Refused(Refusal::Reuse))
         }
         Place::Ahead => {
+            step.spend(Class::Refresh)?;
             // Only we can have minted it, so the store has lost a write: catch up with it.
             session.generation = command.generation;
             session.counter = command.counter;
             step.changed = true;
             step.tell(AuditKind::Rollback, session);
-            rotate(session, command.key_id, step)
+            advance(session, command, step)
         }
+    }
+}
+
+/// A proactive refresh before its time gets nothing.
+fn wait(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<(), Stop> {
+    let due_at = session.access_end(step.policy).saturating_sub(AHEAD);
+    if !command.proactive || command.force_rotation || step.now >= due_at {
+        return Ok(());
+    }
+    step.touch(session);
+    step.tell(AuditKind::TokenNotDue, session);
+    Err(Stop::NotDue { due_at })
+}
+
+/// Whether the token before the current one is presented again by whoever had it replaced.
+fn repeats(session: &Session, command: &Refresh, step: &Step<'_>) -> bool {
+    let (made_it, asks) = (&session.device.fingerprint, &command.signals.fingerprint);
+    session.in_grace(step.now, step.policy.grace) && !differs(made_it.as_ref(), asks.as_ref())
+}
+
+fn replay(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Stop> {
+    let limit = step.policy.limits.of(Class::Replay).filter(|_| step.origin.actor.is_client());
+    if let Some(limit) = limit.filter(|limit| session.replays >= *limit) {
+        let reset_at = session.rotated_at.saturating_add(step.policy.grace);
+        return Err(step.limited(Budget { class: Class::Replay, limit, remaining: 0, reset_at }));
+    }
+    let before = session.clone();
+    let bound = limit.unwrap_or_default().max(MANY_REPLAYS);
+    session.replays = session.replays.saturating_add(1).min(bound);
+    risk::judge(session, &command.signals, true, step);
+    if session.is_active() {
+        step.touch(session);
+        session.note_refresh(step.now, true);
+        step.tell(AuditKind::TokenReplayed, session);
+    }
+    step.changed |= before != *session;
+    alive(session).map(|()| true)
+}
+
+fn advance(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Stop> {
+    risk::judge(session, &command.signals, false, step);
+    alive(session)?;
+    rotate(session, command.key_id, step).map_err(Stop::Refused)?;
+    session.note_refresh(step.now, false);
+    Ok(false)
+}
+
+fn alive(session: &Session) -> Result<(), Stop> {
+    match session.ended() {
+        None => Ok(()),
+        Some((_, reason)) => Err(Stop::Refused(Refusal::SessionEnded(reason))),
     }
 }
 
@@ -64,13 +142,12 @@ pub(crate) fn rotate(
 ) -> Result<bool, Refusal> {
     let Some(next) = session.counter.checked_add(1) else {
         // A counter that wraps would revive the oldest token.
-        step.end(session, EndReason::Revoked);
-        return Err(Refusal::SessionEnded(EndReason::Revoked));
+        step.end(session, EndReason::Exhausted);
+        return Err(Refusal::SessionEnded(EndReason::Exhausted));
     };
     session.counter = next;
-    session.key_id = key_id;
-    session.rotated_at = step.now;
-    session.last_seen_at = step.now;
+    session.extended_from = None;
+    session.settle(key_id, step.now);
     step.changed = true;
     step.tell(AuditKind::TokenRotated, session);
     Ok(false)
@@ -79,7 +156,7 @@ pub(crate) fn rotate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{MINUTE, NOW, id, kinds, ledger, refresh, run, strings};
+    use crate::fixture::{MINUTE, NOW, id, kinds, ledger, refresh, run, run_by, strings};
     use crate::{Applied, Command, Issue, Millis, Policy, State};
 
     fn at(ledger: &mut Ledger, command: &Refresh, now: Millis) -> Applied {
@@ -101,7 +178,6 @@ mod tests {
             let applied = at(&mut ledger, &Refresh { counter, ..command.clone() }, NOW + 1);
             assert_eq!(applied.outcome, Outcome::Refused(refusal));
             assert_eq!(ledger, before);
-            assert!(applied.events.is_empty());
         }
     }
 
@@ -185,8 +261,9 @@ mod tests {
     fn a_replay_counts_as_use() {
         let mut ledger = ledger(&[1]);
         at(&mut ledger, &refresh(1, 0), NOW);
-        assert!(!at(&mut ledger, &refresh(1, 0), NOW + MINUTE - 1).changed);
-        assert!(at(&mut ledger, &refresh(1, 0), NOW + MINUTE).changed);
+        at(&mut ledger, &refresh(1, 0), NOW + MINUTE - 1);
+        assert_eq!(ledger.sessions[0].last_seen_at, NOW);
+        at(&mut ledger, &refresh(1, 0), NOW + MINUTE);
         assert_eq!(ledger.sessions[0].last_seen_at, NOW + MINUTE);
     }
 
@@ -218,9 +295,9 @@ mod tests {
             let mut ledger = ledger(&[1]);
             ledger.sessions[0].counter = stored;
             let applied = at(&mut ledger, &refresh(1, u32::MAX), NOW);
-            let ended = Refusal::SessionEnded(EndReason::Revoked);
+            let ended = Refusal::SessionEnded(EndReason::Exhausted);
             assert_eq!(applied.outcome, Outcome::Refused(ended));
-            assert_eq!(ledger.sessions[0].ended(), Some((NOW, EndReason::Revoked)));
+            assert_eq!(ledger.sessions[0].ended(), Some((NOW, EndReason::Exhausted)));
         }
     }
 
@@ -278,9 +355,59 @@ mod tests {
         let applied = at(&mut ledger, &refresh(1, 0), end);
         let refusal = Refusal::SessionEnded(EndReason::IdleTimeout);
         assert_eq!(applied.outcome, Outcome::Refused(refusal));
-        assert_eq!(kinds(&applied), [AuditKind::SessionEnded(EndReason::IdleTimeout)]);
+        assert_eq!(kinds(&applied), [AuditKind::of_end(EndReason::IdleTimeout)]);
         let applied = at(&mut ledger, &refresh(1, 0), end - 1);
         assert_eq!(applied.outcome, Outcome::Refused(refusal), "also when the clock goes back");
         assert!(applied.events.is_empty());
+    }
+
+    #[test]
+    fn a_proactive_refresh_waits_for_the_last_five_minutes() {
+        let access = Policy::default().access_token;
+        let due_at = NOW + access - AHEAD;
+        let proactive = Refresh { proactive: true, ..refresh(1, 0) };
+        let mut ledger = ledger(&[1]);
+        for now in [NOW, due_at - 1] {
+            let applied = at(&mut ledger, &proactive, now);
+            assert_eq!(applied.outcome, Outcome::NotDue { due_at });
+            assert_eq!(kinds(&applied), [AuditKind::TokenNotDue]);
+        }
+        assert_eq!(ledger.sessions[0].counter, 0);
+        let forced = Refresh { force_rotation: true, ..proactive.clone() };
+        assert_eq!(issued(&at(&mut ledger.clone(), &forced, NOW)).counter, 1);
+        assert_eq!(issued(&at(&mut ledger, &proactive, due_at)).counter, 1);
+    }
+
+    #[test]
+    fn a_replaced_token_gets_what_it_ever_gets_however_it_is_presented() {
+        for (proactive, force_rotation) in [(true, false), (false, true), (true, true)] {
+            let mut ledger = ledger(&[1]);
+            at(&mut ledger, &refresh(1, 0), NOW);
+            let again = Refresh { proactive, force_rotation, ..refresh(1, 0) };
+            let applied = at(&mut ledger, &again, NOW + 1);
+            assert_eq!((issued(&applied).counter, issued(&applied).repeated), (1, true));
+            at(&mut ledger, &refresh(1, 1), NOW + 1);
+            assert_eq!(at(&mut ledger, &again, NOW + 2).outcome, Outcome::Refused(Refusal::Reuse));
+        }
+    }
+
+    #[test]
+    fn a_session_from_before_the_deployments_moment_ends_at_it() {
+        let moment = NOW + MINUTE;
+        let policy = Policy { not_before: Some(moment), ..Policy::default() };
+        for (created, ends) in [(NOW, true), (moment, false)] {
+            let mut ledger = ledger(&[1]);
+            ledger.sessions[0].created_at = created;
+            let command = Command::Refresh(refresh(1, 0));
+            assert!(
+                issued(&run_by(&mut ledger.clone(), command.clone(), moment - 1, &policy)).counter
+                    == 1
+            );
+            let applied = run_by(&mut ledger, command, moment + 5, &policy);
+            let refused = Outcome::Refused(Refusal::SessionEnded(EndReason::NotBefore));
+            assert_eq!(applied.outcome == refused, ends);
+            let end = ends.then_some((moment, EndReason::NotBefore));
+            assert_eq!(ledger.sessions[0].ended(), end);
+        }
     }
 }

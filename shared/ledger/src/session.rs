@@ -1,4 +1,4 @@
-use crate::{EndReason, Issue, Ledger, Millis, Session, SessionId, State};
+use crate::{EndReason, Issue, Ledger, Millis, PastRefresh, Policy, Session, SessionId, State};
 
 /// Where a refresh token stands relative to the one that rotates next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,12 @@ impl Ledger {
 }
 
 impl Session {
+    /// Refreshes that a session remembers.
+    pub const REFRESHES: usize = 5;
+
+    /// Characters of the reason of a revocation that are kept.
+    pub const MAX_NOTE: usize = 200;
+
     pub(crate) fn is_active(&self) -> bool {
         self.state == State::Active
     }
@@ -37,13 +43,24 @@ impl Session {
     }
 
     /// When an active session ends if it is not used again, and what that end is called.
-    pub(crate) fn deadline(&self) -> (Millis, EndReason) {
+    pub(crate) fn deadline(&self, policy: &Policy) -> (Millis, EndReason) {
         let idle_end = self.idle_end();
-        if idle_end < self.absolute_end {
+        let timeout = if idle_end < self.absolute_end {
             (idle_end, EndReason::IdleTimeout)
         } else {
             (self.absolute_end, EndReason::AbsoluteTimeout)
+        };
+        match policy.not_before {
+            Some(moment) if self.created_at < moment && moment < timeout.0 => {
+                (moment, EndReason::NotBefore)
+            }
+            _ => timeout,
         }
+    }
+
+    /// When access tokens minted at the current counter expire.
+    pub(crate) fn access_end(&self, policy: &Policy) -> Millis {
+        self.rotated_at.saturating_add(policy.access_token).min(self.absolute_end)
     }
 
     pub(crate) fn place(&self, generation: u16, counter: u32) -> Place {
@@ -52,11 +69,41 @@ impl Session {
             Place::Current
         } else if asked > held {
             Place::Ahead
-        } else if generation == self.generation && self.counter.checked_sub(1) == Some(counter) {
+        } else if generation == self.generation && self.counter.checked_sub(1) == Some(counter)
+            || self.was_extended_from(generation, counter)
+        {
             Place::Previous
         } else {
             Place::Older
         }
+    }
+
+    /// Whether the token is the one that `extend` replaced a moment ago. A larger counter than the
+    /// ledger knew of then is one that it had lost.
+    fn was_extended_from(&self, generation: u16, counter: u32) -> bool {
+        generation.checked_add(1) == Some(self.generation)
+            && self.extended_from.is_some_and(|last| counter >= last)
+    }
+
+    /// Notes that the current refresh token is new.
+    pub(crate) fn settle(&mut self, key_id: u8, now: Millis) {
+        self.key_id = key_id;
+        self.rotated_at = now;
+        self.last_seen_at = now;
+        self.replays = 0;
+    }
+
+    /// Adds to the history of refreshes.
+    pub(crate) fn note_refresh(&mut self, at: Millis, repeated: bool) {
+        let network = self.network.clone();
+        let same = |last: &PastRefresh| last.repeated && last.network == network;
+        if repeated && self.refreshes.last().is_some_and(same) {
+            return;
+        }
+        if self.refreshes.len() >= Self::REFRESHES {
+            self.refreshes.remove(0);
+        }
+        self.refreshes.push(PastRefresh { at, network, repeated });
     }
 
     /// Whether the token before the current one still counts. A rotation in the future means that
@@ -107,9 +154,9 @@ mod tests {
         session.last_seen_at = 100;
         session.idle = 50;
         session.absolute_end = 151;
-        assert_eq!(session.deadline(), (150, EndReason::IdleTimeout));
+        assert_eq!(session.deadline(&Policy::default()), (150, EndReason::IdleTimeout));
         session.absolute_end = 150;
-        assert_eq!(session.deadline(), (150, EndReason::AbsoluteTimeout));
+        assert_eq!(session.deadline(&Policy::default()), (150, EndReason::AbsoluteTimeout));
     }
 
     #[test]
@@ -118,7 +165,7 @@ mod tests {
         session.last_seen_at = Millis::MAX;
         session.rotated_at = Millis::MAX;
         session.absolute_end = Millis::MAX;
-        assert_eq!(session.deadline().0, Millis::MAX);
+        assert_eq!(session.deadline(&Policy::default()).0, Millis::MAX);
         assert!(session.in_grace(0, Millis::MAX));
     }
 

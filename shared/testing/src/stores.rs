@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ledger::{Address, AuditEvent, Envelope, Ledger, Outcome, apply};
+use ledger::{Address, AuditEvent, Context, Envelope, Ledger, Outcome, apply};
 use ports::{Clock, Kv, KvError, LedgerError, Ledgers, Millis, Random};
 
 use crate::faults::{Dependency, Fault};
@@ -62,8 +62,9 @@ impl FakePlatform {
         let stored: Ledger = serde_json::from_str(&text).map_err(|error| failed(&error))?;
         let mut ledger = stored.upgraded().map_err(|error| failed(&error))?;
         let command = envelope.command.clone();
-        let applied =
-            apply(&mut ledger, command, self.now(), &envelope.policy, &mut |out| self.fill(out));
+        let Envelope { policy, origin, .. } = envelope;
+        let context = Context { now: self.now(), policy, origin };
+        let applied = apply(&mut ledger, command, context, &mut |out| self.fill(out));
         if applied.changed {
             ledgers.insert(*address, ledger);
         }

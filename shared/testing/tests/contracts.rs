@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use ledger::{Address, Envelope, Ledger, Outcome, apply};
+use ledger::{Address, Context, Envelope, Ledger, Origin, Outcome, apply};
 use ports::{Clock, Kv, KvError, LedgerError, Ledgers, Millis, Random};
 use testing::contract::{self, LedgerStore};
 use testing::{
@@ -128,8 +128,9 @@ fn the_fake_database_wants_its_credentials() {
 fn a_lost_answer_is_an_error_whose_command_took_effect() {
     let store = Memory::new();
     let envelope = Envelope {
-        command: ledger::Command::RevokeAll { except: None },
+        command: ledger::Command::RevokeAll { except: None, reason: None },
         policy: ledger::Policy::default(),
+        origin: Origin::default(),
     };
     let address = store.fresh_address();
     store.platform.fail_times(Dependency::Ledger, Fault::AnswerLost, 1);
@@ -162,7 +163,9 @@ impl Ledgers for Torn {
         yield_once().await;
         let command = envelope.command.clone();
         let fill = &mut |out: &mut [u8]| self.memory.platform.fill(out);
-        let applied = apply(&mut ledger, command, self.now(), &envelope.policy, fill);
+        let Envelope { policy, origin, .. } = envelope;
+        let context = Context { now: self.now(), policy, origin };
+        let applied = apply(&mut ledger, command, context, fill);
         yield_once().await;
         self.ledgers.borrow_mut().insert(*address, ledger);
         Ok(applied.outcome)

@@ -2,7 +2,7 @@
 
 use auth::Settings;
 use auth::settings::{ClientSettings, MintSettings, Verifier};
-use ledger::{OnLimit, Policy};
+use ledger::{AuditLevel, Limits, OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
 
@@ -107,7 +107,10 @@ fn a_public_key_set_is_no_signing_key() {
 #[test]
 fn the_policy_is_the_default_unless_set() {
     let world = World::new();
-    assert_eq!(Settings::load(&world.platform).unwrap().policy, Policy::default());
+    assert_eq!(
+        Settings::load(&world.platform).unwrap().policy,
+        Policy { limits: Limits::off(), audit: AuditLevel::Off, ..Policy::default() }
+    );
     for (name, value) in [
         ("SESSION_MAX", "3"),
         ("SESSION_ON_LIMIT", "deny"),
@@ -131,6 +134,7 @@ fn the_policy_is_the_default_unless_set() {
         grace: 5000,
         revocation_memory: 6000,
         access_token: 7000,
+        ..Settings::load(&World::new().platform).unwrap().policy
     };
     assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);
 }

@@ -96,7 +96,8 @@ impl Edge {
         record: &ClientRecord,
         form: &Form,
     ) -> Result<Issued, Failure> {
-        let (platform, device) = (&self.world.platform, Device { label: "curl".to_owned() });
+        let (platform, device) =
+            (&self.world.platform, Device { label: "curl".to_owned(), fingerprint: None });
         exchange(platform, &self.settings, &self.client, &self.mint, record, device, form)
             .await
             .map(issued)

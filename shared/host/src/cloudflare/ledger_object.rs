@@ -6,7 +6,10 @@
 
 use std::cell::RefCell;
 
-use ledger::{Applied, Command, Envelope, Ledger as Document, Millis, Policy, apply, next_due};
+use ledger::{
+    Actor, Applied, Command, Context, Envelope, Ledger as Document, Millis, Origin, Policy, apply,
+    next_due,
+};
 use worker::wasm_bindgen;
 use worker::{
     DurableObject, Env, Request, Response, ResponseBuilder, Result, SqlStorageValue, State,
@@ -43,7 +46,7 @@ impl DurableObject for Ledger {
             Ok(envelope) => envelope,
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
-        let applied = self.execute(envelope.command, &envelope.policy)?;
+        let applied = self.execute(envelope)?;
         let outcome = serde_json::to_vec(&applied.outcome)?;
         self.arm().await?;
         Ok(ResponseBuilder::new().fixed(outcome))
@@ -68,15 +71,17 @@ impl DurableObject for Ledger {
 
 impl Ledger {
     /// Apply a command and store what it changed, without an await in between.
-    fn execute(&self, command: Command, policy: &Policy) -> Result<Applied> {
+    fn execute(&self, envelope: Envelope) -> Result<Applied> {
+        let Envelope { command, policy, origin } = envelope;
         let mut memory = self.memory.borrow_mut();
         // Taken, not borrowed: if storing fails, what is in memory must not outlive the failure.
         let mut held = match memory.take() {
             Some(held) => held,
-            None => self.load(policy)?,
+            None => self.load(&policy)?,
         };
-        held.policy = policy.clone();
-        let applied = apply(&mut held.document, command, now(), policy, &mut fill);
+        let context = Context { now: now(), policy: &policy, origin: &origin };
+        let applied = apply(&mut held.document, command, context, &mut fill);
+        held.policy = policy;
         if applied.changed {
             self.store(&held)?;
         }
@@ -96,7 +101,8 @@ impl Ledger {
             held.armed = None;
             held.policy.clone()
         };
-        self.execute(Command::Sweep, &policy)?;
+        let origin = Origin { actor: Actor::Service, ..Origin::default() };
+        self.execute(Envelope { command: Command::Sweep, policy, origin })?;
         let empty = self.memory.borrow().as_ref().is_some_and(|held| held.document.is_empty());
         if empty {
             *self.memory.borrow_mut() = None;

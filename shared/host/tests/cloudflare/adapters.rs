@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use host::cloudflare::Cloudflare;
 use http::Method;
-use ledger::{Address, Command, Envelope, Outcome, Policy};
+use ledger::{Address, Command, Envelope, Origin, Outcome, Policy};
 use ports::{Clock, Fetch, FetchError, Kv, Ledgers, Request};
 use testing::contract::{self, LedgerStore};
 use testing::{Dependency, FakePlatform, Fault, NOW};
@@ -192,7 +192,7 @@ impl LedgerStore for Objects {
 }
 
 fn list() -> Envelope {
-    Envelope { command: Command::List, policy: Policy::default() }
+    Envelope { command: Command::List, policy: Policy::default(), origin: Origin::default() }
 }
 
 #[wasm_bindgen_test]

@@ -1,13 +1,13 @@
 //! What can happen in a history.
 
 use ledger::{
-    Check, Command, CreateSession, Credential, Device, Millis, OnLimit, Policy, Refresh, Revoke,
-    Subject, Usage,
+    AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Limits,
+    Millis, OnChange, OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::{Token, picked};
+use crate::{START, Token, picked};
 
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
@@ -41,36 +41,90 @@ pub(crate) enum Pick {
     Any(Index),
 }
 
+/// Whether a refresh asks for its time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum When {
+    Now,
+    IfDue,
+    InAnyCase,
+}
+
 /// A command before it is known which tokens there are.
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
-    SignIn { client: u8, external: Option<u8>, scopes: u8, resources: u8, age: Millis, key_id: u8 },
-    Refresh { pick: Pick, foreign: bool, scopes: Option<u8>, resources: Option<u8>, key_id: u8 },
-    Check { pick: Pick, access: bool },
-    RevokeToken { pick: Pick, access: bool, foreign: bool, cascade: bool },
-    RevokeSession { pick: Pick },
-    RevokeAll { except: Option<Pick> },
+    SignIn {
+        client: u8,
+        external: Option<u8>,
+        scopes: u8,
+        resources: u8,
+        age: Millis,
+        key_id: u8,
+        signals: Signals,
+    },
+    Refresh {
+        pick: Pick,
+        foreign: bool,
+        scopes: Option<u8>,
+        resources: Option<u8>,
+        key_id: u8,
+        when: When,
+        signals: Signals,
+    },
+    Extend {
+        pick: Pick,
+        foreign: bool,
+        key_id: u8,
+    },
+    Check {
+        pick: Pick,
+        access: bool,
+    },
+    RevokeToken {
+        pick: Pick,
+        access: bool,
+        foreign: bool,
+        cascade: bool,
+    },
+    RevokeMany {
+        orders: Vec<Order>,
+    },
+    RevokeSession {
+        pick: Pick,
+    },
+    RevokeAll {
+        except: Option<Pick>,
+    },
     List,
     Sweep,
+    Deliver {
+        up_to: u64,
+    },
+    Peek,
 }
 
 impl Order {
     pub(crate) fn command(&self, tokens: &[Token], now: Millis) -> Command {
         match *self {
-            Self::SignIn { client, external, scopes, resources, age, key_id } => {
+            Self::SignIn { client, external, scopes, resources, age, key_id, ref signals } => {
                 Command::CreateSession(CreateSession {
                     subject: subject(),
                     client_id: format!("client-{client}"),
                     scopes: chosen(&SCOPES, scopes),
                     resources: chosen(&RESOURCES, resources),
-                    device: Device { label: "test".to_owned() },
+                    device: Device { label: "test".to_owned(), fingerprint: None },
                     external_id: external.map(|external| format!("sign-in-{external}")),
                     // Whole seconds, as in a proof.
                     authenticated_at: now.saturating_sub(age) / SECOND * SECOND,
                     key_id,
+                    signals: signals.clone(),
                 })
             }
-            Self::Refresh { pick, foreign, scopes, resources, key_id } => {
+            Self::Extend { pick, foreign, key_id } => {
+                let token = picked(tokens, pick);
+                let (session, client_id) = (token.session, holder(&token, foreign));
+                Command::Extend(Extend { session, client_id, key_id })
+            }
+            Self::Refresh { pick, foreign, scopes, resources, key_id, when, ref signals } => {
                 let token = picked(tokens, pick);
                 Command::Refresh(Refresh {
                     session: token.session,
@@ -80,6 +134,9 @@ impl Order {
                     scopes: scopes.map(|mask| chosen(&SCOPES, mask)),
                     resources: resources.map(|mask| chosen(&RESOURCES, mask)),
                     key_id,
+                    proactive: !matches!(when, When::Now),
+                    force_rotation: matches!(when, When::InAnyCase),
+                    signals: signals.clone(),
                 })
             }
             Self::Check { pick, access } => {
@@ -91,16 +148,32 @@ impl Order {
                 let token = picked(tokens, pick);
                 let (session, client_id) = (token.session, holder(&token, foreign));
                 let credential = credential(&token, access);
-                Command::RevokeToken(Revoke { session, credential, client_id, cascade })
+                Command::RevokeToken(Revoke {
+                    session,
+                    credential,
+                    client_id,
+                    cascade,
+                    reason: None,
+                })
+            }
+            Self::RevokeMany { ref orders } => {
+                let tokens = orders.iter().filter_map(|order| match order.command(tokens, now) {
+                    Command::RevokeToken(revoke) => Some(revoke),
+                    _ => None,
+                });
+                Command::RevokeMany { tokens: tokens.collect() }
             }
             Self::RevokeSession { pick } => {
-                Command::RevokeSession { session: picked(tokens, pick).session }
+                Command::RevokeSession { session: picked(tokens, pick).session, reason: None }
             }
             Self::RevokeAll { except } => {
-                Command::RevokeAll { except: except.map(|pick| picked(tokens, pick).session) }
+                let except = except.map(|pick| picked(tokens, pick).session);
+                Command::RevokeAll { except, reason: None }
             }
             Self::List => Command::List,
             Self::Sweep => Command::Sweep,
+            Self::Deliver { up_to } => Command::AckOutbox { up_to },
+            Self::Peek => Command::Outbox { limit: 5 },
         }
     }
 }
@@ -114,7 +187,25 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         select(vec![0, 5 * MINUTE]),
         select(vec![0, HOUR, 7 * DAY]),
     );
-    (limits, times).prop_map(|((max_sessions, on_limit), (idle, absolute, grace, memory))| Policy {
+    let change = || select(vec![OnChange::RaiseRisk, OnChange::Note, OnChange::Refuse]);
+    let not_before = prop_oneof![3 => Just(None), 1 => select(vec![MINUTE, HOUR]).prop_map(Some)];
+    let few =
+        Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
+    let rates = select(vec![Limits::off(), Limits::default(), few]);
+    let audit = select(vec![AuditLevel::Off, AuditLevel::Notable, AuditLevel::All]);
+    let risk = select(vec![(500, 800), (100, 250), (50, 1_001)]);
+    let binding = (change(), change(), not_before, rates, audit, risk);
+    (limits, times, binding).prop_map(|(limits, times, binding)| policy_of(limits, times, binding))
+}
+
+type Binding = (OnChange, OnChange, Option<Millis>, Limits, AuditLevel, (u16, u16));
+
+fn policy_of(
+    (max_sessions, on_limit): (u16, OnLimit),
+    (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
+    (on_device_change, on_network_change, not_before, limits, audit, risk): Binding,
+) -> Policy {
+    Policy {
         max_sessions,
         on_limit,
         idle,
@@ -124,7 +215,14 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         grace,
         revocation_memory: memory,
         access_token: 15 * MINUTE,
-    })
+        on_device_change,
+        on_network_change,
+        not_before: not_before.map(|after| START + after),
+        limits,
+        audit,
+        risk_flag: risk.0,
+        risk_end: risk.1,
+    }
 }
 
 pub(crate) fn op() -> impl Strategy<Value = Op> {
@@ -157,15 +255,25 @@ fn order() -> impl Strategy<Value = Order> {
     prop_oneof![
         8 => sign_in(),
         16 => refresh(),
+        2 => (pick(), rarely(), any::<u8>())
+            .prop_map(|(pick, foreign, key_id)| Order::Extend { pick, foreign, key_id }),
         6 => (pick(), any::<bool>()).prop_map(|(pick, access)| Order::Check { pick, access }),
-        2 => (pick(), any::<bool>(), rarely(), rarely()).prop_map(
-            |(pick, access, foreign, cascade)| Order::RevokeToken { pick, access, foreign, cascade }
-        ),
+        2 => revoke(),
+        1 => prop::collection::vec(revoke(), 0..4)
+            .prop_map(|orders| Order::RevokeMany { orders }),
         1 => pick().prop_map(|pick| Order::RevokeSession { pick }),
         1 => prop::option::of(pick()).prop_map(|except| Order::RevokeAll { except }),
-        1 => Just(Order::List),
+        2 => Just(Order::List),
         1 => Just(Order::Sweep),
+        1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
+        1 => Just(Order::Peek),
     ]
+}
+
+fn revoke() -> impl Strategy<Value = Order> {
+    (pick(), any::<bool>(), rarely(), rarely()).prop_map(|(pick, access, foreign, cascade)| {
+        Order::RevokeToken { pick, access, foreign, cascade }
+    })
 }
 
 fn sign_in() -> impl Strategy<Value = Order> {
@@ -173,29 +281,45 @@ fn sign_in() -> impl Strategy<Value = Order> {
     let client = prop_oneof![3 => Just(0), 1 => Just(1_u8)];
     let external = prop_oneof![4 => Just(Some(0)), 1 => Just(Some(1_u8)), 1 => Just(None)];
     let age = prop_oneof![2 => Just(0), 2 => select(vec![SECOND, MINUTE, 6 * MINUTE, HOUR])];
-    (client, external, any::<u8>(), any::<u8>(), age, any::<u8>()).prop_map(
-        |(client, external, scopes, resources, age, key_id)| Order::SignIn {
+    (client, external, any::<u8>(), any::<u8>(), age, any::<u8>(), signals()).prop_map(
+        |(client, external, scopes, resources, age, key_id, signals)| Order::SignIn {
             client,
             external,
             scopes,
             resources,
             age,
             key_id,
+            signals,
         },
     )
 }
 
 fn refresh() -> impl Strategy<Value = Order> {
     let mask = || prop_oneof![6 => Just(None), 1 => any::<u8>().prop_map(Some)];
-    (pick(), rarely(), mask(), mask(), any::<u8>()).prop_map(
-        |(pick, foreign, scopes, resources, key_id)| Order::Refresh {
+    let when =
+        prop_oneof![4 => Just(When::Now), 1 => Just(When::IfDue), 1 => Just(When::InAnyCase)];
+    (pick(), rarely(), mask(), mask(), any::<u8>(), when, signals()).prop_map(
+        |(pick, foreign, scopes, resources, key_id, when, signals)| Order::Refresh {
             pick,
             foreign,
             scopes,
             resources,
             key_id,
+            when,
+            signals,
         },
     )
+}
+
+/// Mostly from one place, so that histories are long.
+fn signals() -> impl Strategy<Value = Signals> {
+    let one = || prop_oneof![1 => Just(None), 12 => Just(Some(0)), 1 => Just(Some(1_u8))];
+    (one(), one(), one()).prop_map(|(device, network, country)| Signals {
+        fingerprint: device.map(|device| Fingerprint::from_bytes([device; 16])),
+        network: network.map(|network| format!("192.0.{network}.0/24")),
+        country: country.map(|country| format!("C{country}")),
+        ..Signals::default()
+    })
 }
 
 fn pick() -> impl Strategy<Value = Pick> {

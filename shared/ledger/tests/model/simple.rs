@@ -4,44 +4,25 @@
 use std::cmp::Reverse;
 
 use ledger::{
-    AuditKind, Command, CreateSession, Credential, Device, EndReason, Inactive, Issue, Ledger,
-    Millis, OnLimit, Outcome, Policy, Refresh, Refusal, SessionId, SessionView, Standing, State,
+    AuditKind, Class, Command, CreateSession, Credential, Device, EndReason, Extend, Inactive,
+    Ledger, Millis, OnChange, OnLimit, Outcome, Policy, Refresh, Refusal, Revoke, Risk, SessionId,
+    SessionView, Standing, State,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use crate::ops::subject;
+use crate::past::{Entry, Past};
+use crate::quota::Quota;
+use crate::suspicion::Suspicion;
 
-type Events = Vec<(AuditKind, SessionId)>;
+pub(crate) type Events = Vec<(AuditKind, Option<SessionId>)>;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Simple {
     sessions: Vec<Past>,
     dead: Vec<(String, Millis)>,
-}
-
-/// The past of a session.
-#[derive(Debug, Clone)]
-struct Past {
-    id: SessionId,
-    client: String,
-    external: Option<String>,
-    scopes: Vec<String>,
-    resources: Vec<String>,
-    born: Millis,
-    seen: Millis,
-    idle: Millis,
-    last_day: Millis,
-    over: Option<(Millis, EndReason)>,
-    /// Every token that this session is known to have issued, oldest first.
-    issued: Vec<Entry>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    number: (u16, u32),
-    at: Millis,
-    key_id: u8,
+    quota: Quota,
 }
 
 impl Simple {
@@ -57,36 +38,68 @@ impl Simple {
         let outcome = match command {
             Command::CreateSession(create) => self.create(create, now, policy, name, &mut events),
             Command::Refresh(refresh) => self.refresh(refresh, now, policy, &mut events),
+            Command::Extend(extend) => self.extend(extend, now, policy, &mut events),
             Command::Check(check) => {
                 self.check(check.session, &check.credential, now, policy, &mut events)
             }
-            Command::RevokeToken(_) => self.revoke_token(command, now, &mut events),
-            Command::RevokeSession { session } => self.revoke_session(*session, now, &mut events),
-            Command::RevokeAll { except } => {
+            Command::RevokeToken(revoke) => self.revoke_token(revoke, now, policy, &mut events),
+            Command::RevokeSession { session, .. } => {
+                self.revoke_session(*session, now, policy, &mut events)
+            }
+            Command::RevokeAll { except, .. } => {
                 let mut ended = 0;
+                self.grow_old(now, &mut events);
+                let mut quota = Ok(());
                 for past in &mut self.sessions {
-                    past.grow_old(now, &mut events);
                     if past.over.is_none() && Some(past.id) != *except {
+                        if ended == 0 {
+                            quota = self.quota.spend(Class::RevokeAll, now, policy);
+                        }
+                        if quota.is_err() {
+                            break;
+                        }
                         past.finish(now, EndReason::RevokedAll, &mut events);
                         ended += 1;
                     }
                 }
-                Outcome::Revoked { sessions: ended }
+                match quota {
+                    Ok(()) => Outcome::Revoked { sessions: ended },
+                    Err(limited) => Outcome::Limited(limited),
+                }
             }
-            Command::List => self.list(now, &mut events),
+            Command::List => self.list(now, policy, &mut events),
+            Command::RevokeMany { tokens } => self.revoke_many(tokens, now, policy, &mut events),
+            Command::Outbox { .. } | Command::AckOutbox { .. } => Outcome::Swept,
             Command::Sweep => {
                 self.grow_old(now, &mut events);
                 let memory = policy.revocation_memory;
-                self.sessions.retain(|past| past.over.is_none_or(|(at, _)| now < at + memory));
+                let gone = |past: &Past| past.over.is_some_and(|(at, _)| now >= at + memory);
+                let names = self.sessions.iter().filter(|past| gone(past)).map(|past| past.id);
+                events.extend(names.map(|id| (AuditKind::SessionForgotten, Some(id))));
+                self.sessions.retain(|past| !gone(past));
                 self.dead.retain(|(_, expires_at)| now < *expires_at);
                 Outcome::Swept
             }
         };
+        if let Outcome::Limited(_) = outcome {
+            events.push((AuditKind::LimitReached, None));
+        }
         (outcome, events)
     }
 
     /// The ledger holds exactly what the model holds.
-    pub(crate) fn agrees_with(&self, ledger: &Ledger) -> TestCaseResult {
+    pub(crate) fn agrees_with(
+        &self,
+        ledger: &Ledger,
+        outcome: &Outcome,
+        now: Millis,
+    ) -> TestCaseResult {
+        if let Outcome::Sessions(views) = outcome {
+            for view in views {
+                let past = self.sessions.iter().find(|past| past.id == view.id);
+                prop_assert!(past.is_some_and(|past| past.suspicion.explains(&view.risk, now)));
+            }
+        }
         let held: Vec<_> = ledger
             .sessions
             .iter()
@@ -135,6 +148,7 @@ impl Simple {
         self.grow_old(now, events);
         for past in self.sessions.iter().filter(|past| past.same_sign_in(create)) {
             if past.over.is_some_and(|(at, _)| create.authenticated_at <= at) {
+                events.push((AuditKind::ProofStale, None));
                 return Outcome::Refused(Refusal::StaleProof);
             }
         }
@@ -151,6 +165,7 @@ impl Simple {
                     past.replace(create.key_id, now, events);
                 } else {
                     past.use_at(now);
+                    events.push((AuditKind::SessionResumed, Some(past.id)));
                 }
                 return past.issue(Some(&create.scopes), Some(&create.resources), !stale);
             }
@@ -159,6 +174,7 @@ impl Simple {
             >= usize::from(policy.max_sessions).max(1)
         {
             if policy.on_limit == OnLimit::Deny {
+                events.push((AuditKind::SessionDenied, None));
                 return Outcome::Refused(Refusal::SessionLimit);
             }
             let alive = self.sessions.iter_mut().filter(|past| past.over.is_none());
@@ -176,10 +192,13 @@ impl Simple {
             seen: now,
             idle: if offline { policy.offline_idle } else { policy.idle },
             last_day: now + if offline { policy.offline_absolute } else { policy.absolute },
+            not_before: policy.not_before,
             over: None,
             issued: vec![Entry { number: (0, 0), at: now, key_id: create.key_id }],
+            suspicion: Suspicion::new(&create.signals),
+            refreshes: vec![],
         };
-        events.push((AuditKind::SessionCreated, name));
+        events.push((AuditKind::SessionCreated, Some(name)));
         let outcome = past.issue(None, None, false);
         self.sessions.push(past);
         outcome
@@ -192,10 +211,12 @@ impl Simple {
         policy: &Policy,
         events: &mut Events,
     ) -> Outcome {
-        let Some(past) = self.past(refresh.session) else {
+        let Self { sessions, quota, .. } = self;
+        let Some(past) = sessions.iter_mut().find(|past| past.id == refresh.session) else {
             return Outcome::Refused(Refusal::UnknownSession);
         };
         if past.client != refresh.client_id {
+            events.push((AuditKind::ForeignClient, Some(past.id)));
             return Outcome::Refused(Refusal::ForeignClient);
         }
         past.grow_old(now, events);
@@ -204,27 +225,62 @@ impl Simple {
         }
         let (scopes, resources) = (refresh.scopes.as_ref(), refresh.resources.as_ref());
         if scopes.is_some_and(|asked| asked.iter().any(|one| !past.scopes.contains(one))) {
+            events.push((AuditKind::ScopeRefused, Some(past.id)));
             return Outcome::Refused(Refusal::ScopeNotGranted);
         }
         if resources.is_some_and(|asked| asked.iter().any(|one| !past.resources.contains(one))) {
+            events.push((AuditKind::ResourceRefused, Some(past.id)));
             return Outcome::Refused(Refusal::ResourceNotGranted);
         }
-        let number = (refresh.generation, refresh.counter);
-        if past.replaced_just_now(number, now, policy) {
+        if policy.on_device_change == OnChange::Refuse
+            && past.suspicion.is_other_device(&refresh.signals)
+        {
+            events.push((AuditKind::DeviceRefused, Some(past.id)));
+            return Outcome::Refused(Refusal::DeviceChanged);
+        }
+        if policy.on_network_change == OnChange::Refuse
+            && past.suspicion.is_other_network(&refresh.signals)
+        {
+            events.push((AuditKind::NetworkRefused, Some(past.id)));
+            return Outcome::Refused(Refusal::NetworkChanged);
+        }
+        past.turn(refresh, now, policy, quota, events)
+            .unwrap_or_else(|repeated: bool| past.issue(scopes, resources, repeated))
+    }
+
+    fn extend(
+        &mut self,
+        extend: &Extend,
+        now: Millis,
+        policy: &Policy,
+        events: &mut Events,
+    ) -> Outcome {
+        let Self { sessions, quota, .. } = self;
+        let Some(past) = sessions.iter_mut().find(|past| past.id == extend.session) else {
+            return Outcome::Refused(Refusal::UnknownSession);
+        };
+        if past.client != extend.client_id {
+            events.push((AuditKind::ForeignClient, Some(past.id)));
+            return Outcome::Refused(Refusal::ForeignClient);
+        }
+        past.grow_old(now, events);
+        if let Some((_, reason)) = past.over {
+            return Outcome::Refused(Refusal::SessionEnded(reason));
+        }
+        let (generation, counter) = past.last().number;
+        if generation > 0 && counter == 0 && past.is_young(now, policy) {
             past.use_at(now);
-            events.push((AuditKind::TokenReplayed, past.id));
-            return past.issue(scopes, resources, true);
+            return past.issue(None, None, true);
         }
-        if number < past.last().number {
-            past.finish(now, EndReason::Reuse, events);
-            return Outcome::Refused(Refusal::Reuse);
+        if let Err(limited) = quota.spend(Class::Refresh, now, policy) {
+            return Outcome::Limited(limited);
         }
-        if number > past.last().number {
-            past.issued.push(Entry { number, at: now, key_id: refresh.key_id });
-            events.push((AuditKind::Rollback, past.id));
-        }
-        past.replace(refresh.key_id, now, events);
-        past.issue(scopes, resources, false)
+        let number = (generation + 1, 0);
+        past.issued.push(Entry { number, at: now, key_id: extend.key_id });
+        past.seen = now;
+        past.suspicion.replays = 0;
+        events.push((AuditKind::SessionExtended, Some(past.id)));
+        past.issue(None, None, false)
     }
 
     fn check(
@@ -262,16 +318,23 @@ impl Simple {
             scopes: past.scopes.clone(),
             resources: past.resources.clone(),
             rotated_at: past.last().at,
-            expires_at: past.last_day.min(past.seen + past.idle),
+            expires_at: past.end(),
         })
     }
 
-    fn revoke_token(&mut self, command: &Command, now: Millis, events: &mut Events) -> Outcome {
-        let Command::RevokeToken(revoke) = command else { unreachable!("asked for this one") };
+    fn revoke_token(
+        &mut self,
+        revoke: &Revoke,
+        now: Millis,
+        policy: &Policy,
+        events: &mut Events,
+    ) -> Outcome {
         let mut dead = std::mem::take(&mut self.dead);
-        let outcome = match self.past(revoke.session) {
+        let Self { sessions, quota, .. } = self;
+        let outcome = match sessions.iter_mut().find(|past| past.id == revoke.session) {
             None => Outcome::Revoked { sessions: 0 },
             Some(past) if past.client != revoke.client_id => {
+                events.push((AuditKind::ForeignClient, Some(past.id)));
                 Outcome::Refused(Refusal::ForeignClient)
             }
             Some(past) => {
@@ -279,16 +342,23 @@ impl Simple {
                 match &revoke.credential {
                     _ if past.over.is_some() => Outcome::Revoked { sessions: 0 },
                     Credential::Access { jti, expires_at } if !revoke.cascade => {
-                        if now < *expires_at && dead.iter().all(|(one, _)| one != jti) {
+                        if now >= *expires_at || dead.iter().any(|(one, _)| one == jti) {
+                            Outcome::Revoked { sessions: 0 }
+                        } else if let Err(limited) = quota.spend(Class::Revoke, now, policy) {
+                            Outcome::Limited(limited)
+                        } else {
                             dead.push((jti.clone(), *expires_at));
-                            events.push((AuditKind::TokenRevoked, past.id));
+                            events.push((AuditKind::TokenRevoked, Some(past.id)));
+                            Outcome::Revoked { sessions: 0 }
                         }
-                        Outcome::Revoked { sessions: 0 }
                     }
-                    _ => {
-                        past.finish(now, EndReason::Revoked, events);
-                        Outcome::Revoked { sessions: 1 }
-                    }
+                    _ => match quota.spend(Class::Revoke, now, policy) {
+                        Err(limited) => Outcome::Limited(limited),
+                        Ok(()) => {
+                            past.finish(now, EndReason::Revoked, events);
+                            Outcome::Revoked { sessions: 1 }
+                        }
+                    },
                 }
             }
         };
@@ -296,107 +366,74 @@ impl Simple {
         outcome
     }
 
-    fn revoke_session(&mut self, id: SessionId, now: Millis, events: &mut Events) -> Outcome {
-        let Some(past) = self.past(id) else {
+    /// Whatever has an effect first pays for all.
+    fn revoke_many(
+        &mut self,
+        tokens: &[Revoke],
+        now: Millis,
+        policy: &Policy,
+        events: &mut Events,
+    ) -> Outcome {
+        let (mut policy, mut each) = (policy.clone(), Vec::new());
+        for token in tokens {
+            let before = self.quota.clone();
+            let outcome = self.revoke_token(token, now, &policy, events);
+            if let Outcome::Limited(_) = outcome {
+                return outcome;
+            }
+            if self.quota != before {
+                policy.limits.revoke = 0;
+            }
+            each.push(outcome);
+        }
+        Outcome::Each(each)
+    }
+
+    fn revoke_session(
+        &mut self,
+        id: SessionId,
+        now: Millis,
+        policy: &Policy,
+        events: &mut Events,
+    ) -> Outcome {
+        let Self { sessions, quota, .. } = self;
+        let Some(past) = sessions.iter_mut().find(|past| past.id == id) else {
             return Outcome::Refused(Refusal::UnknownSession);
         };
         past.grow_old(now, events);
         if let Some((_, reason)) = past.over {
             return Outcome::Refused(Refusal::SessionEnded(reason));
         }
+        if let Err(limited) = quota.spend(Class::Delete, now, policy) {
+            return Outcome::Limited(limited);
+        }
         past.finish(now, EndReason::Revoked, events);
         Outcome::Revoked { sessions: 1 }
     }
 
-    fn list(&mut self, now: Millis, events: &mut Events) -> Outcome {
+    fn list(&mut self, now: Millis, policy: &Policy, events: &mut Events) -> Outcome {
         self.grow_old(now, events);
+        if !self.sessions.is_empty()
+            && let Err(limited) = self.quota.spend(Class::List, now, policy)
+        {
+            return Outcome::Limited(limited);
+        }
         let mut alive: Vec<&Past> =
             self.sessions.iter().filter(|past| past.over.is_none()).collect();
         alive.sort_by_key(|past| (Reverse(past.seen), Reverse(past.born)));
         let view = |past: &Past| SessionView {
             id: past.id,
             client_id: past.client.clone(),
-            device: Device { label: "test".to_owned() },
+            device: Device { label: "test".to_owned(), fingerprint: past.suspicion.device },
+            network: past.suspicion.network.clone(),
+            risk: Risk::default(),
+            refreshes: past.refreshes.clone(),
             scopes: past.scopes.clone(),
             created_at: past.born,
             last_seen_at: past.seen,
-            idle_end: past.last_day.min(past.seen + past.idle),
+            idle_end: past.end(),
             absolute_end: past.last_day,
         };
         Outcome::Sessions(alive.into_iter().map(view).collect())
-    }
-}
-
-impl Past {
-    fn last(&self) -> Entry {
-        *self.issued.last().expect("a session begins with a token")
-    }
-
-    fn same_sign_in(&self, create: &CreateSession) -> bool {
-        self.external.is_some()
-            && self.external == create.external_id
-            && self.client == create.client_id
-    }
-
-    fn grow_old(&mut self, now: Millis, events: &mut Events) {
-        if self.over.is_none() && now >= self.last_day.min(self.seen + self.idle) {
-            if self.seen + self.idle < self.last_day {
-                self.finish(self.seen + self.idle, EndReason::IdleTimeout, events);
-            } else {
-                self.finish(self.last_day, EndReason::AbsoluteTimeout, events);
-            }
-        }
-    }
-
-    fn finish(&mut self, at: Millis, reason: EndReason, events: &mut Events) {
-        self.over = Some((at, reason));
-        let kind = if reason == EndReason::Reuse {
-            AuditKind::ReuseDetected
-        } else {
-            AuditKind::SessionEnded(reason)
-        };
-        events.push((kind, self.id));
-    }
-
-    fn use_at(&mut self, now: Millis) {
-        if now > self.seen && now - self.seen >= 60_000.min(self.idle / 30) {
-            self.seen = now;
-        }
-    }
-
-    /// Hand out the next token.
-    fn replace(&mut self, key_id: u8, now: Millis, events: &mut Events) {
-        let (generation, counter) = self.last().number;
-        self.issued.push(Entry { number: (generation, counter + 1), at: now, key_id });
-        self.seen = now;
-        events.push((AuditKind::TokenRotated, self.id));
-    }
-
-    /// Whether this is the last token but one, and the last one is young.
-    fn replaced_just_now(&self, number: (u16, u32), now: Millis, policy: &Policy) -> bool {
-        let previous = self.issued.iter().rev().nth(1);
-        previous.is_some_and(|entry| entry.number == number)
-            && (now < self.last().at || now - self.last().at < policy.grace)
-    }
-
-    fn issue(
-        &self,
-        scopes: Option<&Vec<String>>,
-        resources: Option<&Vec<String>>,
-        repeated: bool,
-    ) -> Outcome {
-        let last = self.last();
-        Outcome::Issued(Issue {
-            session: self.id,
-            generation: last.number.0,
-            counter: last.number.1,
-            key_id: last.key_id,
-            issued_at: last.at,
-            absolute_end: self.last_day,
-            subject: subject(),
-            scopes: scopes.unwrap_or(&self.scopes).clone(),
-            resources: resources.unwrap_or(&self.resources).clone(),
-            repeated,
-        })
     }
 }

@@ -3,7 +3,8 @@ use std::time::Duration;
 use futures::future::{join, join_all};
 use ledger::{
     Address, Check, Command, CreateSession, Credential, Device, EndReason, Envelope, Inactive,
-    Issue, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, SessionView, Subject, Usage,
+    Issue, Limits, Origin, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, SessionView,
+    Signals, Subject, Usage,
 };
 use ports::{Clock, Ledgers};
 
@@ -52,11 +53,11 @@ struct Case<'a, L> {
 
 impl<'a, L: Ledgers + Clock> Case<'a, L> {
     fn of<S: LedgerStore<Host = L>>(store: &'a S) -> Self {
-        Self { host: store.host(), address: store.fresh_address(), policy: Policy::default() }
+        Self { host: store.host(), address: store.fresh_address(), policy: quiet() }
     }
 
     async fn run(&self, command: Command) -> Outcome {
-        let envelope = Envelope { command, policy: self.policy.clone() };
+        let envelope = Envelope { command, policy: self.policy.clone(), origin: Origin::default() };
         self.host.execute(&self.address, &envelope).await.expect("an outcome")
     }
 
@@ -70,7 +71,8 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
             client_id: CLIENT.to_owned(),
             scopes: vec!["a".to_owned(), "b".to_owned()],
             resources: vec!["https://one.example".to_owned()],
-            device: Device { label: "Zoë's \"Phone\"".to_owned() },
+            device: Device { label: "Zoë's \"Phone\"".to_owned(), fingerprint: None },
+            signals: Signals::default(),
             external_id: external_id.map(str::to_owned),
             authenticated_at: self.host.now(),
             key_id: 1,
@@ -174,7 +176,7 @@ async fn racing_refreshes_of_many_sessions_lose_nothing<L: Ledgers + Clock>(case
 async fn a_revocation_wins_whatever_runs_beside_it<L: Ledgers + Clock>(case: &Case<'_, L>) {
     let session = case.create().await.session;
     let refreshes = join_all((0..20).map(|_| case.refresh(session, 0)));
-    let revocation = case.run(Command::RevokeSession { session });
+    let revocation = case.run(Command::RevokeSession { session, reason: None });
     let (answers, revoked) = join(refreshes, revocation).await;
     assert_eq!(revoked, Outcome::Revoked { sessions: 1 });
     for answer in answers {
@@ -194,9 +196,9 @@ async fn a_repeated_command_gives_the_answer_that_was_lost<L: Ledgers + Clock>(c
     let again = issue(case.refresh(created.session, 0).await);
     assert_eq!(again, Issue { repeated: true, ..rotated });
     let session = created.session;
-    let first = case.run(Command::RevokeSession { session }).await;
+    let first = case.run(Command::RevokeSession { session, reason: None }).await;
     assert_eq!(first, Outcome::Revoked { sessions: 1 });
-    case.run(Command::RevokeSession { session }).await;
+    case.run(Command::RevokeSession { session, reason: None }).await;
     assert_eq!(case.list().await, [], "still ended");
 }
 
@@ -230,6 +232,7 @@ async fn one_access_token_is_revoked<L: Ledgers + Clock>(case: &Case<'_, L>) {
         credential: access("one", case.host.now()),
         client_id: CLIENT.to_owned(),
         cascade: false,
+        reason: None,
     });
     case.run(revoke).await;
     assert_eq!(case.check(session, "one").await, Outcome::Inactive(Inactive::TokenRevoked));
@@ -237,7 +240,7 @@ async fn one_access_token_is_revoked<L: Ledgers + Clock>(case: &Case<'_, L>) {
 }
 
 async fn an_unused_session_ends<S: LedgerStore>(store: &S, case: &Case<'_, S::Host>) {
-    let policy = Policy { idle: 1000, ..Policy::default() };
+    let policy = Policy { idle: 1000, ..quiet() };
     let case = Case { policy, ..*case };
     let session = case.create().await.session;
     assert!(matches!(case.check(session, "x").await, Outcome::Active(_)));
@@ -248,16 +251,21 @@ async fn an_unused_session_ends<S: LedgerStore>(store: &S, case: &Case<'_, S::Ho
 }
 
 async fn a_sweep_forgets_what_is_over<S: LedgerStore>(store: &S, case: &Case<'_, S::Host>) {
-    let policy = Policy { revocation_memory: 1000, ..Policy::default() };
+    let policy = Policy { revocation_memory: 1000, ..quiet() };
     let case = Case { policy, ..*case };
     let (ended, kept) = (case.create().await.session, case.create().await.session);
-    case.run(Command::RevokeSession { session: ended }).await;
+    case.run(Command::RevokeSession { session: ended, reason: None }).await;
     let remembered = Outcome::Inactive(Inactive::Ended(EndReason::Revoked));
     assert_eq!(case.check(ended, "x").await, remembered);
     store.wait(Duration::from_millis(1500)).await;
     assert_eq!(case.run(Command::Sweep).await, Outcome::Swept);
     assert_eq!(case.check(ended, "x").await, Outcome::Inactive(Inactive::Unknown));
     assert!(matches!(case.check(kept, "x").await, Outcome::Active(_)), "active ones stay");
+}
+
+/// Without limits: this suite is about stores, and asks more than a client may.
+fn quiet() -> Policy {
+    Policy { limits: Limits::off(), ..Policy::default() }
 }
 
 fn issue(outcome: Outcome) -> Issue {
@@ -276,6 +284,9 @@ fn refresh(session: SessionId, counter: u32) -> Command {
         scopes: None,
         resources: None,
         key_id: 1,
+        proactive: false,
+        force_rotation: false,
+        signals: Signals::default(),
     })
 }
 
