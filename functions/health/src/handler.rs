@@ -1,15 +1,18 @@
+use std::pin::pin;
 use std::time::Duration;
 
 use auth::settings::{SqlSettings, WorkosSettings};
 use bytes::Bytes;
-use futures_util::future::join;
+use futures_util::future::{Either, join, select};
 use host::{Endpoint, respond};
 use http::StatusCode;
 use ledger::{Address, Command, Envelope, Origin, Policy};
 use observe::Facts;
 use observe::health::{Check, Checks, Report, Status};
 use ports::route::{Function, HEALTH_READY, Match};
-use ports::{Clock, Config, ConfigError, Fetch, Kv, Ledgers, Millis, Platform, Request, Response};
+use ports::{
+    Clock, Config, ConfigError, Fetch, Kv, Ledgers, Millis, Platform, Request, Response, Timer,
+};
 
 /// `/health` and `/health/ready`; `/health/live` is answered by the pipeline.
 pub(crate) struct Health;
@@ -78,34 +81,38 @@ impl Probe {
 }
 
 async fn probe<T, E: ToString>(
-    clock: &impl Clock,
+    platform: &(impl Clock + Timer),
     name: &str,
     attempt: impl Future<Output = Result<T, E>>,
 ) -> Probe {
-    let began = clock.now();
-    let cause = attempt.await.err().map(|error| format!("{name}: {}", error.to_string()));
-    Probe { cause, duration: clock.now().saturating_sub(began) }
+    let began = platform.now();
+    let cause = match select(pin!(attempt), pin!(platform.sleep(TIMEOUT))).await {
+        Either::Left((outcome, _)) => outcome.err().map(|error| error.to_string()),
+        Either::Right(_) => Some("no answer".to_owned()),
+    };
+    let cause = cause.map(|cause| format!("{name}: {cause}"));
+    Probe { cause, duration: platform.now().saturating_sub(began) }
 }
 
-/// A ledger that belongs to nobody: listing it reads and writes nothing else.
-async fn ledger(platform: &(impl Ledgers + Clock)) -> Probe {
+/// A ledger that belongs to nobody: listing it writes nothing.
+async fn ledger(platform: &(impl Ledgers + Clock + Timer)) -> Probe {
     let envelope =
         Envelope { command: Command::List, policy: Policy::default(), origin: Origin::default() };
     let nobody = Address::from_bytes([0; 16]);
     probe(platform, "ledger", platform.execute(&nobody, &envelope)).await
 }
 
-async fn kv(platform: &(impl Kv + Clock)) -> Probe {
+async fn kv(platform: &(impl Kv + Clock + Timer)) -> Probe {
     probe(platform, "kv", platform.get("health")).await
 }
 
-async fn postgres(platform: &(impl Fetch + Clock), settings: &SqlSettings) -> Probe {
+async fn postgres(platform: &(impl Fetch + Clock + Timer), settings: &SqlSettings) -> Probe {
     let (url, connection_string) = (settings.url.clone(), settings.connection_string.clone());
     let sql = data::NeonSql::new(platform, url, connection_string).with_timeout(TIMEOUT);
     probe(platform, "postgres", data::ping(&sql)).await
 }
 
-async fn workos(platform: &(impl Fetch + Clock), settings: &WorkosSettings) -> Probe {
+async fn workos(platform: &(impl Fetch + Clock + Timer), settings: &WorkosSettings) -> Probe {
     let url = settings.jwks_url();
     let attempt = async {
         let request = http::Request::get(&url).body(Bytes::new());

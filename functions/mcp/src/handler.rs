@@ -66,7 +66,7 @@ async fn answer(
 ) -> Response {
     let sql = &settings.sql;
     let sql = NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
-    let (parts, ()) = parts_of(request);
+    let parts = parts_of(request);
     let services = Services { sql: &sql, platform };
     let reply = mcp::handle(&parts, request.body(), &principal(caller), &services).await;
     let mut facts = Facts {
@@ -81,7 +81,10 @@ async fn answer(
     }
     match reply {
         Reply::Accepted => {}
-        Reply::Json { internal, .. } => facts.cause = internal,
+        Reply::Json { internal, .. } => {
+            facts.failed = internal.is_some();
+            facts.cause = internal;
+        }
         Reply::InsufficientScope { required, .. } => {
             let scope = required.join(" ");
             let metadata = metadata(settings);
@@ -98,12 +101,12 @@ async fn answer(
     respond::noted(response, facts)
 }
 
-fn parts_of(request: &Request) -> (http::request::Parts, ()) {
+fn parts_of(request: &Request) -> http::request::Parts {
     let mut bare = http::Request::new(());
     *bare.method_mut() = request.method().clone();
     *bare.uri_mut() = request.uri().clone();
     *bare.headers_mut() = request.headers().clone();
-    bare.into_parts()
+    bare.into_parts().0
 }
 
 fn principal(caller: &Bearer) -> Principal {

@@ -111,7 +111,7 @@ impl<'a> Visit<'a> {
         platform.line(
             &RequestLine {
                 timestamp: self.began,
-                severity: severity(response.status().as_u16()),
+                severity: severity(response.status().as_u16(), facts.failed),
                 service: self.service,
                 method: self.method.as_str(),
                 route,
@@ -216,17 +216,16 @@ fn cross_origin(
     found: Option<Match<'_>>,
     origins: Option<&Origins>,
 ) {
-    let (Some(found), Some(origin)) = (found, parts.headers.get(ORIGIN)) else {
-        return;
-    };
+    let Some(found) = found else { return };
     if found.route.path.starts_with("/.well-known/") {
+        // Whatever the request says, as a shared cache may answer the next one with this.
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     } else {
         response.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
-        let allowed = origin.to_str().is_ok_and(|o| origins.is_some_and(|known| known.allow(o)));
-        if !allowed {
-            return;
-        }
+        let origin = parts.headers.get(ORIGIN).filter(|origin| {
+            origin.to_str().is_ok_and(|o| origins.is_some_and(|known| known.allow(o)))
+        });
+        let Some(origin) = origin else { return };
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         let exposed = "www-authenticate, retry-after, x-request-id";
         respond::set(response, ACCESS_CONTROL_EXPOSE_HEADERS, exposed);

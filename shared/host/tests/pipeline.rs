@@ -47,6 +47,7 @@ macro_rules! endpoint {
                     session_id: None,
                     outcome: Some("done".to_owned()),
                     cause: None,
+                    failed: false,
                 };
                 HANDLED.with(|handled| handled.set(handled.get() + 1));
                 respond::noted(respond::json(StatusCode::OK, &body), facts)
@@ -334,7 +335,7 @@ fn a_broken_body_is_a_bad_request() {
 #[test]
 fn limits_are_those_of_the_routes() {
     assert_eq!(body_limit("/oauth/token"), 64 * 1024);
-    assert_eq!(body_limit("/mcp"), 4 * 1024 * 1024);
+    assert_eq!(body_limit("/mcp"), 256 * 1024);
     assert_eq!(body_limit("/elsewhere"), 0);
     assert!(ROUTES.iter().all(|route| body_limit(&route.path.replace("{id}", "x")) > 0));
 }

@@ -16,6 +16,8 @@ pub struct Facts {
     pub outcome: Option<String>,
     /// The cause of a failure, for operators: never shown to clients, holds no secret.
     pub cause: Option<String>,
+    /// Whether we failed, though the status does not say so: JSON-RPC tells errors in a 200.
+    pub failed: bool,
 }
 
 impl Facts {
@@ -80,11 +82,11 @@ impl RequestLine<'_> {
     }
 }
 
-/// The severity that goes with a status.
-pub const fn severity(status: u16) -> &'static str {
-    match status {
-        500.. => "ERROR",
-        429 => "WARN",
+/// The severity of a request by its status, and by whether we failed all the same.
+pub const fn severity(status: u16, failed: bool) -> &'static str {
+    match (status, failed) {
+        (500.., _) | (_, true) => "ERROR",
+        (429, false) => "WARN",
         _ => "INFO",
     }
 }

@@ -13,7 +13,6 @@ pub struct Trace {
     pub trace_id: String,
     /// 16 hexadecimal digits, drawn here.
     pub span_id: String,
-    sampled: bool,
 }
 
 impl Trace {
@@ -22,14 +21,9 @@ impl Trace {
         let span_id = hex(&draw::<8>(random));
         let header = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         match header.and_then(parse) {
-            Some((trace_id, sampled)) => Self { trace_id, span_id, sampled },
-            None => Self { trace_id: hex(&draw::<16>(random)), span_id, sampled: true },
+            Some(trace_id) => Self { trace_id, span_id },
+            None => Self { trace_id: hex(&draw::<16>(random)), span_id },
         }
-    }
-
-    /// The header for calls that we make ourselves.
-    pub fn header(&self) -> String {
-        format!("00-{}-{}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
     }
 }
 
@@ -38,7 +32,7 @@ pub fn request_id(random: &impl Random) -> String {
     hex(&draw::<16>(random))
 }
 
-fn parse(header: &str) -> Option<(String, bool)> {
+fn parse(header: &str) -> Option<String> {
     let mut parts = header.split('-');
     let (version, trace_id) = (parts.next()?, parts.next()?);
     let (parent_id, flags) = (parts.next()?, parts.next()?);
@@ -50,8 +44,7 @@ fn parse(header: &str) -> Option<(String, bool)> {
         && is_hex(flags, 2)
         && trace_id.bytes().any(|byte| byte != b'0')
         && parent_id.bytes().any(|byte| byte != b'0');
-    let flags = u8::from_str_radix(flags, 16).ok()?;
-    valid.then(|| (trace_id.to_owned(), flags & 1 == 1))
+    valid.then(|| trace_id.to_owned())
 }
 
 fn is_hex(text: &str, length: usize) -> bool {
@@ -91,7 +84,7 @@ mod tests {
     fn a_valid_trace_goes_on_with_a_new_span() {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
         let trace = of(&format!("00-{id}-00f067aa0ba902b7-00"));
-        assert_eq!(trace.header(), format!("00-{id}-0707070707070707-00"));
+        assert_eq!((trace.trace_id.as_str(), trace.span_id.as_str()), (id, "0707070707070707"));
     }
 
     #[test]

@@ -30,6 +30,12 @@ pub trait Clock {
     fn now(&self) -> Millis;
 }
 
+/// Waiting.
+pub trait Timer {
+    /// Come back after `duration`.
+    async fn sleep(&self, duration: Duration);
+}
+
 /// Cryptographically secure random bytes.
 pub trait Random {
     /// Fill `out`.
@@ -111,9 +117,12 @@ pub trait Ledgers {
 pub struct LedgerError(pub String);
 
 /// A whole host: everything but SQL, which is spoken over [`Fetch`].
-pub trait Platform: Clock + Random + Config + Log + Signatures + Fetch + Kv + Ledgers {}
+pub trait Platform:
+    Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers
+{
+}
 
-impl<T: Clock + Random + Config + Log + Signatures + Fetch + Kv + Ledgers> Platform for T {}
+impl<T: Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers> Platform for T {}
 
 /// The business database.
 pub trait Sql {

@@ -62,8 +62,9 @@ pub struct Route {
 
 /// OAuth requests are small.
 const SMALL: usize = 64 * 1024;
-/// MCP messages may carry documents.
-const LARGE: usize = 4 * 1024 * 1024;
+/// MCP messages may carry text. As JSON in memory a message can take many times its size, and all
+/// requests of an instance share 128 MB.
+const LARGE: usize = 256 * 1024;
 
 const fn route(methods: &'static [Method], path: &'static str, function: Function) -> Route {
     Route { path, methods, function, body_limit: SMALL }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ports::{
     Clock, Config, Fetch, FetchError, Log, Millis, PrivateKey, PublicKey, Random, Request,
-    Response, SignatureError, Signatures,
+    Response, SignatureError, Signatures, Timer,
 };
 
 use crate::faults::{Dependency, Fault, Faults};
@@ -112,6 +112,13 @@ impl FakePlatform {
 impl Clock for FakePlatform {
     fn now(&self) -> Millis {
         self.now.get()
+    }
+}
+
+impl Timer for FakePlatform {
+    /// Its clock stands still, so nobody ever waits long enough.
+    async fn sleep(&self, _: Duration) {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,13 +1,12 @@
-use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use http::{HeaderName, HeaderValue, StatusCode};
 use ports::{Fetch, FetchError, Request, Response};
-use worker::{AbortController, Delay, Headers, Method, RequestInit, RequestRedirect};
+use worker::{AbortController, Headers, Method, RequestInit, RequestRedirect};
 
 use super::Cloudflare;
+use super::platform::within;
 
 impl Fetch for Cloudflare {
     async fn fetch(&self, request: Request, timeout: Duration) -> Result<Response, FetchError> {
@@ -20,11 +19,7 @@ impl Fetch for Cloudflare {
             let body = answer.bytes().await?;
             from_worker(&answer, body)
         };
-        let outcome = match select(pin!(exchange), pin!(Delay::from(timeout))).await {
-            Either::Left((outcome, _)) => Some(outcome),
-            Either::Right(((), _)) => None,
-        };
-        match outcome {
+        match within(timeout, exchange).await {
             Some(outcome) => outcome.map_err(broken),
             None => {
                 abort.abort();
@@ -55,9 +50,12 @@ fn from_worker(answer: &worker::Response, body: Vec<u8>) -> worker::Result<Respo
     let status = StatusCode::from_u16(answer.status_code());
     *response.status_mut() = status.map_err(|error| error.to_string())?;
     for (name, value) in answer.headers().entries() {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string())?;
-        let value = HeaderValue::from_str(&value).map_err(|error| error.to_string())?;
-        response.headers_mut().append(name, value);
+        // What is no header in our terms is none that we look for.
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value))
+        {
+            response.headers_mut().append(name, value);
+        }
     }
     Ok(response)
 }

@@ -18,6 +18,9 @@ use worker::{
 
 use super::platform::{fill, now};
 
+/// A sweep that failed is tried again after this many milliseconds.
+const RETRY: i64 = 60_000;
+
 /// One user's ledger.
 #[durable_object(alarm)]
 pub struct Ledger {
@@ -32,6 +35,8 @@ struct Memory {
     policy: Policy,
     /// When the alarm is set to ring.
     armed: Option<Millis>,
+    /// Whether the storage has its table.
+    stored: bool,
 }
 
 impl DurableObject for Ledger {
@@ -55,6 +60,8 @@ impl DurableObject for Ledger {
     /// Sweep. It never fails: a failing alarm would be retried and then given up by the platform.
     async fn alarm(&self) -> Result<Response> {
         if let Err(error) = self.sweep().await {
+            // Whatever was wrong may be over by then.
+            let _ = self.state.storage().set_alarm(RETRY).await;
             console_log!(
                 "{}",
                 serde_json::json!({
@@ -83,7 +90,7 @@ impl Ledger {
         let applied = apply(&mut held.document, command, context, &mut fill);
         held.policy = policy;
         if applied.changed {
-            self.store(&held)?;
+            self.store(&mut held)?;
         }
         *memory = Some(held);
         log(&applied);
@@ -105,8 +112,9 @@ impl Ledger {
         self.execute(Envelope { command: Command::Sweep, policy, origin })?;
         let empty = self.memory.borrow().as_ref().is_some_and(|held| held.document.is_empty());
         if empty {
+            self.state.storage().delete_all().await?;
             *self.memory.borrow_mut() = None;
-            return self.state.storage().delete_all().await;
+            return Ok(());
         }
         self.arm().await
     }
@@ -118,29 +126,37 @@ impl Ledger {
             policy: String,
         }
         let sql = self.state.storage().sql();
-        sql.exec(
-            "create table if not exists ledger (id integer primary key check (id = 1), document text not null, policy text not null)",
-            None,
-        )?;
-        let rows: Vec<Row> = sql.exec("select document, policy from ledger", None)?.to_array()?;
-        let Some(row) = rows.first() else {
-            return Ok(Memory {
-                document: Document::default(),
-                policy: policy.clone(),
-                armed: None,
-            });
+        let table = "select name from sqlite_master where type = 'table' and name = 'ledger'";
+        let stored = sql.exec(table, None)?.raw().next().is_some();
+        // An object that was only asked about has no table, and leaves nothing behind.
+        let row = match stored {
+            true => sql.exec("select document, policy from ledger", None)?.to_array::<Row>()?.pop(),
+            false => None,
         };
-        let document: Document = serde_json::from_str(&row.document)?;
-        let document = document.upgraded().map_err(|error| error.to_string())?;
-        Ok(Memory { document, policy: serde_json::from_str(&row.policy)?, armed: None })
+        let (document, policy) = match row {
+            Some(row) => {
+                let document: Document = serde_json::from_str(&row.document)?;
+                let document = document.upgraded().map_err(|error| error.to_string())?;
+                (document, serde_json::from_str(&row.policy)?)
+            }
+            None => (Document::default(), policy.clone()),
+        };
+        Ok(Memory { document, policy, armed: None, stored })
     }
 
-    fn store(&self, held: &Memory) -> Result<()> {
+    fn store(&self, held: &mut Memory) -> Result<()> {
+        let sql = self.state.storage().sql();
+        if !held.stored {
+            let table = "create table if not exists ledger (id integer primary key check (id = 1), \
+                         document text not null, policy text not null)";
+            sql.exec(table, None)?;
+            held.stored = true;
+        }
         let document = SqlStorageValue::String(serde_json::to_string(&held.document)?);
         let policy = SqlStorageValue::String(serde_json::to_string(&held.policy)?);
         let text = "insert into ledger (id, document, policy) values (1, ?, ?) \
                     on conflict (id) do update set document = excluded.document, policy = excluded.policy";
-        self.state.storage().sql().exec(text, vec![document, policy]).map(drop)
+        sql.exec(text, vec![document, policy]).map(drop)
     }
 
     /// Set the one alarm for the next sweep, unless it rings before that anyway: use of a session
@@ -158,7 +174,14 @@ impl Ledger {
             due
         };
         let at = i64::try_from(due.saturating_sub(now())).unwrap_or(i64::MAX);
-        self.state.storage().set_alarm(at).await
+        let set = self.state.storage().set_alarm(at).await;
+        if set.is_err()
+            && let Some(held) = self.memory.borrow_mut().as_mut()
+        {
+            // The next command tries again.
+            held.armed = None;
+        }
+        set
     }
 }
 

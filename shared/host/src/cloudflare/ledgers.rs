@@ -1,13 +1,18 @@
+use std::time::Duration;
+
 use ledger::{Address, Envelope, Outcome};
 use ports::{LedgerError, Ledgers};
 use worker::wasm_bindgen::JsValue;
 use worker::{Method, RequestInit};
 
 use super::Cloudflare;
+use super::platform::within;
 
 const BINDING: &str = "LEDGER";
 /// Any URL will do: the object has one purpose.
 const URL: &str = "https://ledger/";
+/// An owner that takes longer is away; whether the command took effect is then unknown.
+const LONGEST: Duration = Duration::from_secs(5);
 
 impl Ledgers for Cloudflare {
     /// One round trip to the object that owns the ledger. An object that moves (a deploy, a restart)
@@ -33,9 +38,12 @@ impl Ledgers for Cloudflare {
             }
             Ok(serde_json::from_slice(&response.bytes().await?)?)
         };
-        match ask().await {
-            Ok(outcome) => Ok(outcome),
-            Err(_) => ask().await.map_err(failed),
-        }
+        let twice = async {
+            match ask().await {
+                Ok(outcome) => Ok(outcome),
+                Err(_) => ask().await.map_err(failed),
+            }
+        };
+        within(LONGEST, twice).await.unwrap_or_else(|| Err(LedgerError("no answer".to_owned())))
     }
 }

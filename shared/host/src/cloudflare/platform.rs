@@ -1,5 +1,9 @@
-use ports::{Clock, Config, Log, Millis, Random};
-use worker::{Date, Env, console_log};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use ports::{Clock, Config, Log, Millis, Random, Timer};
+use worker::{Date, Delay, Env, console_log};
 
 /// The Workers platform behind one request.
 pub struct Cloudflare {
@@ -22,6 +26,20 @@ impl Clock for Cloudflare {
 /// The platform's clock, which moves with I/O only.
 pub(super) fn now() -> Millis {
     Date::now().as_millis()
+}
+
+impl Timer for Cloudflare {
+    async fn sleep(&self, duration: Duration) {
+        Delay::from(duration).await;
+    }
+}
+
+/// The outcome, or `None` if it takes longer than `limit`.
+pub(super) async fn within<T>(limit: Duration, attempt: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(attempt), pin!(Delay::from(limit))).await {
+        Either::Left((outcome, _)) => Some(outcome),
+        Either::Right(((), _)) => None,
+    }
 }
 
 impl Random for Cloudflare {

@@ -25,6 +25,11 @@ pub(crate) async fn text(expression: &str, argument: &JsValue) -> String {
 
 /// The bindings of a Worker.
 pub(crate) fn env(expression: &str) -> Env {
+    // Under Node a timer is an object; a Worker's is a number, and the SDK insists on it.
+    eval(
+        "globalThis.numbered ??= (() => { const start = globalThis.setTimeout; \
+         globalThis.setTimeout = (...given) => +start(...given); return true; })()",
+    );
     eval(expression).unchecked_into()
 }
 
