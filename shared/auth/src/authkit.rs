@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use oauth::ErrorCode;
+use oauth::access_token::Audience;
 use oauth::jwk::KeySet;
 use oauth::jws::Jws;
 use ports::{Clock, Fetch, Kv, Millis, PublicKey, Signatures};
@@ -57,13 +58,6 @@ struct Claims {
     role: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
 /// The provider's key set, when it said so, and when it was last asked.
 #[derive(Default, Serialize, Deserialize)]
 struct Cached {
@@ -113,13 +107,9 @@ fn identity(
     if claims.iss != workos.issuer {
         return Err(refuse("wrong issuer"));
     }
-    let ours = |client: &String| *client == workos.client_id;
-    let for_us = claims.client_id.as_ref().is_some_and(ours)
-        || match &claims.aud {
-            Some(Audience::One(one)) => ours(one),
-            Some(Audience::Many(many)) => many.iter().any(ours),
-            None => false,
-        };
+    let ours = &workos.client_id;
+    let for_us = claims.client_id.as_ref() == Some(ours)
+        || claims.aud.is_some_and(|audience| audience.contains(ours));
     if !for_us {
         return Err(refuse("another client's token"));
     }
@@ -146,37 +136,27 @@ async fn find_key<P: Clock + Fetch + Kv>(
         Ok(Some(bytes)) => serde_json::from_slice(&bytes).unwrap_or_default(),
         _ => Cached::default(),
     };
-    let now = platform.now();
-    let age = now.saturating_sub(cached.as_of);
-    let known = cached.key(kid);
-    if known.is_some() && age < FRESH {
-        return Ok(known);
-    }
-    // Only a key that is known may be served stale: of an unknown one nothing can be said.
-    let stale = known.filter(|_| age < STALE);
-    let answered = cached.as_of == cached.tried_at;
-    let enough = if answered { ASK_AT_MOST_EVERY } else { PAUSE };
-    if now.saturating_sub(cached.tried_at) < enough {
-        return match stale {
-            Some(key) => Ok(Some(key)),
-            None if answered => Ok(None),
-            None => Err(away("asked a moment ago")),
-        };
+    if let Some(answer) = cached.answer(kid, platform.now()) {
+        return answer;
     }
     let fetched = fetch(platform, &url).await;
     // After the wait, which may have been longer than the pause.
     cached.tried_at = platform.now();
-    if let Ok(keys) = &fetched {
-        (cached.as_of, cached.keys) = (cached.tried_at, keys.clone());
-    }
+    let failure = match fetched {
+        Ok(keys) => {
+            (cached.as_of, cached.keys) = (cached.tried_at, keys);
+            None
+        }
+        Err(failure) => Some(failure),
+    };
     // A cache that cannot be written costs time, not correctness.
     if let Ok(bytes) = serde_json::to_vec(&cached) {
         let _ = platform.put(&name, &bytes, Duration::from_millis(STALE)).await;
     }
-    match (fetched, stale) {
-        (Ok(_), _) => Ok(cached.key(kid)),
-        (Err(_), Some(key)) => Ok(Some(key)),
-        (Err(failure), None) => Err(failure),
+    match (failure, cached.stale(kid, cached.tried_at)) {
+        (None, _) => Ok(cached.key(kid)),
+        (Some(_), Some(key)) => Ok(Some(key)),
+        (Some(failure), None) => Err(failure),
     }
 }
 
@@ -200,6 +180,28 @@ async fn fetch(platform: &impl Fetch, url: &str) -> Result<Vec<serde_json::Value
 }
 
 impl Cached {
+    /// What can be said of a key without asking the provider; `None` if it must be asked.
+    fn answer(&self, kid: &str, now: Millis) -> Option<Result<Option<PublicKey>, Failure>> {
+        if let Some(key) = self.key(kid).filter(|_| now.saturating_sub(self.as_of) < FRESH) {
+            return Some(Ok(Some(key)));
+        }
+        let answered = self.as_of == self.tried_at;
+        let enough = if answered { ASK_AT_MOST_EVERY } else { PAUSE };
+        if now.saturating_sub(self.tried_at) >= enough {
+            return None;
+        }
+        Some(match self.stale(kid, now) {
+            Some(key) => Ok(Some(key)),
+            None if answered => Ok(None),
+            None => Err(away("asked a moment ago")),
+        })
+    }
+
+    /// Only a key that is known may be served stale: of an unknown one nothing can be said.
+    fn stale(&self, kid: &str, now: Millis) -> Option<PublicKey> {
+        self.key(kid).filter(|_| now.saturating_sub(self.as_of) < STALE)
+    }
+
     fn key(&self, kid: &str) -> Option<PublicKey> {
         let set = serde_json::to_vec(&serde_json::json!({ "keys": self.keys })).ok()?;
         KeySet::parse(&set).ok()?.get(kid).cloned()

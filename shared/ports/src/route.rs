@@ -1,6 +1,7 @@
 //! The one route table: which path belongs to which function, and which methods it has.
 
 use http::Method;
+use oauth::resource::Resources;
 
 /// A function of the deployment: one wasm module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,7 +94,7 @@ pub const SESSION: &str = "/auth/sessions/{id}";
 /// End all of them.
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
 /// The MCP endpoint.
-pub const MCP: &str = "/mcp";
+pub const MCP: &str = Resources::MCP_PATH;
 /// The state of the service and its dependencies.
 pub const HEALTH: &str = "/health";
 /// Is the function running?
