@@ -11,20 +11,29 @@ begin
         raise exception '0002_tenancy: missing, without forced row security or of another owner: %', found;
     end if;
 
-    -- (table, policy, command, roles)
-    select string_agg(format('%s.%s', tablename, policyname), ', ') into found
+    -- All policies, whoever they are for: one more of them, or another condition, lets people in.
+    -- Conditions read as Postgres prints them without a search path.
+    perform set_config('search_path', 'pg_catalog', true);
+    select string_agg(distinct format('%s.%s', tablename, policyname), ', ') into found
     from (
         values
-            ('organizations', 'owner_all', 'ALL', '{atoms_owner}'),
-            ('organizations', 'user_read', 'SELECT', '{authenticated}'),
-            ('memberships', 'owner_all', 'ALL', '{atoms_owner}'),
-            ('memberships', 'user_read', 'SELECT', '{authenticated}')
-    ) as expected (tablename, policyname, cmd, roles)
+            -- (table, policy, kind, roles, command, using, with check)
+            ('organizations', 'owner_all', 'PERMISSIVE', '{atoms_owner}', 'ALL', 'true', 'true'),
+            ('organizations', 'user_read', 'PERMISSIVE', '{authenticated}', 'SELECT',
+                '(id IN ( SELECT app.organizations_of_user(''viewer''::text) AS organizations_of_user))',
+                ''),
+            ('memberships', 'owner_all', 'PERMISSIVE', '{atoms_owner}', 'ALL', 'true', 'true'),
+            ('memberships', 'user_read', 'PERMISSIVE', '{authenticated}', 'SELECT',
+                '(organization_id IN ( SELECT app.organizations_of_user(''viewer''::text) AS organizations_of_user))',
+                '')
+    ) as expected (tablename, policyname, permissive, roles, cmd, qual, with_check)
     full join (
-        select p.tablename::text, p.policyname::text, p.cmd, p.roles::text
+        select p.tablename::text, p.policyname::text, p.permissive, p.roles::text, p.cmd,
+            coalesce(p.qual, ''), coalesce(p.with_check, '')
         from pg_policies as p
         where p.schemaname = 'app' and p.tablename in ('organizations', 'memberships')
-    ) as actual using (tablename, policyname, cmd, roles)
+    ) as actual (tablename, policyname, permissive, roles, cmd, qual, with_check)
+        using (tablename, policyname, permissive, roles, cmd, qual, with_check)
     where expected is null or actual is null;
     if found is not null then
         raise exception '0002_tenancy: policies differ: %', found;

@@ -10,15 +10,34 @@ begin
         raise exception '0003_workspaces: missing, without forced row security or of another owner';
     end if;
 
-    select string_agg(policyname, ', ') into found
+    -- All policies, whoever they are for: one more of them, or another condition, lets people in.
+    -- Conditions read as Postgres prints them without a search path.
+    perform set_config('search_path', 'pg_catalog', true);
+    select string_agg(distinct format('%s.%s', tablename, policyname), ', ') into found
     from (
-        values ('user_read', 'SELECT'), ('user_create', 'INSERT'), ('user_change', 'UPDATE'), ('user_delete', 'DELETE')
-    ) as expected (policyname, cmd)
+        values
+            -- (table, policy, kind, roles, command, using, with check)
+            ('workspaces', 'user_change', 'PERMISSIVE', '{authenticated}', 'UPDATE',
+                '(organization_id IN ( SELECT app.organizations_of_user(''member''::text) AS organizations_of_user))',
+                '(organization_id IN ( SELECT app.organizations_of_user(''member''::text) AS organizations_of_user))'),
+            ('workspaces', 'user_create', 'PERMISSIVE', '{authenticated}', 'INSERT',
+                '',
+                '((organization_id IN ( SELECT app.organizations_of_user(''member''::text) AS organizations_of_user))'
+                ' AND (created_by = ( SELECT app.user_id() AS user_id)))'),
+            ('workspaces', 'user_delete', 'PERMISSIVE', '{authenticated}', 'DELETE',
+                '(organization_id IN ( SELECT app.organizations_of_user(''admin''::text) AS organizations_of_user))',
+                ''),
+            ('workspaces', 'user_read', 'PERMISSIVE', '{authenticated}', 'SELECT',
+                '(organization_id IN ( SELECT app.organizations_of_user(''viewer''::text) AS organizations_of_user))',
+                '')
+    ) as expected (tablename, policyname, permissive, roles, cmd, qual, with_check)
     full join (
-        select p.policyname::text, p.cmd
+        select p.tablename::text, p.policyname::text, p.permissive, p.roles::text, p.cmd,
+            coalesce(p.qual, ''), coalesce(p.with_check, '')
         from pg_policies as p
-        where p.schemaname = 'app' and p.tablename = 'workspaces' and p.roles = '{authenticated}'
-    ) as actual using (policyname, cmd)
+        where p.schemaname = 'app' and p.tablename = 'workspaces'
+    ) as actual (tablename, policyname, permissive, roles, cmd, qual, with_check)
+        using (tablename, policyname, permissive, roles, cmd, qual, with_check)
     where expected is null or actual is null;
     if found is not null then
         raise exception '0003_workspaces: policies differ: %', found;

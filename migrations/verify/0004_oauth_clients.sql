@@ -10,14 +10,24 @@ begin
         raise exception '0004_oauth_clients: missing, without forced row security or of another owner';
     end if;
 
-    select string_agg(policyname, ', ') into found
-    from (values ('service_read', 'SELECT'), ('service_register', 'INSERT'), ('service_change', 'UPDATE'))
-        as expected (policyname, cmd)
+    -- All policies, whoever they are for: one more of them, or another condition, lets people in.
+    -- Conditions read as Postgres prints them without a search path.
+    perform set_config('search_path', 'pg_catalog', true);
+    select string_agg(distinct format('%s.%s', tablename, policyname), ', ') into found
+    from (
+        values
+            -- (table, policy, kind, roles, command, using, with check)
+            ('oauth_clients', 'service_change', 'PERMISSIVE', '{atoms_service}', 'UPDATE', 'true', 'true'),
+            ('oauth_clients', 'service_read', 'PERMISSIVE', '{atoms_service}', 'SELECT', 'true', ''),
+            ('oauth_clients', 'service_register', 'PERMISSIVE', '{atoms_service}', 'INSERT', '', 'true')
+    ) as expected (tablename, policyname, permissive, roles, cmd, qual, with_check)
     full join (
-        select p.policyname::text, p.cmd
+        select p.tablename::text, p.policyname::text, p.permissive, p.roles::text, p.cmd,
+            coalesce(p.qual, ''), coalesce(p.with_check, '')
         from pg_policies as p
-        where p.schemaname = 'app' and p.tablename = 'oauth_clients' and p.roles = '{atoms_service}'
-    ) as actual using (policyname, cmd)
+        where p.schemaname = 'app' and p.tablename = 'oauth_clients'
+    ) as actual (tablename, policyname, permissive, roles, cmd, qual, with_check)
+        using (tablename, policyname, permissive, roles, cmd, qual, with_check)
     where expected is null or actual is null;
     if found is not null then
         raise exception '0004_oauth_clients: policies differ: %', found;

@@ -10,11 +10,25 @@ begin
         raise exception '0005_audit_events: missing, without forced row security or of another owner';
     end if;
 
-    if (
-        select array_agg(format('%s %s %s', policyname, cmd, roles)) from pg_policies
-        where schemaname = 'app' and tablename = 'audit_events'
-    ) is distinct from array['service_add INSERT {atoms_service}'] then
-        raise exception '0005_audit_events: policies differ';
+    -- All policies, whoever they are for: one more of them, or another condition, lets people in.
+    -- Conditions read as Postgres prints them without a search path.
+    perform set_config('search_path', 'pg_catalog', true);
+    select string_agg(distinct format('%s.%s', tablename, policyname), ', ') into found
+    from (
+        values
+            -- (table, policy, kind, roles, command, using, with check)
+            ('audit_events', 'service_add', 'PERMISSIVE', '{atoms_service}', 'INSERT', '', 'true')
+    ) as expected (tablename, policyname, permissive, roles, cmd, qual, with_check)
+    full join (
+        select p.tablename::text, p.policyname::text, p.permissive, p.roles::text, p.cmd,
+            coalesce(p.qual, ''), coalesce(p.with_check, '')
+        from pg_policies as p
+        where p.schemaname = 'app' and p.tablename = 'audit_events'
+    ) as actual (tablename, policyname, permissive, roles, cmd, qual, with_check)
+        using (tablename, policyname, permissive, roles, cmd, qual, with_check)
+    where expected is null or actual is null;
+    if found is not null then
+        raise exception '0005_audit_events: policies differ: %', found;
     end if;
 
     select string_agg(format('%s %s', role, privilege), ', ') into found

@@ -12,7 +12,7 @@ use stack::layout::{self, FUNCTIONS};
 use stack::settings::{self, Kind, SETTINGS, Settings};
 use toml::{Table, Value};
 
-use crate::{build, configuration, report, run, secrets};
+use crate::{build, configuration, loading, report, run, secrets};
 
 /// The environment variable with the id of the KV namespace.
 const CACHE_VARIABLE: &str = "CACHE_NAMESPACE_ID";
@@ -98,6 +98,7 @@ fn ready(configs: &[(&str, Table)], values: &Settings, cache: Option<&str>) -> R
             secrets::MASTER_VARIABLE
         );
     }
+    loading::check(values)?;
     let mut ids = BTreeSet::new();
     for namespace in configs.iter().flat_map(|(_, config)| namespaces(config)) {
         ids.insert(cache.or_else(|| namespace.get("id")?.as_str()).unwrap_or_default());

@@ -5,6 +5,7 @@ mod build;
 mod configuration;
 mod deploy;
 mod dev;
+mod loading;
 mod prerequisites;
 mod report;
 mod run;

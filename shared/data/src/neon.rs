@@ -104,12 +104,16 @@ fn failure(response: &Response) -> SqlError {
     if status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE
         || matches!(
             status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+            StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::REQUEST_TIMEOUT
+                | StatusCode::UNAUTHORIZED
+                | StatusCode::FORBIDDEN
         )
     {
         return SqlError::Unavailable(format!("status {status}"));
     }
-    // 413 and 507 say that a request or an answer is too large, which no repetition cures.
+    // 413 and 507 say that a request or an answer is too large, 3xx and 404 that the address is
+    // wrong; no repetition cures that.
     if status != StatusCode::BAD_REQUEST {
         return SqlError::Protocol(format!("status {status}"));
     }
@@ -122,10 +126,11 @@ fn failure(response: &Response) -> SqlError {
                 SqlError::Refused { code, message, constraint }
             }
         }
+        // Not Postgres but what is before it: it cannot reach or start the database.
         Ok(Failure { message, .. }) => {
-            SqlError::Protocol(message.unwrap_or_else(|| format!("status {status}")))
+            SqlError::Unavailable(message.unwrap_or_else(|| format!("status {status}")))
         }
-        Err(error) => SqlError::Protocol(error.to_string()),
+        Err(_) => SqlError::Unavailable(format!("status {status}")),
     }
 }
 
@@ -227,7 +232,11 @@ mod tests {
             let result = run(&fake(400, body.leak()));
             assert!(matches!(result, Err(SqlError::Unavailable(_))), "{code}");
         }
-        for status in [401, 403, 429, 500, 502, 503, 504] {
+        for body in [r#"{"message":"endpoint is starting","code":null}"#, "{}", "no JSON"] {
+            let result = run(&fake(400, body));
+            assert!(matches!(result, Err(SqlError::Unavailable(_))), "{body}");
+        }
+        for status in [401, 403, 408, 429, 500, 502, 503, 504] {
             let result = run(&fake(status, ""));
             assert!(matches!(result, Err(SqlError::Unavailable(_))), "{status}");
         }
@@ -247,8 +256,8 @@ mod tests {
             (200, r#"{"results":[{"rows":[]}]}"#),
             (200, r#"{"results":[{"rows":[[1]]},{"rows":[]}]}"#),
             (200, r#"{"rows":[]}"#),
-            (400, r#"{"message":"bad header","code":null}"#),
-            (400, "no JSON"),
+            (301, ""),
+            (307, ""),
             (404, ""),
             (413, ""),
             (507, ""),

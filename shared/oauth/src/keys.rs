@@ -1,6 +1,9 @@
 //! Keys. A deployment has one master secret in a small ring of versions; everything else is derived
 //! from it by HKDF-SHA256 (RFC 5869) under distinct labels, so that each function is given only the
 //! keys that it needs and none of them leads back to the master.
+//!
+//! Version 1 is never removed from the ring: what must not change is derived from it. It only stops
+//! minting once another version is before it.
 
 use ed25519_compact::{KeyPair, Seed};
 use hkdf::Hkdf;
@@ -25,6 +28,30 @@ pub struct Master {
     pub secret: Key,
 }
 
+/// Before a version of the master secret in text: it must not mint yet. Every function is given a
+/// version in this way before the first token of it is made.
+pub const VERIFY_ONLY: &str = "verify:";
+
+impl Master {
+    /// From `id=base64url,id=base64url`, newest first, where [`VERIFY_ONLY`] may be before an entry.
+    /// The answer is in the order of [`Derived::from_masters`]: who mints, then who only verifies.
+    ///
+    /// # Errors
+    /// If the text is anything else, or no version may mint.
+    pub fn parse_ring(text: &str) -> Result<Vec<Self>, InvalidKey> {
+        let entries = text.split(',').map(str::trim);
+        let (waiting, minting): (Vec<_>, Vec<_>) =
+            entries.partition(|entry| entry.starts_with(VERIFY_ONLY));
+        if minting.is_empty() {
+            return Err(InvalidKey("a version of the master secret must be allowed to mint"));
+        }
+        let waiting = waiting.iter().filter_map(|entry| entry.strip_prefix(VERIFY_ONLY));
+        let ordered: Vec<_> = minting.iter().copied().chain(waiting).collect();
+        let ring = KeyRing::parse(&ordered.join(","))?;
+        Ok(ring.0.into_iter().map(|(id, secret)| Self { id, secret }).collect())
+    }
+}
+
 /// A setting's text is not a key, a ring of keys, or a key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -36,15 +63,18 @@ pub struct Derived {
 }
 
 impl Derived {
-    /// Derive from the ring, newest version first.
+    /// Derive from the ring: its first version mints, all verify.
     ///
-    /// The address and client-secret keys come from the *oldest* version and so never rotate:
-    /// ledgers stay where they are and stored secret hashes stay valid.
+    /// The address and client-secret keys come from version 1 and so never rotate: ledgers stay
+    /// where they are and stored secret hashes stay valid.
     ///
     /// # Errors
-    /// If the ring is empty or repeats a version.
+    /// If the ring lacks version 1 or repeats a version.
     pub fn from_masters(masters: &[Master]) -> Result<Self, InvalidKey> {
-        let oldest = masters.last().ok_or(InvalidKey("a master secret is needed"))?;
+        let first = masters.iter().find(|master| master.id == 1).ok_or(InvalidKey(
+            "version 1 of the master secret is missing; ledgers and client secrets depend on it, \
+             so it is never removed",
+        ))?;
         let repeated =
             |(at, master): (usize, &Master)| masters[..at].iter().any(|m| m.id == master.id);
         if masters.iter().enumerate().any(repeated) {
@@ -59,8 +89,8 @@ impl Derived {
         let public: Vec<_> = signing.iter().map(public_jwk).collect();
         Ok(Self {
             settings: vec![
-                ("LEDGER_ADDRESS_KEY", base64url(&derive(&oldest.secret, "ledger-address"))),
-                ("CLIENT_SECRET_KEY", base64url(&derive(&oldest.secret, "client-secret"))),
+                ("LEDGER_ADDRESS_KEY", base64url(&derive(&first.secret, "ledger-address"))),
+                ("CLIENT_SECRET_KEY", base64url(&derive(&first.secret, "client-secret"))),
                 ("REFRESH_MAC_KEYS", ring("refresh-mac")),
                 ("INTERNAL_MAC_KEYS_ISSUER", ring("internal-mac issuer")),
                 ("INTERNAL_MAC_KEYS_MCP", ring("internal-mac mcp")),
@@ -81,12 +111,12 @@ impl Derived {
     }
 }
 
-/// A ring of keys by version, newest first: the first mints, all verify.
+/// A ring of keys by version: the first mints, all verify.
 #[derive(Clone)]
 pub struct KeyRing(Vec<(u8, Key)>);
 
 impl KeyRing {
-    /// From `id=base64url,id=base64url`, newest first.
+    /// From `id=base64url,id=base64url`, the one that mints first.
     ///
     /// # Errors
     /// If the text is anything else.
@@ -228,6 +258,46 @@ mod tests {
     }
 
     #[test]
+    fn version_1_is_never_removed() {
+        let error = Derived::from_masters(&masters()[..1]).err().expect("refused");
+        assert!(error.0.contains("version 1"), "{error}");
+        let mut old = masters();
+        old.insert(1, Master { id: 0, secret: [3; 32] });
+        old.rotate_left(1);
+        let (before, after) = (Derived::from_masters(&old), Derived::from_masters(&masters()));
+        let key = |derived: Result<Derived, _>| {
+            derived.expect("derived").get("LEDGER_ADDRESS_KEY").map(str::to_owned)
+        };
+        assert_eq!(key(before), key(after), "whatever its place");
+    }
+
+    #[test]
+    fn a_version_that_only_verifies_does_not_mint() {
+        let (one, two) = (base64url(&[1; 32]), base64url(&[2; 32]));
+        let derived = |text: &str| {
+            Derived::from_masters(&Master::parse_ring(text).expect("a ring")).expect("derived")
+        };
+        let waiting = derived(&format!("verify:2={two}, 1={one}"));
+        let promoted = derived(&format!("2={two},1={one}"));
+        let alone = derived(&format!("1={one}"));
+        for name in ["REFRESH_MAC_KEYS", "INTERNAL_MAC_KEYS_ISSUER", "INTERNAL_MAC_KEYS_MCP"] {
+            let ring = |keys: &Derived| KeyRing::parse(keys.get(name).expect("set")).expect("ring");
+            assert_eq!((ring(&waiting).newest(), ring(&promoted).newest()), (1, 2), "{name}");
+            assert_eq!(ring(&waiting).get(2), ring(&promoted).get(2), "{name}");
+        }
+        let kids = |keys: &Derived, name| -> Vec<String> {
+            let set: Value = serde_json::from_str(keys.get(name).expect("set")).expect("JSON");
+            let keys = set["keys"].as_array().expect("keys").clone();
+            keys.iter().map(|key| key["kid"].to_string()).collect()
+        };
+        for name in ["SIGNING_KEYS", "PUBLIC_KEYS"] {
+            let kids = |keys| kids(keys, name);
+            assert_eq!(kids(&waiting)[..1], kids(&alone), "{name}");
+            assert_eq!(kids(&waiting)[1], kids(&promoted)[0], "{name}");
+        }
+    }
+
+    #[test]
     fn the_public_set_holds_no_private_part() {
         let derived = Derived::from_masters(&masters()).expect("derived");
         let public: Value =
@@ -241,6 +311,10 @@ mod tests {
     fn rings_that_are_no_rings_are_refused() {
         for text in ["", "1", "1=abc", "x=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "256=AA"] {
             assert!(KeyRing::parse(text).is_err(), "{text}");
+        }
+        let only_waiting = format!("verify:1={}", base64url(&[1; 32]));
+        for text in ["", "1", "1=AAAA", "x=", "1=,", &only_waiting] {
+            assert!(Master::parse_ring(text).is_err(), "{text}");
         }
         assert!(Derived::from_masters(&[]).is_err());
         assert!(Derived::from_masters(&[masters()[0].clone(), masters()[0].clone()]).is_err());

@@ -6,10 +6,11 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-/// The functions, in the order in which they can be deployed: whoever is called comes first. The
-/// sessions function owns the Durable Object that others bind to; the gateway calls all of them.
+/// The functions, in the order in which they are deployed. The sessions function owns the Durable
+/// Object that others bind to. Whoever verifies tokens has the keys before the token function mints
+/// with them. The gateway calls all of them.
 pub const FUNCTIONS: [&str; 8] =
-    ["sessions", "authorize", "token", "revoke", "introspect", "mcp", "health", "gateway"];
+    ["sessions", "authorize", "introspect", "revoke", "mcp", "health", "token", "gateway"];
 
 /// The project's folder: the one that cargo works in, or that we are in, or were compiled in. The
 /// last alone would not do: checkouts may share a build folder.
@@ -104,4 +105,22 @@ fn forget_old_runs(runs: &Path) {
 fn is_running(run: &str) -> bool {
     let owner = run.split('-').next().and_then(|pid| pid.parse().ok());
     owner.is_some_and(|pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::SETTINGS;
+
+    #[test]
+    fn verifiers_are_deployed_before_the_one_who_mints() {
+        let place = |name: &str| FUNCTIONS.iter().position(|function| *function == name).unwrap();
+        assert_eq!((place("sessions"), place("gateway")), (0, FUNCTIONS.len() - 1));
+        for name in ["PUBLIC_KEYS", "REFRESH_MAC_KEYS", "INTERNAL_MAC_KEYS_MCP"] {
+            let setting = SETTINGS.iter().find(|setting| setting.name == name).unwrap();
+            for function in setting.functions.iter().filter(|function| **function != "token") {
+                assert!(place(function) < place("token"), "{function} has {name}");
+            }
+        }
+    }
 }

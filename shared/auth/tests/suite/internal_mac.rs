@@ -39,9 +39,15 @@ fn unsigned(text: &str) -> String {
 
 /// Keys of another deployment, under a version.
 fn other_keys(id: u8) -> InternalKeys {
-    let derived = Derived::from_masters(&[Master { id, secret: [0x55; 32] }]).unwrap();
-    let ring = |name| Some(KeyRing::parse(derived.get(name).unwrap()).unwrap());
-    InternalKeys { issuer: ring("INTERNAL_MAC_KEYS_ISSUER"), mcp: ring("INTERNAL_MAC_KEYS_MCP") }
+    let derived = Derived::from_masters(&[Master { id: 1, secret: [0x55; 32] }]).unwrap();
+    let ring = |name| {
+        let text = derived.get(name).unwrap().replacen("1=", &format!("{id}="), 1);
+        Some(KeyRing::parse(&text).unwrap())
+    };
+    InternalKeys {
+        issuer: ring("INTERNAL_MAC_KEYS_ISSUER"),
+        mcp: ring("INTERNAL_MAC_KEYS_MCP"),
+    }
 }
 
 #[test]

@@ -141,6 +141,50 @@ async fn the_checks_notice_what_was_changed_by_hand() {
             "0002_tenancy.sql",
         ),
         (
+            "alter policy user_read on app.memberships using (true)",
+            "alter policy user_read on app.memberships
+                using (organization_id in (select app.organizations_of_user('viewer')))",
+            "0002_tenancy.sql",
+        ),
+        (
+            "create policy more on app.workspaces to public using (true)",
+            "drop policy more on app.workspaces",
+            "0003_workspaces.sql",
+        ),
+        (
+            "alter policy user_delete on app.workspaces
+                using (organization_id in (select app.organizations_of_user('member')))",
+            "alter policy user_delete on app.workspaces
+                using (organization_id in (select app.organizations_of_user('admin')))",
+            "0003_workspaces.sql",
+        ),
+        (
+            "alter policy user_change on app.workspaces with check (true)",
+            "alter policy user_change on app.workspaces
+                with check (organization_id in (select app.organizations_of_user('member')))",
+            "0003_workspaces.sql",
+        ),
+        (
+            "create policy more on app.oauth_clients for select to authenticator using (true)",
+            "drop policy more on app.oauth_clients",
+            "0004_oauth_clients.sql",
+        ),
+        (
+            "alter policy service_read on app.oauth_clients using (not disabled)",
+            "alter policy service_read on app.oauth_clients using (true)",
+            "0004_oauth_clients.sql",
+        ),
+        (
+            "create policy more on app.audit_events to public using (true)",
+            "drop policy more on app.audit_events",
+            "0005_audit_events.sql",
+        ),
+        (
+            "alter policy service_add on app.audit_events with check (subject is not null)",
+            "alter policy service_add on app.audit_events with check (true)",
+            "0005_audit_events.sql",
+        ),
+        (
             "grant update (created_by) on app.workspaces to authenticated",
             "revoke update (created_by) on app.workspaces from authenticated",
             "0003_workspaces.sql",

@@ -1,0 +1,128 @@
+//! Loads the settings as the functions will at run time, before they are deployed: what they would
+//! refuse is not sent.
+
+use anyhow::{Result, anyhow, bail};
+use auth::settings::{
+    ClientSettings, MintSettings, Settings as Service, SqlSettings, Verifier, WorkosSettings,
+    public_url,
+};
+use host::Origins;
+use ports::{Config, ConfigError};
+use stack::layout::FUNCTIONS;
+use stack::settings::{self, Kind, Settings};
+
+/// Load every function's settings from what it would be given.
+///
+/// # Errors
+/// Names the function, the setting and the problem; never the value.
+pub(crate) fn check(values: &Settings) -> Result<()> {
+    for function in FUNCTIONS {
+        load(function, values)?;
+    }
+    Ok(())
+}
+
+fn load(function: &str, values: &Settings) -> Result<()> {
+    let mut given = Given(settings::of(function, Kind::Var, values));
+    given.0.extend(settings::of(function, Kind::Secret, values));
+    let outcome = match function {
+        // It hands requests on and reads nothing.
+        "gateway" => return Ok(()),
+        "authorize" => authorize(&given),
+        "token" => token(&given),
+        "introspect" | "revoke" => client_endpoint(&given),
+        "sessions" | "mcp" => bearer_endpoint(&given),
+        "health" => health(&given),
+        other => bail!("nobody knows what the function {other} loads"),
+    };
+    // Each of them answers browsers.
+    let outcome = outcome.and_then(|()| Origins::load(&given).map(drop));
+    outcome.map_err(|ConfigError { setting, problem }| {
+        anyhow!("the function {function} would refuse {setting}: it {problem}")
+    })
+}
+
+fn authorize(given: &Given) -> Result<(), ConfigError> {
+    public_url(given)?;
+    Verifier::load(given).map(drop)
+}
+
+fn token(given: &Given) -> Result<(), ConfigError> {
+    Service::load(given)?;
+    ClientSettings::load(given)?;
+    MintSettings::load(given).map(drop)
+}
+
+fn client_endpoint(given: &Given) -> Result<(), ConfigError> {
+    ClientSettings::load(given)?;
+    bearer_endpoint(given)
+}
+
+fn bearer_endpoint(given: &Given) -> Result<(), ConfigError> {
+    Service::load(given)?;
+    Verifier::load(given).map(drop)
+}
+
+fn health(given: &Given) -> Result<(), ConfigError> {
+    SqlSettings::load(given)?;
+    WorkosSettings::load(given).map(drop)
+}
+
+/// The environment of one function.
+struct Given(Settings);
+
+impl Config for Given {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth::keys::{Derived, Master};
+
+    use super::*;
+
+    fn complete() -> Settings {
+        let keys = Derived::from_masters(&[Master { id: 1, secret: [1; 32] }]).unwrap();
+        let mut values = settings::derived(&keys);
+        for name in ["PUBLIC_URL", "WORKOS_API_URL", "WORKOS_ISSUER", "SQL_URL"] {
+            values.insert(name.into(), "https://example.test".into());
+        }
+        values.insert("WORKOS_CLIENT_ID".into(), "client_1".into());
+        values.insert("SQL_CONNECTION_STRING".into(), "postgresql://a:b@example.test/c".into());
+        values
+    }
+
+    #[test]
+    fn what_the_functions_accept_passes() {
+        check(&complete()).unwrap();
+        let mut values = complete();
+        values.insert("SESSION_MAX".into(), "10".into());
+        values.insert("ALLOWED_ORIGINS".into(), "https://app.example, http://localhost:1".into());
+        check(&values).unwrap();
+    }
+
+    #[test]
+    fn what_a_function_would_refuse_is_named_without_its_value() {
+        for (name, value, function) in [
+            ("SESSION_MAX", "70000", "sessions"),
+            ("ACCESS_TOKEN_SECONDS", "4294967296", "sessions"),
+            ("ALLOWED_ORIGINS", "https://app.example/path", "sessions"),
+            ("LEDGER_ADDRESS_KEY", "c2hvcnQ", "sessions"),
+            ("PUBLIC_KEYS", "{\"keys\":7}", "sessions"),
+            ("INTERNAL_MAC_KEYS_MCP", "1=c2hvcnQ", "introspect"),
+            ("REFRESH_MAC_KEYS", "1=c2hvcnQ", "introspect"),
+            ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
+            ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
+            ("WORKOS_API_URL", "https://example.test/", "health"),
+            ("WORKOS_CLIENT_ID", "", "health"),
+        ] {
+            let mut values = complete();
+            values.insert(name.into(), value.into());
+            let error = check(&values).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(function), "{name}: {error}");
+            assert!(value.is_empty() || !error.contains(value), "{error}");
+        }
+    }
+}
