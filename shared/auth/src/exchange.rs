@@ -17,7 +17,9 @@ const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// Exchange an AuthKit access token for a session of ours. The same sign-in by the same client
-/// yields the same session, however often it is repeated.
+/// yields the same session, however often it is repeated. A person who switches the organization
+/// within a sign-in exchanges the new AuthKit token: the session moves to that organization, while
+/// access tokens that were minted before speak of the old one until they expire.
 ///
 /// # Errors
 /// `invalid_request` for a subject token that is not in force (RFC 8693 section 2.2.2).
@@ -37,8 +39,10 @@ pub async fn exchange<P: Platform>(
     let command = Command::CreateSession(CreateSession {
         subject,
         client_id: record.client_id.clone(),
-        scopes: request.scopes,
-        resources: request.resources,
+        scopes: request.scopes.names,
+        scopes_by_default: request.scopes.by_default,
+        resources: request.resources.names,
+        resources_by_default: request.resources.by_default,
         device,
         external_id: Some(format!("workos:{}", identity.session)),
         authenticated_at: identity.issued_at,
@@ -55,6 +59,7 @@ pub async fn exchange<P: Platform>(
             Ok((response, Refreshed { session, repeated: issue.repeated }))
         }
         Outcome::Refused(refusal) => Err(refused(refusal)),
+        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
         other => Err(Failure::unexpected(&other)),
     }
 }
@@ -62,8 +67,20 @@ pub async fn exchange<P: Platform>(
 /// What a client asks for, checked against its registration.
 struct Request<'f> {
     subject_token: &'f str,
-    scopes: Vec<String>,
-    resources: Vec<String>,
+    scopes: Ask,
+    resources: Ask,
+}
+
+/// Scopes or resources, and whether they are the default because the client named none.
+struct Ask {
+    names: Vec<String>,
+    by_default: bool,
+}
+
+impl Ask {
+    fn new(named: Option<Vec<String>>, default: impl FnOnce() -> Vec<String>) -> Self {
+        Self { by_default: named.is_none(), names: named.unwrap_or_else(default) }
+    }
 }
 
 impl<'f> Request<'f> {
@@ -88,27 +105,24 @@ impl<'f> Request<'f> {
         Ok(Self {
             subject_token,
             scopes: scopes(record, form)?,
-            resources: resources(settings, form)?.unwrap_or_else(ours),
+            resources: Ask::new(resources(settings, form)?, ours),
         })
     }
 }
 
 /// The scopes asked for, all of which the client must be registered for; by default all that it is
 /// registered for but `offline_access`, which lengthens a session and is asked for by name.
-fn scopes(record: &ClientRecord, form: &Form) -> Result<Vec<String>, Failure> {
-    let Some(text) = form.get("scope") else {
-        let usual = record.scopes.iter().filter(|name| *name != scope::OFFLINE_ACCESS);
-        return Ok(usual.cloned().collect());
-    };
-    let scopes = scope::parse(text)?;
-    if scopes.iter().all(|name| record.scopes.contains(name)) {
-        return Ok(scopes);
+fn scopes(record: &ClientRecord, form: &Form) -> Result<Ask, Failure> {
+    let named = form.get("scope").map(scope::parse).transpose()?;
+    if named.iter().flatten().any(|name| !record.scopes.contains(name)) {
+        return Err(Failure::refused(
+            ErrorCode::InvalidScope,
+            "the client is not registered for the scope",
+            "scope not registered",
+        ));
     }
-    Err(Failure::refused(
-        ErrorCode::InvalidScope,
-        "the client is not registered for the scope",
-        "scope not registered",
-    ))
+    let usual = || record.scopes.iter().filter(|name| *name != scope::OFFLINE_ACCESS);
+    Ok(Ask::new(named, || usual().cloned().collect()))
 }
 
 /// The person's place in the business data: the organization of the sign-in, or their own.

@@ -1,6 +1,7 @@
 //! How a request at an OAuth endpoint can fail.
 
 use data::DataError;
+use ledger::Budget;
 use oauth::{ErrorCode, OAuthError};
 use ports::{LedgerError, SignatureError};
 
@@ -28,6 +29,12 @@ pub enum Failure {
         basic: bool,
         /// For the log.
         reason: &'static str,
+    },
+    /// The person's clients ask too often: nothing was decided, and nothing consumed.
+    #[error("rate limit: {}", budget.class.as_str())]
+    Limited {
+        /// Of what, and when there is more.
+        budget: Budget,
     },
     /// A dependency does not answer: nothing was decided, the client may try again.
     #[error("unavailable: {0}")]

@@ -161,41 +161,52 @@ fn describe_token(
     standing: Standing,
 ) -> Result<Active, &'static str> {
     match token {
-        Token::Access(claims) => Ok(Active {
-            active: true,
-            iss: claims.iss,
-            sub: claims.sub,
-            client_id: claims.client_id,
-            scope: claims.scope,
-            sid: claims.sid,
-            exp: claims.exp,
-            iat: claims.iat,
-            aud: Some(claims.aud),
-            jti: Some(claims.jti),
-            token_type: Some("Bearer"),
-            org: claims.org,
-            roles: claims.roles,
-        }),
+        Token::Access(claims) => Ok(access_token(*claims)),
         Token::Refresh(token) => {
             if !may_see(record, |audience| standing.resources.iter().any(|r| r == audience)) {
                 return Err("audience not the caller's");
             }
-            Ok(Active {
-                active: true,
-                iss: settings.issuer.clone(),
-                sub: standing.subject.id,
-                client_id: standing.client_id,
-                scope: scope::join(&standing.scopes),
-                sid: token.session,
-                exp: standing.expires_at / 1000,
-                iat: standing.rotated_at / 1000,
-                aud: None,
-                jti: None,
-                token_type: None,
-                org: standing.subject.organization,
-                roles: standing.subject.roles,
-            })
+            Ok(refresh_token(settings, &token, standing))
         }
+    }
+}
+
+/// What the token says: its claims hold until it expires, also if the session has moved to another
+/// organization since.
+fn access_token(claims: AccessToken) -> Active {
+    Active {
+        active: true,
+        iss: claims.iss,
+        sub: claims.sub,
+        client_id: claims.client_id,
+        scope: claims.scope,
+        sid: claims.sid,
+        exp: claims.exp,
+        iat: claims.iat,
+        aud: Some(claims.aud),
+        jti: Some(claims.jti),
+        token_type: Some("Bearer"),
+        org: claims.org,
+        roles: claims.roles,
+    }
+}
+
+/// What the session says: the token itself names nothing else.
+fn refresh_token(settings: &Settings, token: &RefreshToken, standing: Standing) -> Active {
+    Active {
+        active: true,
+        iss: settings.issuer.clone(),
+        sub: standing.subject.id,
+        client_id: standing.client_id,
+        scope: scope::join(&standing.scopes),
+        sid: token.session,
+        exp: standing.expires_at / 1000,
+        iat: standing.rotated_at / 1000,
+        aud: None,
+        jti: None,
+        token_type: None,
+        org: standing.subject.organization,
+        roles: standing.subject.roles,
     }
 }
 

@@ -45,32 +45,9 @@ pub async fn mint(
     client_id: &str,
     issue: &Issue,
 ) -> Result<TokenResponse, Failure> {
-    let end = (issue.issued_at + settings.policy.access_token).min(issue.absolute_end);
-    let scope = scope::join(&issue.scopes);
-    let claims = AccessToken {
-        iss: settings.issuer.clone(),
-        sub: issue.subject.id.clone(),
-        aud: Audience::of(&issue.resources),
-        exp: end / 1000,
-        iat: issue.issued_at / 1000,
-        jti: jti(&issue.session, issue.generation, issue.counter, &scope, &issue.resources),
-        client_id: client_id.to_owned(),
-        scope: scope.clone(),
-        sid: issue.session,
-        org: issue.subject.organization.clone(),
-        roles: issue.subject.roles.clone(),
-    };
+    let claims = claims(settings, client_id, issue);
     let access_token = access::sign(platform, settings, mint, &claims).await?;
-    let refresh = RefreshToken {
-        key_id: issue.key_id,
-        address: settings.user_ledger(&issue.subject.id),
-        session: issue.session,
-        generation: issue.generation,
-        counter: issue.counter,
-    };
-    let refresh_token = refresh
-        .encode(&settings.issuer, &client.refresh_keys)
-        .ok_or_else(|| Failure::Internal(format!("refresh key {} is gone", issue.key_id)))?;
+    let refresh_token = refresh_token(settings, client, issue)?;
     let expires_in = claims.exp.saturating_sub(platform.now() / 1000);
     Ok(TokenResponse {
         access_token,
@@ -79,6 +56,41 @@ pub async fn mint(
         expires_in,
         refresh_in: expires_in.saturating_sub(REFRESH_AHEAD),
         refresh_token,
-        scope,
+        scope: claims.scope,
     })
+}
+
+fn claims(settings: &Settings, client_id: &str, issue: &Issue) -> AccessToken {
+    let end = (issue.issued_at + settings.policy.access_token).min(issue.absolute_end);
+    let scope = scope::join(&issue.scopes);
+    AccessToken {
+        iss: settings.issuer.clone(),
+        sub: issue.subject.id.clone(),
+        aud: Audience::of(&issue.resources),
+        exp: end / 1000,
+        iat: issue.issued_at / 1000,
+        jti: jti(&issue.session, issue.generation, issue.counter, &scope, &issue.resources),
+        client_id: client_id.to_owned(),
+        scope,
+        sid: issue.session,
+        org: issue.subject.organization.clone(),
+        roles: issue.subject.roles.clone(),
+    }
+}
+
+fn refresh_token(
+    settings: &Settings,
+    client: &ClientSettings,
+    issue: &Issue,
+) -> Result<String, Failure> {
+    let token = RefreshToken {
+        key_id: issue.key_id,
+        address: settings.user_ledger(&issue.subject.id),
+        session: issue.session,
+        generation: issue.generation,
+        counter: issue.counter,
+    };
+    token
+        .encode(&settings.issuer, &client.refresh_keys)
+        .ok_or_else(|| Failure::Internal(format!("refresh key {} is gone", issue.key_id)))
 }

@@ -51,6 +51,7 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
             Ok((response, Refreshed { session, repeated: issue.repeated }))
         }
         Outcome::Refused(refusal) => Err(refused(refusal)),
+        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
         other => Err(Failure::unexpected(&other)),
     }
 }

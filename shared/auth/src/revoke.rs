@@ -1,7 +1,7 @@
 //! Token revocation, RFC 7009.
 
 use data::clients::ClientRecord;
-use ledger::{Command, Credential, Envelope, Origin, Outcome, Refusal, Revoke};
+use ledger::{Address, Command, Credential, Envelope, Origin, Outcome, Refusal, Revoke, SessionId};
 use oauth::RefreshToken;
 use oauth::form::Form;
 use ports::{Clock, Ledgers, Signatures};
@@ -42,23 +42,10 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
             return Err(oauth::OAuthError::invalid_request("cascade is true or false").into());
         }
     };
-    let (address, session, credential) = if RefreshToken::resembles(text) {
-        let Ok(token) = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys) else {
-            return Ok(NOT_OURS);
-        };
-        let credential =
-            Credential::Refresh { generation: token.generation, counter: token.counter };
-        (token.address, token.session, credential)
-    } else {
-        let claims = match access::verify(platform, settings, verifier, text, Purpose::Whole).await
-        {
-            Ok(claims) => claims,
-            Err(VerifyError::Invalid(_)) => return Ok(NOT_OURS),
-            Err(VerifyError::Internal(error)) => return Err(error.into()),
-        };
-        let expires_at = claims.exp.saturating_mul(1000);
-        let credential = Credential::Access { jti: claims.jti, expires_at };
-        (settings.user_ledger(&claims.sub), claims.sid, credential)
+    let Some((address, session, credential)) =
+        read(platform, settings, client, verifier, text).await?
+    else {
+        return Ok(NOT_OURS);
     };
     let client_id = record.client_id.clone();
     let command =
@@ -72,6 +59,32 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
             Err(Failure::invalid_grant("another client's token"))
         }
         other => Err(Failure::unexpected(&other)),
+    }
+}
+
+/// Which token of which session it is, and where that lives; `None` if it is none of ours in force.
+async fn read(
+    platform: &(impl Clock + Signatures),
+    settings: &Settings,
+    client: &ClientSettings,
+    verifier: &Verifier,
+    text: &str,
+) -> Result<Option<(Address, SessionId, Credential)>, Failure> {
+    if RefreshToken::resembles(text) {
+        let token = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys).ok();
+        return Ok(token.map(|token| {
+            let (generation, counter) = (token.generation, token.counter);
+            (token.address, token.session, Credential::Refresh { generation, counter })
+        }));
+    }
+    match access::verify(platform, settings, verifier, text, Purpose::Whole).await {
+        Ok(claims) => {
+            let expires_at = claims.exp.saturating_mul(1000);
+            let credential = Credential::Access { jti: claims.jti, expires_at };
+            Ok(Some((settings.user_ledger(&claims.sub), claims.sid, credential)))
+        }
+        Err(VerifyError::Invalid(_)) => Ok(None),
+        Err(VerifyError::Internal(error)) => Err(error.into()),
     }
 }
 

@@ -115,7 +115,8 @@ pub async fn list<P: Ledgers>(
     }
 }
 
-/// End one session of the caller.
+/// End one session of the caller. One that was revoked within the last minute counts as ended by
+/// this request: the ledger's answer may have been lost on the way and the command sent again.
 ///
 /// # Errors
 /// [`SessionsError::NotFound`] if it is not an active session of theirs.

@@ -18,7 +18,10 @@ pub struct Envelope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// Start a session, or return the one that the same upstream sign-in started before.
+    /// Start a session, or return the one that the same upstream sign-in started before. If the
+    /// person has another organization or other roles by now, the session moves along and rotates:
+    /// all tokens from then on speak of the new ones. Access tokens that were minted before keep
+    /// what they say until they expire, which is at most [`Policy::access_token`] later.
     CreateSession(CreateSession),
     /// Exchange a refresh token for its successor.
     Refresh(Refresh),
@@ -33,7 +36,8 @@ pub enum Command {
         /// Which ones.
         tokens: Vec<Revoke>,
     },
-    /// End one session by name.
+    /// End one session by name. One that was revoked within the last minute is as good as revoked
+    /// by this command, whose answer may have been lost: it is no error and ends no session.
     RevokeSession {
         /// Which one.
         session: SessionId,
@@ -77,10 +81,18 @@ pub struct CreateSession {
     pub subject: Subject,
     /// For which client.
     pub client_id: String,
-    /// With which scopes.
+    /// With which scopes: the grant of a new session. A session that is there already narrows its
+    /// access token to them.
     pub scopes: Vec<String>,
-    /// For which resources.
+    /// Whether nobody asked for those scopes. Then a session that is there already answers with all
+    /// that it was granted, whatever the default is by now.
+    #[serde(default)]
+    pub scopes_by_default: bool,
+    /// For which resources: as with the scopes.
     pub resources: Vec<String>,
+    /// Whether nobody asked for those resources.
+    #[serde(default)]
+    pub resources_by_default: bool,
     /// On which device.
     pub device: Device,
     /// The upstream sign-in; the same one by the same client yields the same session.

@@ -47,6 +47,7 @@ pub(crate) fn session(name: u8) -> Session {
         extended_from: None,
         rotated_at: NOW,
         replays: 0,
+        access_revoked: false,
         state: State::Active,
         end_note: None,
     }
@@ -65,7 +66,9 @@ pub(crate) fn sign_in(external_id: Option<&str>, authenticated_at: Millis) -> Cr
         subject: session.subject,
         client_id: session.client_id,
         scopes: session.scopes,
+        scopes_by_default: false,
         resources: session.resources,
+        resources_by_default: false,
         device: session.device,
         external_id: external_id.map(str::to_owned),
         authenticated_at,

@@ -1,5 +1,4 @@
-use crate::rotation::rotate;
-use crate::session::narrowed;
+use crate::rotation::{rotate, within};
 use crate::step::Step;
 use crate::{
     AuditKind, Class, CreateSession, Device, EndReason, Ledger, Millis, OnLimit, Outcome, Policy,
@@ -101,22 +100,29 @@ pub(crate) fn forget_surplus(ledger: &mut Ledger, step: &mut Step<'_>) {
     }
 }
 
-/// The same sign-in once more: the tokens that its session has now. If the access token among them
-/// has expired they are rotated first, as the holder of the sign-in would have to do next anyway.
+/// The same sign-in once more: the tokens that its session has now. They are rotated first if the
+/// access token among them is of no use: it has expired, may have been revoked, or speaks of an
+/// organization or roles that the person has left. A new counter gives it a new `jti`.
 fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -> Outcome {
-    let Some(scopes) = narrowed(&session.scopes, &command.scopes) else {
+    let asked = (!command.scopes_by_default).then_some(command.scopes.as_slice());
+    let Some(scopes) = within(&session.scopes, asked) else {
         return Outcome::Refused(Refusal::ScopeNotGranted);
     };
-    let Some(resources) = narrowed(&session.resources, &command.resources) else {
+    let asked = (!command.resources_by_default).then_some(command.resources.as_slice());
+    let Some(resources) = within(&session.resources, asked) else {
         return Outcome::Refused(Refusal::ResourceNotGranted);
     };
-    if step.now < session.rotated_at.saturating_add(step.policy.access_token) {
+    let young = step.now < session.rotated_at.saturating_add(step.policy.access_token);
+    if young && !session.access_revoked && session.subject == command.subject {
         step.touch(session);
         step.tell(AuditKind::SessionResumed, session);
         return Outcome::Issued(session.issue(scopes, resources, true));
     }
     match rotate(session, command.key_id, step) {
-        Ok(repeated) => Outcome::Issued(session.issue(scopes, resources, repeated)),
+        Ok(repeated) => {
+            session.subject = command.subject.clone();
+            Outcome::Issued(session.issue(scopes, resources, repeated))
+        }
         Err(refusal) => Outcome::Refused(refusal),
     }
 }
@@ -138,12 +144,7 @@ fn make_room(ledger: &mut Ledger, step: &mut Step<'_>) -> bool {
 }
 
 fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session {
-    let policy = step.policy;
-    let (idle, absolute) = if command.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
-        (policy.offline_idle, policy.offline_absolute)
-    } else {
-        (policy.idle, policy.absolute)
-    };
+    let (idle, absolute) = lifetimes(&command.scopes, step.policy);
     let signals = command.signals.bounded();
     let session = Session {
         id,
@@ -170,12 +171,22 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
         extended_from: None,
         rotated_at: step.now,
         replays: 0,
+        access_revoked: false,
         state: State::Active,
         end_note: None,
     };
     step.changed = true;
     step.tell(AuditKind::SessionCreated, &session);
     session
+}
+
+/// Idle and absolute.
+fn lifetimes(scopes: &[String], policy: &Policy) -> (Millis, Millis) {
+    if scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
+        (policy.offline_idle, policy.offline_absolute)
+    } else {
+        (policy.idle, policy.absolute)
+    }
 }
 
 fn view(session: &Session, step: &Step<'_>) -> SessionView {
@@ -200,7 +211,7 @@ mod tests {
     use crate::fixture::{
         MINUTE, NOW, id, kinds, ledger, refresh, run, run_by, session, sign_in, strings,
     };
-    use crate::{Applied, Command, Issue, RevokedToken};
+    use crate::{Applied, Command, Credential, Issue, Revoke, RevokedToken, Subject};
 
     fn create(ledger: &mut Ledger, command: CreateSession, now: Millis) -> Applied {
         run(ledger, Command::CreateSession(command), now)
@@ -301,6 +312,69 @@ mod tests {
         let refused = create(&mut ledger, wide, NOW + 2 * MINUTE);
         assert_eq!(refused.outcome, Outcome::Refused(Refusal::ResourceNotGranted));
         assert!(!refused.changed);
+    }
+
+    #[test]
+    fn a_repeated_sign_in_that_asks_for_nothing_gets_what_its_session_was_granted() {
+        let mut ledger = Ledger::default();
+        let narrow = CreateSession {
+            scopes: strings(&["b"]),
+            resources: strings(&["r2"]),
+            ..sign_in(Some("x"), NOW)
+        };
+        create(&mut ledger, narrow, NOW);
+        let plain = CreateSession {
+            scopes_by_default: true,
+            resources_by_default: true,
+            ..sign_in(Some("x"), NOW)
+        };
+        let applied = create(&mut ledger, plain.clone(), NOW);
+        assert_eq!(issued(&applied).scopes, strings(&["b"]));
+        assert_eq!(issued(&applied).resources, strings(&["r2"]));
+        let fresh = create(&mut Ledger::default(), plain, NOW);
+        assert_eq!(issued(&fresh).scopes, strings(&["a", "b"]));
+        assert_eq!(issued(&fresh).resources, strings(&["r1", "r2"]));
+    }
+
+    #[test]
+    fn the_session_follows_the_person_to_another_organization_and_other_roles() {
+        let mut ledger = Ledger::default();
+        create(&mut ledger, sign_in(Some("x"), NOW), NOW);
+        let mut subject = ledger.sessions[0].subject.clone();
+        for (counter, organization, roles) in
+            [(1, Some("org"), &["member"][..]), (2, Some("org"), &["admin"]), (3, None, &[])]
+        {
+            let organization = organization.map(str::to_owned);
+            subject = Subject { organization, roles: strings(roles), ..subject };
+            let moved = CreateSession { subject: subject.clone(), ..sign_in(Some("x"), NOW) };
+            for repeated in [false, true] {
+                let applied = create(&mut ledger, moved.clone(), NOW + 1);
+                let issue = issued(&applied);
+                assert_eq!((issue.counter, issue.repeated), (counter, repeated));
+                assert_eq!((issue.session, &issue.subject), (id(100), &subject));
+            }
+            assert_eq!(ledger.sessions[0].subject, subject);
+        }
+        let applied = run(&mut ledger, Command::Refresh(refresh(100, 3)), NOW + 2);
+        assert_eq!(issued(&applied).subject, subject);
+    }
+
+    #[test]
+    fn a_repeated_sign_in_does_not_bring_a_revoked_access_token_back() {
+        let mut ledger = Ledger::default();
+        create(&mut ledger, sign_in(Some("x"), NOW), NOW);
+        let revoke = Revoke {
+            session: id(100),
+            credential: Credential::Access { jti: "j".to_owned(), expires_at: NOW + MINUTE },
+            client_id: "app".to_owned(),
+            cascade: false,
+            reason: None,
+        };
+        run(&mut ledger, Command::RevokeToken(revoke), NOW);
+        for repeated in [false, true] {
+            let applied = create(&mut ledger, sign_in(Some("x"), NOW), NOW);
+            assert_eq!((issued(&applied).counter, issued(&applied).repeated), (1, repeated));
+        }
     }
 
     #[test]

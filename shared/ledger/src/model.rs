@@ -134,6 +134,10 @@ pub struct Session {
     /// Replays of the token before the current one, counted as far as somebody asks.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replays: u32,
+    /// Whether an access token was revoked by itself since the counter reached its value: it may
+    /// be the one that is minted at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub access_revoked: bool,
     /// Whether the session lives.
     pub state: State,
     /// Why it was revoked, in the words of who did it; at most [`Session::MAX_NOTE`] characters.

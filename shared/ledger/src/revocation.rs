@@ -5,6 +5,10 @@ use crate::{
     RevokedToken, SessionId,
 };
 
+/// For so long a revocation by name may be repeated. The ports send a command again when its answer
+/// was lost, and a person whose request failed half-way tries again.
+const REPEATABLE: Millis = 60_000;
+
 /// See [`Command::RevokeToken`](crate::Command::RevokeToken), RFC 7009.
 pub(crate) fn revoke_token(ledger: &mut Ledger, command: Revoke, step: &mut Step<'_>) -> Outcome {
     revoke(ledger, command, step).unwrap_or_else(Outcome::from)
@@ -45,6 +49,7 @@ fn revoke(ledger: &mut Ledger, command: Revoke, step: &mut Step<'_>) -> Result<O
         }
         step.spend(Class::Revoke)?;
         if withdraw(revoked_tokens, jti, expires_at, step.now) {
+            session.access_revoked = true;
             step.changed = true;
             step.tell_why(AuditKind::TokenRevoked, session, note);
             return nothing;
@@ -67,8 +72,13 @@ pub(crate) fn revoke_session(
         return Outcome::Refused(Refusal::UnknownSession);
     };
     step.expire(session);
-    if let Some((_, reason)) = session.ended() {
-        return Outcome::Refused(Refusal::SessionEnded(reason));
+    if let Some((at, reason)) = session.ended() {
+        let revoked = matches!(reason, EndReason::Revoked | EndReason::RevokedAll);
+        return if revoked && step.now < at.saturating_add(REPEATABLE) {
+            Outcome::Revoked { sessions: 0 }
+        } else {
+            Outcome::Refused(Refusal::SessionEnded(reason))
+        };
     }
     if let Err(limited) = step.spend(Class::Delete) {
         return limited.into();
@@ -113,7 +123,7 @@ fn withdraw(revoked: &mut Vec<RevokedToken>, jti: String, expires_at: Millis, no
 mod tests {
     use super::*;
     use crate::fixture::{MINUTE, NOW, id, kinds, ledger, run, run_by, session};
-    use crate::{Actor, Applied, Context, Limits, Origin, Policy, Session, apply};
+    use crate::{Actor, Applied, Context, Limits, Origin, Policy, Session, State, apply};
 
     fn access(jti: &str) -> Revoke {
         let credential = Credential::Access { jti: jti.to_owned(), expires_at: NOW + 15 * MINUTE };
@@ -230,13 +240,22 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_revoked_by_name_once() {
+    fn a_session_is_revoked_by_name_once_and_a_repetition_within_a_minute_is_no_error() {
         let mut ledger = ledger(&[1, 2]);
         let command = Command::RevokeSession { session: id(1), reason: None };
         assert_eq!(run(&mut ledger, command.clone(), NOW).outcome, revoked(1));
         assert!(ledger.sessions[1].is_active());
-        let again = Outcome::Refused(Refusal::SessionEnded(EndReason::Revoked));
-        assert_eq!(run(&mut ledger, command, NOW).outcome, again);
+        for now in [NOW - 1, NOW, NOW + MINUTE - 1] {
+            let again = run(&mut ledger, command.clone(), now);
+            assert_eq!((again.outcome, again.changed), (revoked(0), false));
+        }
+        let late = run(&mut ledger, command.clone(), NOW + MINUTE);
+        assert_eq!(late.outcome, Outcome::Refused(Refusal::SessionEnded(EndReason::Revoked)));
+        ledger.sessions[0].state = State::Ended { at: NOW, reason: EndReason::RevokedAll };
+        assert_eq!(run(&mut ledger, command.clone(), NOW).outcome, revoked(0));
+        ledger.sessions[0].state = State::Ended { at: NOW, reason: EndReason::Reuse };
+        let otherwise = Outcome::Refused(Refusal::SessionEnded(EndReason::Reuse));
+        assert_eq!(run(&mut ledger, command, NOW).outcome, otherwise);
         let command = Command::RevokeSession { session: id(9), reason: None };
         let unknown = Outcome::Refused(Refusal::UnknownSession);
         assert_eq!(run(&mut ledger, command, NOW).outcome, unknown);

@@ -40,7 +40,8 @@ pub(crate) fn refresh(ledger: &mut Ledger, command: Refresh, step: &mut Step<'_>
     }
 }
 
-fn within(granted: &[String], asked: Option<&[String]>) -> Option<Vec<String>> {
+/// What was asked for within the grant; all of it if nothing was asked for.
+pub(crate) fn within(granted: &[String], asked: Option<&[String]>) -> Option<Vec<String>> {
     asked.map_or_else(|| Some(granted.to_vec()), |asked| narrowed(granted, asked))
 }
 
@@ -100,6 +101,10 @@ fn repeats(session: &Session, command: &Refresh, step: &Step<'_>) -> bool {
     session.in_grace(step.now, step.policy.grace) && !differs(made_it.as_ref(), asks.as_ref())
 }
 
+/// The same tokens again, also if the access token among them has been revoked since. All who hold
+/// the replaced token must converge on one successor: a rotation here would replace the refresh
+/// token that the first of them was given, and make a reuse of the next replay. With the successor
+/// they get an access token that works.
 fn replay(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Stop> {
     let limit = step.policy.limits.of(Class::Replay).filter(|_| step.origin.actor.is_client());
     if let Some(limit) = limit.filter(|limit| session.replays >= *limit) {

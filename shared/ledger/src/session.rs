@@ -91,6 +91,7 @@ impl Session {
         self.rotated_at = now;
         self.last_seen_at = now;
         self.replays = 0;
+        self.access_revoked = false;
     }
 
     /// Adds to the history of refreshes.

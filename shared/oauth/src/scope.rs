@@ -21,10 +21,10 @@ pub const ALL: [&str; 5] =
 pub const MCP: [&str; 2] = [WORKSPACE_READ, WORKSPACE_WRITE];
 
 /// Split a `scope` parameter: names separated by single spaces, in the order of the client,
-/// without duplicates.
+/// without duplicates. Extra spaces are forgiven.
 ///
 /// # Errors
-/// `invalid_scope` if a name has characters that RFC 6749 forbids.
+/// `invalid_scope` if there is no name at all, or one has characters that RFC 6749 forbids.
 pub fn parse(text: &str) -> Result<Vec<String>, OAuthError> {
     let mut scopes = Vec::new();
     for name in text.split(' ').filter(|name| !name.is_empty()) {
@@ -34,6 +34,9 @@ pub fn parse(text: &str) -> Result<Vec<String>, OAuthError> {
         if !scopes.iter().any(|scope| scope == name) {
             scopes.push(name.to_owned());
         }
+    }
+    if scopes.is_empty() {
+        return Err(OAuthError::new(ErrorCode::InvalidScope, "the scope names nothing"));
     }
     Ok(scopes)
 }
@@ -54,6 +57,13 @@ mod tests {
     #[test]
     fn duplicates_and_extra_spaces_vanish() {
         assert_eq!(parse("b  a b").expect("scopes"), ["b", "a"]);
+    }
+
+    #[test]
+    fn at_least_one_name_is_needed() {
+        for text in ["", " ", "   "] {
+            assert_eq!(parse(text).map_err(|e| e.code), Err(ErrorCode::InvalidScope), "{text:?}");
+        }
     }
 
     #[test]

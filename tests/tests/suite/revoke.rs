@@ -53,6 +53,19 @@ async fn v2_an_access_token_goes_alone() -> Result<()> {
 }
 
 #[tokio::test]
+async fn v2_a_repeated_exchange_does_not_revive_it() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
+    done(&world.api.revoke(&session.client, &session.access, &[]).await?);
+    let again = person.session_of("atoms-web", &session.subject_token, &[]).await?;
+    assert_eq!(again.id()?, session.id()?);
+    assert!(world.is_active(&again.access).await?);
+    assert!(!world.is_active(&session.access).await?);
+    Ok(())
+}
+
+#[tokio::test]
 async fn v2_a_replayed_refresh_does_not_revive_it() -> Result<()> {
     let world = World::attach()?;
     let person = world.person().await?;

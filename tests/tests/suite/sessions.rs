@@ -69,7 +69,9 @@ async fn a_person_ends_one_session() -> Result<()> {
     let answer = world.api.refresh(&there.client, &there.refresh, &[]).await?;
     assert_eq!((answer.status, answer.error()), (400, "invalid_grant"));
     assert_eq!(count(&world.api.sessions(&here.access).await?), 1);
-    for id in [there.id()?.as_str(), &unique(), "x", "%00", "é"] {
+    // Somebody whose answer was lost tries again.
+    world.api.end_session(&here.access, &there.id()?).await?.expect(204, "delete")?;
+    for id in [unique().as_str(), "x", "%00", "é"] {
         let answer = world.api.end_session(&here.access, id).await?;
         problem(&answer, 404, "session_not_found");
     }

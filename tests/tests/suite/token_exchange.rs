@@ -114,12 +114,28 @@ async fn scopes_are_granted_as_registered() -> Result<()> {
         assert_eq!(session.claims()?["scope"], granted);
     }
     let authkit = person.sign_in().await?;
-    for asked in ["admin", "sessions:read admin", "sessions:read\tx", "\"", "é"] {
+    for asked in ["admin", "sessions:read admin", "sessions:read\tx", "\"", "é", " "] {
         let fields = [("scope", asked)];
         let client = world.client("atoms-web")?;
         let answer = world.api.exchange(client, &authkit.access_token, &fields).await?;
         refused(&answer, "invalid_scope");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_repetition_that_asks_for_nothing_gets_what_the_first_one_asked_for() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let authkit = person.sign_in().await?;
+    let (scope, resource) = (("scope", "sessions:read"), world.issuer().to_owned());
+    let asked = [scope, ("resource", resource.as_str())];
+    let first = person.session_of("atoms-web", &authkit.access_token, &asked).await?;
+    let again = person.session_of("atoms-web", &authkit.access_token, &[]).await?;
+    assert_eq!((&first.access, &first.refresh), (&again.access, &again.refresh));
+    let wider = [("scope", "sessions:write")];
+    let answer = world.api.exchange(&first.client, &authkit.access_token, &wider).await?;
+    refused(&answer, "invalid_scope");
     Ok(())
 }
 

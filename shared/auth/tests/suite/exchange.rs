@@ -39,6 +39,56 @@ fn the_organization_and_role_are_those_of_the_sign_in() {
 }
 
 #[test]
+fn a_switch_of_organization_within_a_sign_in_moves_its_session() {
+    let edge = Edge::new();
+    let signed_in = |organization: &str, role: &str| {
+        let token = AuthKitToken::of("ada", "s", testing::NOW)
+            .with("org_id", organization)
+            .with("role", role);
+        let token = edge.world.workos.sign(&token);
+        edge.exchange("atoms-cli", &token, &[]).unwrap()
+    };
+    let at_home = edge.exchange("atoms-cli", &edge.world.authkit("ada", "s"), &[]).unwrap();
+    let home = edge.claims(at_home.access());
+    edge.world.platform.advance(SECOND);
+    let at_acme = signed_in("org_acme", "admin");
+    let acme = edge.claims(at_acme.access());
+    assert_eq!((acme.sid, acme.roles), (home.sid, vec!["admin".to_owned()]));
+    assert!(acme.org != home.org && acme.jti != home.jti && !at_acme.repeated);
+    let again = signed_in("org_acme", "admin");
+    assert_eq!(again.both(), at_acme.both(), "a repetition is one as ever");
+    let next = edge.refresh("atoms-cli", at_acme.refresh()).unwrap();
+    assert_eq!(edge.claims(next.access()).org, acme.org, "and a refresh stays there");
+    assert_eq!(edge.introspect(next.refresh())["org"], edge.introspect(next.access())["org"]);
+    let other = edge.claims(signed_in("org_other", "viewer").access());
+    assert!(other.org != acme.org && other.org != home.org);
+    assert_eq!(other.roles, ["viewer"]);
+    let promoted = edge.claims(signed_in("org_other", "member").access());
+    assert_eq!((promoted.org, promoted.roles), (other.org, vec!["member".to_owned()]));
+    let old = edge.introspect(at_home.access());
+    assert_eq!((&old["active"], &old["org"]), (&true.into(), &home.org.into()), "until it expires");
+}
+
+#[test]
+fn a_repetition_that_asks_for_nothing_gets_what_the_first_one_asked_for() {
+    let edge = Edge::new();
+    let token = edge.world.authkit("ada", "s");
+    let asked = [("scope", "sessions:read"), ("resource", "https://edge.example/mcp")];
+    let first = edge.exchange("atoms-cli", &token, &asked).unwrap();
+    let plain = edge.exchange("atoms-cli", &token, &[]).unwrap();
+    assert_eq!((plain.both(), plain.tokens.scope.as_str()), (first.both(), "sessions:read"));
+    for more in [("scope", "sessions:write"), ("resource", PUBLIC_URL)] {
+        assert!(edge.exchange("atoms-cli", &token, &[more]).is_err(), "{more:?}");
+    }
+    // Nor does it matter what the client was registered for in the meantime.
+    let cli = edge.sign_in("bob");
+    edge.world.database.change("atoms-cli", |client| client.scopes.push("more".to_owned()));
+    edge.world.platform.advance(MINUTE);
+    let again = edge.sign_in("bob");
+    assert_eq!((again.session, again.tokens.scope), (cli.session, cli.tokens.scope));
+}
+
+#[test]
 fn repeating_it_yields_the_same_session_and_tokens() {
     let edge = Edge::new();
     let token = edge.world.authkit("ada", "s");
@@ -98,7 +148,7 @@ fn only_registered_scopes_are_granted() {
         client.scopes = vec!["sessions:read".to_owned(), "offline_access".to_owned()];
     });
     let token = edge.world.authkit("ada", "s");
-    for scope in ["sessions:write", "sessions:read sessions:write", "unknown", "a\\b"] {
+    for scope in ["sessions:write", "sessions:read sessions:write", "unknown", "a\\b", " ", "   "] {
         let outcome = edge.exchange("atoms-cli", &token, &[("scope", scope)]);
         assert_eq!(word(outcome), "invalid_scope", "{scope}");
     }

@@ -44,10 +44,7 @@ fn other_keys(id: u8) -> InternalKeys {
         let text = derived.get(name).unwrap().replacen("1=", &format!("{id}="), 1);
         Some(KeyRing::parse(&text).unwrap())
     };
-    InternalKeys {
-        issuer: ring("INTERNAL_MAC_KEYS_ISSUER"),
-        mcp: ring("INTERNAL_MAC_KEYS_MCP"),
-    }
+    InternalKeys { issuer: ring("INTERNAL_MAC_KEYS_ISSUER"), mcp: ring("INTERNAL_MAC_KEYS_MCP") }
 }
 
 #[test]

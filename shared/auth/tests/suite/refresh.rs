@@ -171,7 +171,7 @@ fn a_wider_scope_is_refused_and_consumes_nothing() {
     let edge = Edge::new();
     let token = edge.world.authkit("ada", "s");
     let issued = edge.exchange("atoms-cli", &token, &[("scope", "sessions:read")]).unwrap();
-    for scope in ["sessions:read sessions:write", "offline_access", "admin", "a\"b", "ünï"] {
+    for scope in ["sessions:read sessions:write", "offline_access", "admin", "a\"b", "ünï", " "] {
         let outcome = edge.refresh_with("atoms-cli", issued.refresh(), &[("scope", scope)]);
         assert_eq!(word(outcome), "invalid_scope", "{scope}");
     }

@@ -40,6 +40,18 @@ fn an_access_token_is_revoked_by_itself() {
 }
 
 #[test]
+fn a_repeated_exchange_does_not_bring_a_revoked_access_token_back() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    edge.revoke("atoms-cli", &[("token", issued.access())]).unwrap();
+    let again = edge.sign_in("ada");
+    assert_eq!(again.session, issued.session);
+    assert!(edge.active(again.access()) && !edge.active(issued.access()));
+    assert_eq!(edge.sign_in("ada").both(), again.both());
+    assert!(edge.active(issued.refresh()), "as the one before the current");
+}
+
+#[test]
 fn all_copies_of_an_access_token_die_together() {
     let edge = Edge::new();
     let first = edge.sign_in("ada");

@@ -52,6 +52,8 @@ fn one_session_is_ended() {
     let end = |session: &str| block_on(end(&edge.world.platform, &edge.settings, &caller, session));
     assert_eq!(end(&web.session), Ok(()));
     assert!(!edge.active(web.access()) && edge.active(cli.access()));
+    assert_eq!(end(&web.session), Ok(()), "the answer may have been lost");
+    edge.world.platform.advance(MINUTE);
     let bob = edge.sign_in("bob");
     for unknown in [
         web.session.as_str(),
@@ -64,6 +66,17 @@ fn one_session_is_ended() {
         assert_eq!(end(unknown), Err(SessionsError::NotFound), "{unknown}");
     }
     assert!(edge.active(bob.access()), "another person's session lives");
+}
+
+#[test]
+fn a_lost_answer_to_an_ending_is_no_error_the_next_time() {
+    let edge = Edge::new();
+    let (cli, web) = (edge.sign_in("ada"), edge.sign_in_at("atoms-web", "ada"));
+    let caller = caller(&edge, &cli);
+    edge.world.platform.fail_times(Dependency::Ledger, Fault::AnswerLost, 1);
+    let end = || block_on(end(&edge.world.platform, &edge.settings, &caller, &web.session));
+    assert!(matches!(end(), Err(SessionsError::Unavailable(_))));
+    assert_eq!(end(), Ok(()));
 }
 
 #[test]

@@ -224,13 +224,14 @@ pub(crate) fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
-/// The failure in one word: an OAuth code, `unavailable` or `internal`.
+/// The failure in one word: an OAuth code, `unavailable`, `internal` or `limited`.
 pub(crate) fn word<T: std::fmt::Debug>(outcome: Result<T, Failure>) -> &'static str {
     match outcome.unwrap_err() {
         Failure::Refused { told, .. } | Failure::Forbidden { told } => told.code.as_str(),
         Failure::Client { .. } => "invalid_client",
         Failure::Unavailable(_) => "unavailable",
         Failure::Internal(_) => "internal",
+        Failure::Limited { .. } => "limited",
     }
 }
 

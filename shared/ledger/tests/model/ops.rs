@@ -55,8 +55,10 @@ pub(crate) enum Order {
     SignIn {
         client: u8,
         external: Option<u8>,
+        organization: u8,
         scopes: u8,
         resources: u8,
+        by_default: (bool, bool),
         age: Millis,
         key_id: u8,
         signals: Signals,
@@ -105,20 +107,30 @@ pub(crate) enum Order {
 impl Order {
     pub(crate) fn command(&self, tokens: &[Token], now: Millis) -> Command {
         match *self {
-            Self::SignIn { client, external, scopes, resources, age, key_id, ref signals } => {
-                Command::CreateSession(CreateSession {
-                    subject: subject(),
-                    client_id: format!("client-{client}"),
-                    scopes: chosen(&SCOPES, scopes),
-                    resources: chosen(&RESOURCES, resources),
-                    device: Device { label: "test".to_owned(), fingerprint: None },
-                    external_id: external.map(|external| format!("sign-in-{external}")),
-                    // Whole seconds, as in a proof.
-                    authenticated_at: now.saturating_sub(age) / SECOND * SECOND,
-                    key_id,
-                    signals: signals.clone(),
-                })
-            }
+            Self::SignIn {
+                client,
+                external,
+                organization,
+                scopes,
+                resources,
+                by_default: (scopes_by_default, resources_by_default),
+                age,
+                key_id,
+                ref signals,
+            } => Command::CreateSession(CreateSession {
+                subject: subject(organization),
+                client_id: format!("client-{client}"),
+                scopes: chosen(&SCOPES, scopes),
+                scopes_by_default,
+                resources: chosen(&RESOURCES, resources),
+                resources_by_default,
+                device: Device { label: "test".to_owned(), fingerprint: None },
+                external_id: external.map(|external| format!("sign-in-{external}")),
+                // Whole seconds, as in a proof.
+                authenticated_at: now.saturating_sub(age) / SECOND * SECOND,
+                key_id,
+                signals: signals.clone(),
+            }),
             Self::Extend { pick, foreign, key_id } => {
                 let token = picked(tokens, pick);
                 let (session, client_id) = (token.session, holder(&token, foreign));
@@ -281,15 +293,23 @@ fn sign_in() -> impl Strategy<Value = Order> {
     let client = prop_oneof![3 => Just(0), 1 => Just(1_u8)];
     let external = prop_oneof![4 => Just(Some(0)), 1 => Just(Some(1_u8)), 1 => Just(None)];
     let age = prop_oneof![2 => Just(0), 2 => select(vec![SECOND, MINUTE, 6 * MINUTE, HOUR])];
-    (client, external, any::<u8>(), any::<u8>(), age, any::<u8>(), signals()).prop_map(
-        |(client, external, scopes, resources, age, key_id, signals)| Order::SignIn {
-            client,
-            external,
-            scopes,
-            resources,
-            age,
-            key_id,
-            signals,
+    // Mostly one organization, now and then a switch.
+    let organization = prop_oneof![4 => Just(0), 1 => 1..4_u8];
+    let grant = (any::<u8>(), any::<u8>(), any::<(bool, bool)>());
+    (client, external, organization, grant, age, any::<u8>(), signals()).prop_map(
+        |(client, external, organization, grant, age, key_id, signals)| {
+            let (scopes, resources, by_default) = grant;
+            Order::SignIn {
+                client,
+                external,
+                organization,
+                scopes,
+                resources,
+                by_default,
+                age,
+                key_id,
+                signals,
+            }
         },
     )
 }
@@ -334,9 +354,10 @@ fn rarely() -> impl Strategy<Value = bool> {
     prop::bool::weighted(0.1)
 }
 
-pub(crate) fn subject() -> Subject {
-    let roles = vec!["member".to_owned()];
-    Subject { id: "user".to_owned(), organization: Some("org".to_owned()), roles }
+/// One person in one of two organizations and one of two roles.
+fn subject(number: u8) -> Subject {
+    let roles = vec![if number & 1 == 0 { "member" } else { "admin" }.to_owned()];
+    Subject { id: "user".to_owned(), organization: Some(format!("org-{}", number >> 1)), roles }
 }
 
 fn chosen(names: &[&str], mask: u8) -> Vec<String> {

@@ -2,10 +2,9 @@
 
 use ledger::{
     AuditKind, Budget, Class, CreateSession, EndReason, Issue, Millis, Outcome, PastRefresh,
-    Policy, Refresh, Refusal, SessionId,
+    Policy, Refresh, Refusal, SessionId, Subject,
 };
 
-use crate::ops::subject;
 use crate::quota::Quota;
 use crate::simple::Events;
 use crate::suspicion::Suspicion;
@@ -14,6 +13,7 @@ use crate::suspicion::Suspicion;
 #[derive(Debug, Clone)]
 pub(crate) struct Past {
     pub(crate) id: SessionId,
+    pub(crate) subject: Subject,
     pub(crate) client: String,
     pub(crate) external: Option<String>,
     pub(crate) scopes: Vec<String>,
@@ -27,6 +27,8 @@ pub(crate) struct Past {
     pub(crate) over: Option<(Millis, EndReason)>,
     /// Every token that this session is known to have issued, oldest first.
     pub(crate) issued: Vec<Entry>,
+    /// How many of them there were when an access token was last revoked by itself.
+    pub(crate) withdrawn: usize,
     pub(crate) suspicion: Suspicion,
     pub(crate) refreshes: Vec<PastRefresh>,
 }
@@ -186,7 +188,7 @@ impl Past {
             key_id: last.key_id,
             issued_at: last.at,
             absolute_end: self.last_day,
-            subject: subject(),
+            subject: self.subject.clone(),
             scopes: scopes.unwrap_or(&self.scopes).clone(),
             resources: resources.unwrap_or(&self.resources).clone(),
             repeated,

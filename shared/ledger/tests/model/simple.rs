@@ -11,7 +11,6 @@ use ledger::{
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use crate::ops::subject;
 use crate::past::{Entry, Past};
 use crate::quota::Quota;
 use crate::suspicion::Suspicion;
@@ -154,20 +153,26 @@ impl Simple {
         }
         for past in &mut self.sessions {
             if past.same_sign_in(create) && past.over.is_none() {
-                if create.scopes.iter().any(|scope| !past.scopes.contains(scope)) {
+                let scopes = (!create.scopes_by_default).then_some(&create.scopes);
+                let resources = (!create.resources_by_default).then_some(&create.resources);
+                if scopes.is_some_and(|asked| asked.iter().any(|one| !past.scopes.contains(one))) {
                     return Outcome::Refused(Refusal::ScopeNotGranted);
                 }
-                if create.resources.iter().any(|resource| !past.resources.contains(resource)) {
+                let mut asked = resources.into_iter().flatten();
+                if asked.any(|one| !past.resources.contains(one)) {
                     return Outcome::Refused(Refusal::ResourceNotGranted);
                 }
-                let stale = now >= past.last().at + policy.access_token;
+                let stale = now >= past.last().at + policy.access_token
+                    || past.withdrawn == past.issued.len()
+                    || past.subject != create.subject;
                 if stale {
                     past.replace(create.key_id, now, events);
+                    past.subject = create.subject.clone();
                 } else {
                     past.use_at(now);
                     events.push((AuditKind::SessionResumed, Some(past.id)));
                 }
-                return past.issue(Some(&create.scopes), Some(&create.resources), !stale);
+                return past.issue(scopes, resources, !stale);
             }
         }
         while self.sessions.iter().filter(|past| past.over.is_none()).count()
@@ -184,6 +189,7 @@ impl Simple {
         let offline = create.scopes.iter().any(|scope| scope == "offline_access");
         let past = Past {
             id: name,
+            subject: create.subject.clone(),
             client: create.client_id.clone(),
             external: create.external_id.clone(),
             scopes: create.scopes.clone(),
@@ -195,6 +201,7 @@ impl Simple {
             not_before: policy.not_before,
             over: None,
             issued: vec![Entry { number: (0, 0), at: now, key_id: create.key_id }],
+            withdrawn: 0,
             suspicion: Suspicion::new(&create.signals),
             refreshes: vec![],
         };
@@ -313,7 +320,7 @@ impl Simple {
         }
         past.use_at(now);
         Outcome::Active(Standing {
-            subject: subject(),
+            subject: past.subject.clone(),
             client_id: past.client.clone(),
             scopes: past.scopes.clone(),
             resources: past.resources.clone(),
@@ -348,6 +355,7 @@ impl Simple {
                             Outcome::Limited(limited)
                         } else {
                             dead.push((jti.clone(), *expires_at));
+                            past.withdrawn = past.issued.len();
                             events.push((AuditKind::TokenRevoked, Some(past.id)));
                             Outcome::Revoked { sessions: 0 }
                         }
@@ -401,8 +409,13 @@ impl Simple {
             return Outcome::Refused(Refusal::UnknownSession);
         };
         past.grow_old(now, events);
-        if let Some((_, reason)) = past.over {
-            return Outcome::Refused(Refusal::SessionEnded(reason));
+        if let Some((at, reason)) = past.over {
+            let by_somebody = [EndReason::Revoked, EndReason::RevokedAll].contains(&reason);
+            return if by_somebody && now < at + 60_000 {
+                Outcome::Revoked { sessions: 0 }
+            } else {
+                Outcome::Refused(Refusal::SessionEnded(reason))
+            };
         }
         if let Err(limited) = quota.spend(Class::Delete, now, policy) {
             return Outcome::Limited(limited);

@@ -70,7 +70,9 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
             },
             client_id: CLIENT.to_owned(),
             scopes: vec!["a".to_owned(), "b".to_owned()],
+            scopes_by_default: false,
             resources: vec!["https://one.example".to_owned()],
+            resources_by_default: false,
             device: Device { label: "Zoë's \"Phone\"".to_owned(), fingerprint: None },
             signals: Signals::default(),
             external_id: external_id.map(str::to_owned),
@@ -198,7 +200,8 @@ async fn a_repeated_command_gives_the_answer_that_was_lost<L: Ledgers + Clock>(c
     let session = created.session;
     let first = case.run(Command::RevokeSession { session, reason: None }).await;
     assert_eq!(first, Outcome::Revoked { sessions: 1 });
-    case.run(Command::RevokeSession { session, reason: None }).await;
+    let again = case.run(Command::RevokeSession { session, reason: None }).await;
+    assert_eq!(again, Outcome::Revoked { sessions: 0 });
     assert_eq!(case.list().await, [], "still ended");
 }
 
