@@ -61,9 +61,10 @@ pub(crate) fn prepare() -> Result<()> {
 ///
 /// # Errors
 /// If a part does not start.
-pub(crate) async fn start(port: Option<u16>) -> Result<Stack> {
+pub(crate) async fn start(port: Option<u16>, settings: &[(&str, &str)]) -> Result<Stack> {
     let progress: stack::Progress = Arc::new(|part: &str, took: Duration| report::done(part, took));
-    let options = StackOptions { port, progress: Some(progress), ..StackOptions::default() };
+    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let options = StackOptions { port, progress: Some(progress), settings: settings.collect() };
     let stack = Stack::start(options).await?;
     stack.info().save()?;
     Ok(stack)
@@ -71,7 +72,7 @@ pub(crate) async fn start(port: Option<u16>) -> Result<Stack> {
 
 /// Ends only by failing, with `--once`, or by being dropped.
 async fn serve(arguments: &Arguments, since: Instant) -> Result<()> {
-    let mut stack = start(arguments.port()).await?;
+    let mut stack = start(arguments.port(), &[("RATE_LIMIT_TIER", "1")]).await?;
     e2e::main_job::run(stack.info()).await.with_context(|| {
         format!("the main job failed; the logs are in {}", stack.info().folder.display())
     })?;

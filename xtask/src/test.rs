@@ -116,7 +116,7 @@ impl Session {
     fn against_a_stack(&mut self, suites: bool, judges: bool) -> Result<()> {
         dev::prepare()?;
         let runtime = tokio::runtime::Runtime::new()?;
-        let stack = runtime.block_on(dev::start(None))?;
+        let stack = runtime.block_on(dev::start(None, &[]))?;
         let mut outcome = Ok(());
         if suites {
             outcome = self.suites(&stack);

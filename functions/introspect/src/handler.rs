@@ -39,7 +39,7 @@ impl Endpoint for Introspect {
         let mut facts = Facts::default();
         let response = match introspect(platform, settings, request, &mut facts).await {
             Ok(answer) => respond::oauth(StatusCode::OK, &answer),
-            Err(failure) => respond::failure(failure, &mut facts),
+            Err(failure) => respond::failure(failure, platform.now(), &mut facts),
         };
         respond::noted(response, facts)
     }

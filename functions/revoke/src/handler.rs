@@ -38,7 +38,7 @@ impl Endpoint for Revoke {
         let mut facts = Facts::default();
         let response = match revoke(platform, settings, request, &mut facts).await {
             Ok(()) => respond::oauth(StatusCode::OK, &serde_json::json!({})),
-            Err(failure) => respond::failure(failure, &mut facts),
+            Err(failure) => respond::failure(failure, platform.now(), &mut facts),
         };
         respond::noted(response, facts)
     }

@@ -8,7 +8,7 @@ use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 use observe::Facts;
 use ports::route::{Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL};
-use ports::{Config, ConfigError, Platform, Request, Response};
+use ports::{Config, ConfigError, Millis, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
 
 /// `/auth/sessions*`: what a person sees and ends of their own sessions.
@@ -50,7 +50,7 @@ impl Endpoint for Sessions {
         };
         match answered {
             Ok(response) => respond::noted(response, facts),
-            Err(error) => refuse(service, &error, facts),
+            Err(error) => refuse(service, &error, platform.now(), facts),
         }
     }
 }
@@ -99,7 +99,7 @@ fn body(bytes: &[u8]) -> Result<EndAll, serde_json::Error> {
     serde_json::from_value(members.into())
 }
 
-fn refuse(settings: &Settings, error: &SessionsError, mut facts: Facts) -> Response {
+fn refuse(settings: &Settings, error: &SessionsError, now: Millis, mut facts: Facts) -> Response {
     let metadata = format!("{}{PROTECTED_RESOURCE_METADATA}", settings.issuer);
     facts.cause = Some(error.to_string());
     let response = match error {
@@ -122,6 +122,7 @@ fn refuse(settings: &Settings, error: &SessionsError, mut facts: Facts) -> Respo
             "session_not_found",
             "the caller has no active session of this id",
         ),
+        SessionsError::Limited(budget) => respond::too_many(budget, now),
         SessionsError::Unavailable(_) | SessionsError::Bearer(BearerError::Unavailable(_)) => {
             respond::unavailable()
         }

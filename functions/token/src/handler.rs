@@ -44,7 +44,7 @@ impl Endpoint for Token {
         let mut facts = Facts::default();
         let response = match grant(platform, settings, refresh_only, request, &mut facts).await {
             Ok(tokens) => respond::oauth(StatusCode::OK, &tokens),
-            Err(failure) => respond::failure(failure, &mut facts),
+            Err(failure) => respond::failure(failure, platform.now(), &mut facts),
         };
         respond::noted(response, facts)
     }

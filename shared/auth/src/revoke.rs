@@ -58,6 +58,7 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
         Outcome::Refused(Refusal::ForeignClient) => {
             Err(Failure::invalid_grant("another client's token"))
         }
+        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
         other => Err(Failure::unexpected(&other)),
     }
 }

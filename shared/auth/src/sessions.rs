@@ -1,6 +1,6 @@
 //! A person's own sessions: see them, end one, end all.
 
-use ledger::{Command, Envelope, Origin, Outcome, Refusal, SessionId, SessionView};
+use ledger::{Budget, Command, Envelope, Origin, Outcome, Refusal, SessionId, SessionView};
 use oauth::scope;
 use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
 use serde::Serialize;
@@ -54,6 +54,9 @@ pub enum SessionsError {
     /// No active session of that name.
     #[error("no such session")]
     NotFound,
+    /// The person's clients ask too often; nothing was done.
+    #[error("rate limit: {}", .0.class.as_str())]
+    Limited(Budget),
     /// A dependency does not answer.
     #[error("{0}")]
     Unavailable(String),
@@ -167,7 +170,10 @@ async fn execute<P: Ledgers>(
     command: Command,
 ) -> Result<Outcome, SessionsError> {
     let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
-    Ok(platform.execute(&settings.user_ledger(&caller.claims.sub), &envelope).await?)
+    match platform.execute(&settings.user_ledger(&caller.claims.sub), &envelope).await? {
+        Outcome::Limited(budget) => Err(SessionsError::Limited(budget)),
+        outcome => Ok(outcome),
+    }
 }
 
 fn entry(view: SessionView, current: &SessionId) -> SessionEntry {

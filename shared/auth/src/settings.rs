@@ -215,6 +215,12 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         }
         other => other.unwrap_or(defaults.max_sessions),
     };
+    let tier = match number(config, "RATE_LIMIT_TIER")? {
+        Some(0) => {
+            return Err(ConfigError { setting: "RATE_LIMIT_TIER", problem: "must be at least 1" });
+        }
+        other => other.unwrap_or(1),
+    };
     Ok(Policy {
         max_sessions,
         on_limit: on_limit(config)?,
@@ -225,7 +231,8 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         grace: seconds("REFRESH_GRACE_SECONDS", defaults.grace)?,
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token: seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?,
-        limits: Limits::off(),
+        limits: Limits { tier, ..Limits::default() },
+        // Nothing delivers the trail yet, and what is not delivered would be kept.
         audit: AuditLevel::Off,
         ..defaults
     })

@@ -4,6 +4,7 @@ use auth::Failure;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use ledger::{Budget, Class, Millis};
 use oauth::{ErrorCode, OAuthError};
 use observe::Facts;
 use ports::Response;
@@ -127,9 +128,16 @@ pub fn allowed(methods: &[Method]) -> String {
 }
 
 /// How an OAuth endpoint answers a failure; its cause goes into the facts for the log.
-pub fn failure(failure: Failure, facts: &mut Facts) -> Response {
+pub fn failure(failure: Failure, now: Millis, facts: &mut Facts) -> Response {
     facts.cause = Some(failure.to_string());
     let response = match failure {
+        Failure::Limited { budget } => {
+            let error = OAuthError::new(
+                ErrorCode::TemporarilyUnavailable,
+                "too many requests for this person; try again later",
+            );
+            limited(oauth_error(&error, StatusCode::TOO_MANY_REQUESTS), &budget, now)
+        }
         Failure::Refused { told, .. } => oauth_error(&told, told.code.status()),
         Failure::Forbidden { told } => oauth_error(&told, StatusCode::FORBIDDEN),
         Failure::Client { basic, .. } => invalid_client(basic),
@@ -140,6 +148,30 @@ pub fn failure(failure: Failure, facts: &mut Facts) -> Response {
         facts.outcome.clone_from(&told.outcome);
     }
     response
+}
+
+/// With the fields of draft-ietf-httpapi-ratelimit-headers and `Retry-After`.
+///
+/// An answer that may be had again has a limit of its own, which ends with the grace: to come back
+/// after that would be reuse, so nobody is told to.
+#[must_use]
+pub fn limited(mut response: Response, budget: &Budget, now: Millis) -> Response {
+    let Budget { class, limit, remaining, reset_at } = *budget;
+    let (name, wait) = (class.as_str(), reset_at.saturating_sub(now).div_ceil(1000));
+    let policy = HeaderName::from_static("ratelimit-policy");
+    set(&mut response, policy, &format!("\"{name}\";q={limit};w=60"));
+    let state = HeaderName::from_static("ratelimit");
+    set(&mut response, state, &format!("\"{name}\";r={remaining};t={wait}"));
+    if class != Class::Replay {
+        set(&mut response, RETRY_AFTER, &wait.max(1).to_string());
+    }
+    response
+}
+
+/// More than the limit outside the OAuth endpoints: 429, and when to try again.
+pub fn too_many(budget: &Budget, now: Millis) -> Response {
+    let detail = "too many requests; try again later";
+    limited(problem(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail), budget, now)
 }
 
 /// What a challenge names, RFC 6750 section 3 and RFC 9728 section 5.1.

@@ -67,6 +67,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("REFRESH_GRACE_SECONDS", LEDGER),
     optional("REVOCATION_MEMORY_SECONDS", LEDGER),
     optional("ACCESS_TOKEN_SECONDS", LEDGER),
+    optional("RATE_LIMIT_TIER", LEDGER),
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {

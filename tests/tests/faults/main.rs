@@ -4,6 +4,7 @@
 
 mod authkit;
 mod crash;
+mod limits;
 mod log;
 mod misconfigured;
 mod postgres;

@@ -329,3 +329,19 @@ fn the_settings_of_the_deployment_count() {
     assert_eq!(word(edge.refresh("atoms-cli", first.refresh())), "invalid_grant");
     assert!(!edge.active(second.access()));
 }
+
+#[test]
+fn more_rotations_than_a_person_may_have_are_refused_and_consume_nothing() {
+    let edge = Edge::with(&[("RATE_LIMIT_TIER", "1")]);
+    let mut issued = edge.sign_in("ada");
+    for _ in 0..10 {
+        let older = issued.refresh().to_owned();
+        issued = edge.refresh("atoms-cli", &older).unwrap();
+        // Repeated answers are none of them.
+        let again = edge.refresh("atoms-cli", &older).unwrap();
+        assert_eq!(again.refresh(), issued.refresh());
+    }
+    assert_eq!(word(edge.refresh("atoms-cli", issued.refresh())), "limited");
+    edge.world.platform.advance(2 * MINUTE);
+    assert!(edge.refresh("atoms-cli", issued.refresh()).is_ok(), "the token was not consumed");
+}

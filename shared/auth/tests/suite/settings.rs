@@ -82,6 +82,7 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("REFRESH_GRACE_SECONDS", &number),
         ("REVOCATION_MEMORY_SECONDS", &number),
         ("ACCESS_TOKEN_SECONDS", &number),
+        ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
     ] {
         for value in values {
@@ -107,9 +108,10 @@ fn a_public_key_set_is_no_signing_key() {
 #[test]
 fn the_policy_is_the_default_unless_set() {
     let world = World::new();
+    world.platform.unset("RATE_LIMIT_TIER");
     assert_eq!(
         Settings::load(&world.platform).unwrap().policy,
-        Policy { limits: Limits::off(), audit: AuditLevel::Off, ..Policy::default() }
+        Policy { audit: AuditLevel::Off, ..Policy::default() }
     );
     for (name, value) in [
         ("SESSION_MAX", "3"),
@@ -121,6 +123,7 @@ fn the_policy_is_the_default_unless_set() {
         ("REFRESH_GRACE_SECONDS", "5"),
         ("REVOCATION_MEMORY_SECONDS", "6"),
         ("ACCESS_TOKEN_SECONDS", "7"),
+        ("RATE_LIMIT_TIER", "8"),
     ] {
         world.platform.set(name, value);
     }
@@ -134,6 +137,7 @@ fn the_policy_is_the_default_unless_set() {
         grace: 5000,
         revocation_memory: 6000,
         access_token: 7000,
+        limits: Limits { tier: 8, ..Limits::default() },
         ..Settings::load(&World::new().platform).unwrap().policy
     };
     assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);

@@ -1,0 +1,48 @@
+//! Rate limits as a deployment has them by default; the other suites run far above.
+
+use anyhow::Result;
+use e2e::{Answer, World};
+use ports::route::REVOKE_ALL;
+use reqwest::Method;
+use stack::{Stack, StackOptions};
+
+#[tokio::test]
+async fn what_is_above_a_limit_is_told_when_to_come_back_and_consumes_nothing() -> Result<()> {
+    let settings = vec![("RATE_LIMIT_TIER".to_owned(), "1".to_owned())];
+    let stack = Stack::start(StackOptions { settings, ..StackOptions::default() }).await?;
+    let world = World::of(stack.info())?;
+    let person = world.person().await?;
+    let mut session = person.session("atoms-web").await?;
+    let first = session.refresh.clone();
+    for _ in 0..10 {
+        session = session.refreshed(&world.api).await?;
+    }
+    let refused = world.api.refresh(&session.client, &session.refresh, &[]).await?;
+    assert_eq!((refused.status, refused.error()), (429, "temporarily_unavailable"));
+    limited(&refused, "refresh", 10);
+    assert!(world.is_active(&session.refresh).await?, "the token was not consumed");
+    assert!(world.is_active(&session.access).await?);
+
+    // Another person has limits of their own.
+    let other = world.person().await?;
+    let other = other.session("atoms-web").await?.refreshed(&world.api).await?;
+    let end_all = || world.api.request(Method::POST, REVOKE_ALL).bearer_auth(&other.access);
+    let keep = serde_json::json!({ "except_current": true });
+    world.api.send(end_all().json(&keep)).await?.expect(200, "revoke-all")?;
+    let refused = world.api.send(end_all().json(&keep)).await?;
+    assert_eq!((refused.status, refused.member("code")), (429, "rate_limited"));
+    limited(&refused, "revoke_all", 1);
+
+    // A replayed token is reuse whatever the limits say.
+    let reused = world.api.refresh(&session.client, &first, &[]).await?;
+    assert_eq!((reused.status, reused.error()), (400, "invalid_grant"));
+    assert!(!world.is_active(&session.access).await?);
+    Ok(())
+}
+
+fn limited(answer: &Answer, class: &str, limit: u32) {
+    let seconds: u32 = answer.header("retry-after").parse().unwrap_or_default();
+    assert!((1..=60).contains(&seconds), "Retry-After: {seconds}");
+    assert_eq!(answer.header("ratelimit-policy"), format!("\"{class}\";q={limit};w=60"));
+    assert!(answer.header("ratelimit").starts_with(&format!("\"{class}\";r=0;t=")));
+}
