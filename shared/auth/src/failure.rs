@@ -1,7 +1,7 @@
 //! How a request at an OAuth endpoint can fail.
 
 use data::DataError;
-use ledger::Budget;
+use ledger::{Budget, Millis};
 use oauth::{ErrorCode, OAuthError};
 use ports::{LedgerError, SignatureError};
 
@@ -29,6 +29,12 @@ pub enum Failure {
         basic: bool,
         /// For the log.
         reason: &'static str,
+    },
+    /// A proactive refresh came too early: nothing was rotated, and nothing is handed out.
+    #[error("not due")]
+    NotDue {
+        /// From when on it is due.
+        due_at: Millis,
     },
     /// The person's clients ask too often: nothing was decided, and nothing consumed.
     #[error("rate limit: {}", budget.class.as_str())]

@@ -11,7 +11,8 @@ use crate::Failure;
 use crate::issue::{TokenResponse, mint};
 use crate::settings::{ClientSettings, MintSettings, Settings};
 
-/// Exchange a refresh token for its successor, for an authenticated client.
+/// Exchange a refresh token for its successor, for an authenticated client. With `proactive=true`
+/// only if the access token expires within five minutes, unless `force_rotation=true` overrules it.
 ///
 /// # Errors
 /// `invalid_grant` for every token that is not in force for this client; nothing is consumed but
@@ -38,8 +39,8 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         scopes: form.get("scope").map(scope::parse).transpose()?,
         resources: resources(settings, form)?,
         key_id: client.refresh_keys.newest(),
-        proactive: false,
-        force_rotation: false,
+        proactive: form.flag("proactive")?,
+        force_rotation: form.flag("force_rotation")?,
         signals: Signals::default(),
     });
     let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
@@ -52,6 +53,7 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         }
         Outcome::Refused(refusal) => Err(refused(refusal)),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),
+        Outcome::NotDue { due_at } => Err(Failure::NotDue { due_at }),
         other => Err(Failure::unexpected(&other)),
     }
 }

@@ -35,13 +35,7 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
     form: &Form,
 ) -> Result<Revoked, Failure> {
     let text = form.require("token", "token is missing")?;
-    let cascade = match form.get("cascade") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => {
-            return Err(oauth::OAuthError::invalid_request("cascade is true or false").into());
-        }
-    };
+    let cascade = form.flag("cascade")?;
     let Some((address, session, credential)) =
         read(platform, settings, client, verifier, text).await?
     else {

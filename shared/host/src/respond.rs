@@ -138,6 +138,11 @@ pub fn failure(failure: Failure, now: Millis, facts: &mut Facts) -> Response {
             );
             limited(oauth_error(&error, StatusCode::TOO_MANY_REQUESTS), &budget, now)
         }
+        Failure::NotDue { due_at } => {
+            let refresh_in = due_at.saturating_sub(now).div_ceil(1000);
+            let body = serde_json::json!({ "refresh_due": false, "refresh_in": refresh_in });
+            noted(oauth(StatusCode::OK, &body), Facts::outcome("not_due"))
+        }
         Failure::Refused { told, .. } => oauth_error(&told, told.code.status()),
         Failure::Forbidden { told } => oauth_error(&told, StatusCode::FORBIDDEN),
         Failure::Client { basic, .. } => invalid_client(basic),

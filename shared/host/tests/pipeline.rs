@@ -452,7 +452,7 @@ fn failures_of_oauth_endpoints_have_their_status_and_tell_their_cause_to_the_log
     ] {
         let basic = matches!(failure, Failure::Client { basic: true, .. });
         let mut facts = Facts::default();
-        let response = respond::failure(failure, &mut facts);
+        let response = respond::failure(failure, 0, &mut facts);
         assert_eq!(
             (response.status().as_u16(), &body(&response)["error"]),
             (status, &json!(error))

@@ -57,6 +57,18 @@ impl Form {
         self.get(name).ok_or(OAuthError::invalid_request(description))
     }
 
+    /// A parameter that is `true` or `false`, and `false` if it is omitted.
+    ///
+    /// # Errors
+    /// `invalid_request` for anything else.
+    pub fn flag(&self, name: &str) -> Result<bool, OAuthError> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(OAuthError::invalid_request("a flag is true or false")),
+        }
+    }
+
     fn push(&mut self, name: String, value: String) -> Result<(), OAuthError> {
         if !REPEATABLE.contains(&name.as_str()) && self.get(&name).is_some() {
             return Err(OAuthError::invalid_request("a parameter is repeated"));
@@ -94,6 +106,16 @@ mod tests {
         let form = Form::parse(FORM, b"scope=&token=x&scope=y").expect("a form");
         assert_eq!(form.get("scope"), Some("y"));
         assert_eq!(Form::parse(FORM, b"token=").expect("a form").get("token"), None);
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false() {
+        let form = Form::parse(FORM, b"a=true&b=false&c=TRUE&d=").expect("a form");
+        assert_eq!(
+            ["a", "b", "d", "e"].map(|name| form.flag(name)),
+            [Ok(true), Ok(false), Ok(false), Ok(false)]
+        );
+        assert_eq!(form.flag("c").map_err(|error| error.code), Err(ErrorCode::InvalidRequest));
     }
 
     #[test]

@@ -304,3 +304,20 @@ async fn f14_rotation_does_not_move_the_absolute_end() -> Result<()> {
 fn refused(answer: &Answer, error: &str) {
     assert_eq!((answer.status, answer.error()), (400, error), "{}", answer.text);
 }
+
+#[tokio::test]
+async fn a_proactive_refresh_hands_out_nothing_before_it_is_due() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
+    let early = [("proactive", "true")];
+    let answer = world.api.refresh(&session.client, &session.refresh, &early).await?;
+    assert_eq!((answer.status, &answer.body["refresh_due"]), (200, &json!(false)));
+    let seconds = answer.body["refresh_in"].as_u64().unwrap_or_default();
+    assert!((590..=600).contains(&seconds), "{}", answer.text);
+    assert_eq!(answer.body.as_object().map(serde_json::Map::len), Some(2), "{}", answer.text);
+    let forced = [("proactive", "true"), ("force_rotation", "true")];
+    let answer = world.api.refresh(&session.client, &session.refresh, &forced).await?;
+    assert!(answer.expect(200, "a forced rotation")?.body["refresh_token"].is_string());
+    Ok(())
+}

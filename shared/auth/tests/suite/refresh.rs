@@ -1,5 +1,6 @@
 //! RFC 6749 section 6, and the promises about races and reuse.
 
+use auth::Failure;
 use futures::executor::block_on;
 use futures::future::join_all;
 use ledger::AuditKind;
@@ -344,4 +345,28 @@ fn more_rotations_than_a_person_may_have_are_refused_and_consume_nothing() {
     assert_eq!(word(edge.refresh("atoms-cli", issued.refresh())), "limited");
     edge.world.platform.advance(2 * MINUTE);
     assert!(edge.refresh("atoms-cli", issued.refresh()).is_ok(), "the token was not consumed");
+}
+
+#[test]
+fn a_proactive_refresh_waits_for_the_last_five_minutes_and_hands_out_nothing_before() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let refresh = |flags: &[(&str, &str)]| edge.refresh_with("atoms-cli", issued.refresh(), flags);
+    let due_at = testing::NOW + 10 * MINUTE;
+    assert_eq!(refresh(&[("proactive", "true")]), Err(Failure::NotDue { due_at }));
+    edge.world.platform.advance(10 * MINUTE - 1);
+    assert_eq!(refresh(&[("proactive", "true")]), Err(Failure::NotDue { due_at }));
+    edge.world.platform.advance(1);
+    let next = refresh(&[("proactive", "true")]).unwrap();
+    assert_ne!(next.refresh(), issued.refresh());
+    assert_eq!(word(refresh(&[("proactive", "yes")])), "invalid_request");
+}
+
+#[test]
+fn a_forced_rotation_overrules_a_proactive_one() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let both = [("proactive", "true"), ("force_rotation", "true")];
+    let next = edge.refresh_with("atoms-cli", issued.refresh(), &both).unwrap();
+    assert_ne!(next.refresh(), issued.refresh());
 }

@@ -232,6 +232,7 @@ pub(crate) fn word<T: std::fmt::Debug>(outcome: Result<T, Failure>) -> &'static 
         Failure::Unavailable(_) => "unavailable",
         Failure::Internal(_) => "internal",
         Failure::Limited { .. } => "limited",
+        Failure::NotDue { .. } => "not due",
     }
 }
 
