@@ -4,7 +4,7 @@ use ledger::{Address, AuditLevel, Limits, OnLimit, Policy};
 use oauth::access_token::{SigningKey, VerifyingKeys};
 use oauth::internal_mac::InternalKeys;
 use oauth::keys::{self, Key, KeyRing};
-use oauth::resource::Resources;
+use oauth::resource::{Resources, Site};
 use ports::config::{number, parsed, required};
 use ports::{Config, ConfigError};
 
@@ -184,7 +184,11 @@ const RING: &str = "must be id=base64url,… with keys of 32 bytes";
 /// # Errors
 /// If the setting is missing or no URL of a host.
 pub fn public_url(config: &impl Config) -> Result<String, ConfigError> {
-    url(config, "PUBLIC_URL")
+    let setting = "PUBLIC_URL";
+    let url = url(config, setting)?;
+    // The routes are at the root of a host, and so is the metadata that names them.
+    let root = Site::parse(&url).is_some_and(|site| site.origin() == url);
+    if root { Ok(url) } else { Err(ConfigError { setting, problem: "must be an origin" }) }
 }
 
 fn url(config: &impl Config, setting: &'static str) -> Result<String, ConfigError> {
@@ -221,6 +225,13 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         }
         other => other.unwrap_or(1),
     };
+    let grace = seconds("REFRESH_GRACE_SECONDS", defaults.grace)?;
+    let access_token = seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?;
+    if grace >= access_token {
+        // A late replay would hand out an access token that has expired.
+        let problem = "must be less than ACCESS_TOKEN_SECONDS";
+        return Err(ConfigError { setting: "REFRESH_GRACE_SECONDS", problem });
+    }
     Ok(Policy {
         max_sessions,
         on_limit: on_limit(config)?,
@@ -228,9 +239,9 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         absolute: seconds("SESSION_ABSOLUTE_SECONDS", defaults.absolute)?,
         offline_idle: seconds("OFFLINE_IDLE_SECONDS", defaults.offline_idle)?,
         offline_absolute: seconds("OFFLINE_ABSOLUTE_SECONDS", defaults.offline_absolute)?,
-        grace: seconds("REFRESH_GRACE_SECONDS", defaults.grace)?,
+        grace,
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
-        access_token: seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?,
+        access_token,
         limits: Limits { tier, ..Limits::default() },
         // Nothing delivers the trail yet, and what is not delivered would be kept.
         audit: AuditLevel::Off,

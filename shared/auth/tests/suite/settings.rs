@@ -158,3 +158,18 @@ fn a_ledgers_address_depends_on_the_person_and_the_key_alone() {
     assert_ne!(one.user_ledger("ada"), one.user_ledger("Ada"));
     assert_ne!(one.user_ledger("ada"), other.user_ledger("ada"));
 }
+
+#[test]
+fn settings_that_do_not_go_together_are_refused() {
+    for (setting, value) in [
+        ("PUBLIC_URL", "https://edge.example/path"),
+        ("PUBLIC_URL", "https://edge.example?x"),
+        ("PUBLIC_URL", "https://user@edge.example"),
+        ("PUBLIC_URL", "HTTPS://edge.example"),
+        ("REFRESH_GRACE_SECONDS", "900"),
+    ] {
+        let world = World::new();
+        world.platform.set(setting, value);
+        assert_eq!(load(&world).unwrap_err().setting, setting, "{value}");
+    }
+}
