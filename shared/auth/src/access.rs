@@ -1,6 +1,7 @@
 //! Access tokens of ours: recognised by their internal MAC, or by their signature through the
 //! Signatures port.
 
+use ledger::Credential;
 use oauth::access_token::{AccessToken, InvalidAccessToken, Presented};
 use oauth::internal_mac::{Verdict, verdict};
 use ports::{Clock, SignatureError, Signatures};
@@ -56,6 +57,11 @@ pub async fn verify<P: Clock + Signatures>(
         return Err(InvalidAccessToken::BadSignature.into());
     }
     Ok(unverified.accept(&settings.issuer, platform.now())?)
+}
+
+/// What the token is in the ledger's terms.
+pub(crate) fn credential(claims: &AccessToken) -> Credential {
+    Credential::Access { jti: claims.jti.clone(), expires_at: claims.exp.saturating_mul(1000) }
 }
 
 /// Sign the claims. The same claims give the same token.

@@ -1,6 +1,6 @@
 //! Bearer tokens at our own resources: RFC 6750, RFC 9068 section 4.
 
-use ledger::{Check, Command, Credential, Envelope, Inactive, Origin, Outcome, Standing, Usage};
+use ledger::{Check, Command, Inactive, Outcome, Standing, Usage};
 use oauth::access_token::{AccessToken, InvalidAccessToken};
 use ports::{Clock, LedgerError, Ledgers, Signatures};
 
@@ -59,17 +59,10 @@ pub async fn authenticate<P: Clock + Signatures + Ledgers>(
     }
     let check = Check {
         session: claims.sid,
-        credential: Credential::Access {
-            jti: claims.jti.clone(),
-            expires_at: claims.exp.saturating_mul(1000),
-        },
+        credential: access::credential(&claims),
         usage: Usage::Direct,
     };
-    let envelope = Envelope {
-        command: Command::Check(check),
-        policy: settings.policy.clone(),
-        origin: Origin::default(),
-    };
+    let envelope = settings.envelope(Command::Check(check));
     match platform.execute(&settings.user_ledger(&claims.sub), &envelope).await? {
         Outcome::Active(standing) => Ok(Bearer { claims, standing }),
         Outcome::Inactive(reason) => Err(BearerError::Invalid(describe(reason))),

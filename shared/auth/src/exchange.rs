@@ -1,7 +1,7 @@
 //! Token exchange, RFC 8693: a first-party app that holds an AuthKit access token gets a session.
 
 use data::clients::ClientRecord;
-use ledger::{Command, CreateSession, Device, Envelope, Origin, Outcome, Signals, Subject};
+use ledger::{Command, CreateSession, Device, Outcome, Signals, Subject};
 use oauth::form::Form;
 use oauth::metadata::TOKEN_EXCHANGE;
 use oauth::{ErrorCode, scope};
@@ -49,7 +49,7 @@ pub async fn exchange<P: Platform>(
         key_id: client.refresh_keys.newest(),
         signals: Signals::default(),
     });
-    let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
+    let envelope = settings.envelope(command);
     match platform.execute(&address, &envelope).await? {
         Outcome::Issued(issue) => {
             let mut response =

@@ -1,7 +1,7 @@
 //! Token introspection, RFC 7662, in strong mode: the ledger is asked every time.
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Check, Command, Credential, Envelope, Origin, Outcome, SessionId, Standing, Usage};
+use ledger::{Check, Command, Outcome, SessionId, Standing, Usage};
 use oauth::access_token::{AccessToken, Audience};
 use oauth::form::Form;
 use oauth::{ErrorCode, OAuthError, RefreshToken, scope};
@@ -9,8 +9,8 @@ use ports::{Clock, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::Failure;
-use crate::access::{self, Purpose, VerifyError};
 use crate::bearer::describe;
+use crate::presented::Token;
 use crate::settings::{ClientSettings, Settings, Verifier};
 
 /// The answer. An inactive token is told nothing more about: RFC 7662 section 2.2.
@@ -88,52 +88,13 @@ const fn may_introspect(record: &ClientRecord) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A token of ours, of either kind. Which kind is told by its form, so a wrong `token_type_hint`
-/// costs nothing (RFC 7662 section 2.1).
-enum Token {
-    Access(Box<AccessToken>),
-    Refresh(RefreshToken),
-}
-
-impl Token {
-    async fn read(
-        platform: &(impl Clock + Signatures),
-        settings: &Settings,
-        client: &ClientSettings,
-        verifier: &Verifier,
-        text: &str,
-    ) -> Result<Result<Self, &'static str>, Failure> {
-        if RefreshToken::resembles(text) {
-            return Ok(RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
-                .map(Self::Refresh)
-                .map_err(|_| "malformed or forged"));
-        }
-        match access::verify(platform, settings, verifier, text, Purpose::Whole).await {
-            Ok(claims) => Ok(Ok(Self::Access(Box::new(claims)))),
-            Err(VerifyError::Invalid(_)) => Ok(Err("not a valid access token")),
-            Err(VerifyError::Internal(error)) => Err(error.into()),
-        }
-    }
-}
-
 async fn check<P: Ledgers>(
     platform: &P,
     settings: &Settings,
     record: &ClientRecord,
     token: Token,
 ) -> Result<Result<Active, &'static str>, Failure> {
-    let (address, session, credential) = match &token {
-        Token::Access(claims) => {
-            let expires_at = claims.exp.saturating_mul(1000);
-            let credential = Credential::Access { jti: claims.jti.clone(), expires_at };
-            (settings.user_ledger(&claims.sub), claims.sid, credential)
-        }
-        Token::Refresh(token) => {
-            let credential =
-                Credential::Refresh { generation: token.generation, counter: token.counter };
-            (token.address, token.session, credential)
-        }
-    };
+    let (address, session, credential) = token.place(settings);
     let allowed = match &token {
         Token::Access(claims) => may_see(record, |audience| claims.aud.contains(audience)),
         Token::Refresh(_) => true,
@@ -142,11 +103,7 @@ async fn check<P: Ledgers>(
         return Ok(Err("audience not the caller's"));
     }
     let check = Check { session, credential, usage: Usage::Introspection };
-    let envelope = Envelope {
-        command: Command::Check(check),
-        policy: settings.policy.clone(),
-        origin: Origin::default(),
-    };
+    let envelope = settings.envelope(Command::Check(check));
     match platform.execute(&address, &envelope).await? {
         Outcome::Active(standing) => Ok(describe_token(settings, record, token, standing)),
         Outcome::Inactive(reason) => Ok(Err(describe(reason))),

@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod failure;
 pub mod introspect;
 pub mod issue;
+mod presented;
 pub mod refresh;
 pub mod revoke;
 pub mod sessions;

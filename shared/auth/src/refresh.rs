@@ -1,7 +1,7 @@
 //! The refresh grant, RFC 6749 section 6.
 
 use data::clients::ClientRecord;
-use ledger::{Command, Envelope, Origin, Outcome, Refresh, Refusal, Signals};
+use ledger::{Command, Outcome, Refresh, Refusal, Signals};
 use oauth::form::Form;
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{ErrorCode, RefreshToken, scope};
@@ -43,7 +43,7 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         force_rotation: form.flag("force_rotation")?,
         signals: Signals::default(),
     });
-    let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
+    let envelope = settings.envelope(command);
     match platform.execute(&token.address, &envelope).await? {
         Outcome::Issued(issue) => {
             let response =

@@ -1,6 +1,6 @@
 //! A person's own sessions: see them, end one, end all.
 
-use ledger::{Budget, Command, Envelope, Origin, Outcome, Refusal, SessionId, SessionView};
+use ledger::{Budget, Command, Outcome, Refusal, SessionId, SessionView};
 use oauth::scope;
 use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
 use serde::Serialize;
@@ -169,7 +169,7 @@ async fn execute<P: Ledgers>(
     caller: &Bearer,
     command: Command,
 ) -> Result<Outcome, SessionsError> {
-    let envelope = Envelope { command, policy: settings.policy.clone(), origin: Origin::default() };
+    let envelope = settings.envelope(command);
     match platform.execute(&settings.user_ledger(&caller.claims.sub), &envelope).await? {
         Outcome::Limited(budget) => Err(SessionsError::Limited(budget)),
         outcome => Ok(outcome),

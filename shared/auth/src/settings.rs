@@ -1,6 +1,6 @@
 //! The settings of the use cases, read once per instance.
 
-use ledger::{Address, AuditLevel, Limits, OnLimit, Policy};
+use ledger::{Address, AuditLevel, Command, Envelope, Limits, OnLimit, Origin, Policy};
 use oauth::access_token::{SigningKey, VerifyingKeys};
 use oauth::internal_mac::InternalKeys;
 use oauth::keys::{self, Key, KeyRing};
@@ -79,6 +79,11 @@ impl Settings {
             sql: SqlSettings::load(config)?,
             address_key: key(config, "LEDGER_ADDRESS_KEY")?,
         })
+    }
+
+    /// A command as it travels to a ledger.
+    pub fn envelope(&self, command: Command) -> Envelope {
+        Envelope { command, policy: self.policy.clone(), origin: Origin::default() }
     }
 
     /// Where the ledger of a person lives: a keyed hash, so that the address reveals nothing.
