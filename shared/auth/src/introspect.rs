@@ -1,17 +1,18 @@
-//! Token introspection, RFC 7662, in strong mode: the ledger is asked every time.
+//! Token introspection, RFC 7662, in strong mode: the ledger is asked every time. Answers are JSON, or
+//! signed JWTs (RFC 9701).
 
 use data::clients::{ClientKind, ClientRecord};
 use ledger::{Check, Command, Outcome, SessionId, Standing, Usage};
 use oauth::access_token::{AccessToken, Audience};
 use oauth::form::Form;
-use oauth::{ErrorCode, OAuthError, RefreshToken, scope};
+use oauth::{ErrorCode, OAuthError, RefreshToken, introspection_jwt, jws, scope};
 use ports::{Clock, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::Failure;
 use crate::bearer::describe;
 use crate::presented::Token;
-use crate::settings::{ClientSettings, Settings, Verifier};
+use crate::settings::{ClientSettings, Introspector, Settings, Verifier};
 
 /// The answer. An inactive token is told nothing more about: RFC 7662 section 2.2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -74,6 +75,29 @@ pub async fn introspect<P: Clock + Signatures + Ledgers>(
         Ok(active) => (Introspection::Active(Box::new(active)), "active"),
         Err(reason) => (Introspection::Inactive { active: false }, reason),
     })
+}
+
+/// The answer as a JWT for the resource server that asked, RFC 9701 section 5.
+///
+/// # Errors
+/// [`Failure::Internal`] if the host's cryptography fails.
+pub async fn sign(
+    platform: &(impl Clock + Signatures),
+    settings: &Settings,
+    introspector: &Introspector,
+    caller: &ClientRecord,
+    answer: &Introspection,
+) -> Result<String, Failure> {
+    let claims = introspection_jwt::Claims {
+        iss: &settings.issuer,
+        aud: Audience::One(caller.client_id.clone()),
+        iat: platform.now() / 1000,
+        token_introspection: answer,
+    };
+    let key = &introspector.signing_key;
+    let input = claims.signing_input(&key.kid);
+    let signature = platform.sign(&key.key, input.as_bytes()).await?;
+    Ok(jws::assemble(&input, &signature))
 }
 
 const fn may_introspect(record: &ClientRecord) -> Result<(), Failure> {
