@@ -28,6 +28,7 @@ mod risk;
 mod rotation;
 mod session;
 mod step;
+mod throttle;
 
 pub use apply::{Applied, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
@@ -44,6 +45,7 @@ pub use outcome::{Inactive, Issue, Outcome, Refusal, SessionView, Standing};
 pub use policy::{OnLimit, Policy};
 pub use risk::{Risk, RiskMemory, RiskReason};
 pub use step::Context;
+pub use throttle::{Throttle, Throttles};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;

@@ -2,6 +2,7 @@
 
 use auth::introspect;
 use auth::settings::published_keys;
+use data::clients::ClientRecord;
 use futures::executor::block_on;
 use oauth::access_token::{InvalidAccessToken, Presented};
 use oauth::internal_mac::InternalKeys;
@@ -271,4 +272,31 @@ fn i9_a_signed_answer_is_no_token() {
     let refused = Presented::parse(&forged, keys).err();
     assert_eq!(refused, Some(InvalidAccessToken::UnknownKey));
     assert_eq!(edge.introspect(&forged).to_string(), INACTIVE);
+}
+
+#[test]
+fn i8_asking_is_limited_per_caller_and_person() {
+    let edge = Edge::with(&[("RATE_LIMIT_TIER", "1")]);
+    // A client that has other business with us than introspection has less of it.
+    let asks = ClientRecord {
+        client_id: "atoms-both".to_owned(),
+        grant_types: vec!["refresh_token".to_owned()],
+        ..edge.record("atoms-api")
+    };
+    edge.world.database.register(asks);
+    let (ada, bob) = (edge.sign_in("ada"), edge.sign_in("bob"));
+    let admitted = |caller: &str, token: &str| {
+        let asked = (0..310).map(|_| edge.introspect_as(caller, &[("token", token)]));
+        asked.filter(Result::is_ok).count()
+    };
+    assert_eq!(admitted("atoms-both", ada.access()), 30);
+    assert_eq!(admitted("atoms-both", ada.refresh()), 0, "either token is of the same person");
+    assert_eq!(admitted("atoms-both", bob.access()), 30);
+    assert_eq!(admitted("atoms-api", ada.access()), 300);
+    assert_eq!(word(edge.introspect_as("atoms-api", &[("token", ada.access())])), "limited");
+    assert_eq!(admitted("atoms-narrow", ada.access()), 300, "each caller by itself");
+    let refreshed = edge.refresh("atoms-cli", ada.refresh());
+    assert!(refreshed.is_ok(), "the person's own limits are others");
+    edge.world.platform.advance(2 * MINUTE);
+    assert!(edge.active(ada.access()));
 }
