@@ -13,12 +13,13 @@ use stack::layout;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("oauth", &["ledger"]),
+    ("snapshot", &["ledger"]),
     ("ports", &["ledger", "oauth"]),
     ("observe", &["ports"]),
     ("data", &["ports"]),
-    ("auth", &["data", "ledger", "oauth", "ports"]),
+    ("auth", &["data", "ledger", "oauth", "ports", "snapshot"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["auth", "ledger", "oauth", "observe", "ports"]),
+    ("host", &["auth", "ledger", "oauth", "observe", "ports", "snapshot"]),
 ];
 
 /// Lines of a file before its tests.

@@ -2,6 +2,7 @@
 //! refuse is not sent.
 
 use anyhow::{Result, anyhow, bail};
+use auth::edge::Edge;
 use auth::settings::{
     ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, Verifier,
     WorkosSettings, public_url, published_keys,
@@ -26,8 +27,10 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     let mut given = Given(settings::of(function, Kind::Var, values));
     given.0.extend(settings::of(function, Kind::Secret, values));
     let outcome = match function {
-        // One hands requests on, the other is told the policy with each command: they read nothing.
-        "gateway" | "ledger" => return Ok(()),
+        // It hands requests on and reads nothing.
+        "gateway" => return Ok(()),
+        // It is told the policy with each command, and must agree with introspection on its mode.
+        "ledger" => return Edge::load(&given).map(drop).map_err(|error| refused(function, error)),
         "authorize" => authorize(&given),
         "token" => token(&given),
         "introspect" => introspect(&given),
@@ -38,9 +41,11 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     };
     // Each of them answers browsers.
     let outcome = outcome.and_then(|()| Origins::load(&given).map(drop));
-    outcome.map_err(|ConfigError { setting, problem }| {
-        anyhow!("the function {function} would refuse {setting}: it {problem}")
-    })
+    outcome.map_err(|error| refused(function, error))
+}
+
+fn refused(function: &str, ConfigError { setting, problem }: ConfigError) -> anyhow::Error {
+    anyhow!("the function {function} would refuse {setting}: it {problem}")
 }
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
@@ -124,6 +129,7 @@ mod tests {
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
             ("WORKOS_API_URL", "https://example.test/", "health"),
+            ("INTROSPECTION_MODE", "weak", "ledger"),
             ("WORKOS_CLIENT_ID", "", "health"),
         ] {
             let mut values = complete();

@@ -9,6 +9,7 @@ pub mod authkit;
 pub mod bearer;
 pub mod clients;
 pub mod device;
+pub mod edge;
 pub mod exchange;
 pub mod failure;
 pub mod introspect;

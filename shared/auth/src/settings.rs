@@ -9,6 +9,8 @@ use ports::config::{number, parsed, required};
 use ports::{Config, ConfigError};
 use serde_json::{Value, json};
 
+use crate::edge::Edge;
+
 /// What every use case needs: who we are, where ledgers live, how long sessions last.
 pub struct Settings {
     /// The issuer: the public URL without a trailing slash.
@@ -52,6 +54,8 @@ pub struct MintSettings {
 pub struct Introspector {
     /// The key that signs answers, RFC 9701; it signs no tokens.
     pub signing_key: SigningKey,
+    /// In edge mode, what it needs.
+    pub edge: Option<Edge>,
 }
 
 /// What endpoints need that take access tokens.
@@ -150,7 +154,10 @@ impl Introspector {
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
         let name = "INTROSPECTION_SIGNING_KEYS";
-        Ok(Self { signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)? })
+        Ok(Self {
+            signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)?,
+            edge: Edge::load(config)?,
+        })
     }
 }
 

@@ -30,7 +30,7 @@ mod session;
 mod step;
 mod throttle;
 
-pub use apply::{Applied, apply};
+pub use apply::{Applied, Revocation, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
 pub use command::{Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke};
 pub use device::{Device, Location, OnChange, Seen, Signals};

@@ -2,7 +2,7 @@ use crate::device::bounded;
 use crate::limits;
 use crate::outcome::Stop;
 use crate::{AuditEvent, AuditKind, Budget, Class, EndReason, Millis, Origin, Outcome, Policy};
-use crate::{Refusal, Session, State, Window};
+use crate::{Refusal, Revocation, Session, State, Window};
 
 /// `last_seen_at` is written at most once in this time, so that a read mostly stays a read.
 const SEEN_RESOLUTION: Millis = 60_000;
@@ -10,6 +10,10 @@ const SEEN_RESOLUTION: Millis = 60_000;
 /// The smallest part of the idle time that is written, so that a short idle time is not cut
 /// shorter by the resolution: one minute in thirty.
 const SEEN_PART_OF_IDLE: Millis = 30;
+
+/// The end of a session is told of for at least as long as access tokens may live that were minted
+/// under an earlier policy. A deployment that shortens longer ones lets them expire first.
+const LONGEST_TOKEN: Millis = 3_600_000;
 
 /// Longer identifiers of requests and traces are cut.
 const MAX_TRACE: usize = 64;
@@ -37,6 +41,8 @@ pub(crate) struct Step<'a> {
     pub(crate) windows: Vec<Window>,
     /// What the command has spent.
     pub(crate) budget: Option<Budget>,
+    /// What the command has revoked.
+    pub(crate) revocations: Vec<Revocation>,
 }
 
 impl<'a> Step<'a> {
@@ -50,6 +56,7 @@ impl<'a> Step<'a> {
             changed: false,
             windows: Vec::new(),
             budget: None,
+            revocations: Vec::new(),
         }
     }
 
@@ -144,7 +151,20 @@ impl<'a> Step<'a> {
     fn end_at(&mut self, session: &mut Session, at: Millis, reason: EndReason) {
         session.state = State::Ended { at, reason };
         self.changed = true;
+        self.withdraw_tokens(session, reason);
         self.tell_at(at, AuditKind::of_end(reason), session, session.end_note.clone());
+    }
+
+    /// Notes that the access tokens of a session that has ended are worth nothing.
+    fn withdraw_tokens(&mut self, session: &Session, reason: EndReason) {
+        let expired = session.access_end(self.policy) <= self.now;
+        let timeout = matches!(reason, EndReason::IdleTimeout | EndReason::AbsoluteTimeout);
+        if timeout && expired {
+            return;
+        }
+        let longest = self.policy.access_token.max(LONGEST_TOKEN);
+        let until = self.now.saturating_add(longest).min(session.absolute_end);
+        self.revocations.push(Revocation { session: session.id, jti: None, until });
     }
 
     fn tell_at(&mut self, at: Millis, kind: AuditKind, session: &Session, reason: Option<String>) {

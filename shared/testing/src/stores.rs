@@ -1,11 +1,14 @@
-//! The cache and the ledgers of the fake platform.
+//! The cache, the ledgers and the publisher of revocations of the fake platform.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ledger::{Address, AuditEvent, Context, Envelope, Ledger, Outcome, Throttles, apply};
-use ports::{Clock, Kv, KvError, LedgerError, Ledgers, Millis, Random};
+use ledger::{
+    Address, AuditEvent, Context, Envelope, Ledger, Outcome, Revocation, Throttles, apply,
+};
+use ports::{Clock, Config, Kv, KvError, LedgerError, Ledgers, Millis, Publisher, Random};
+use snapshot::{Memory, Report};
 
 use crate::faults::{Dependency, Fault};
 use crate::platform::{FakePlatform, yield_once};
@@ -16,6 +19,8 @@ pub(crate) struct Stores {
     ledgers: RefCell<BTreeMap<Address, Ledger>>,
     events: RefCell<Vec<AuditEvent>>,
     throttles: RefCell<Throttles>,
+    publishers: RefCell<BTreeMap<u8, Memory>>,
+    unreported: RefCell<Vec<Revocation>>,
 }
 
 struct Entry {
@@ -57,8 +62,8 @@ impl FakePlatform {
 
     fn apply(&self, address: &Address, envelope: &Envelope) -> Result<Outcome, LedgerError> {
         let admitted = self.stores.throttles.borrow_mut().admit(address, envelope, self.now());
-        if let Err(limited) = admitted {
-            return Ok(limited);
+        if let Err(budget) = admitted {
+            return Ok(Outcome::Limited(budget));
         }
         let mut ledgers = self.stores.ledgers.borrow_mut();
         let stored = ledgers.get(address).cloned().unwrap_or_default();
@@ -74,7 +79,64 @@ impl FakePlatform {
             ledgers.insert(*address, ledger);
         }
         self.stores.events.borrow_mut().extend(applied.events);
+        self.report(applied.revocations);
+        if envelope.command.revokes() && !self.stores.unreported.borrow().is_empty() {
+            return Err(LedgerError("the revocation is not yet reported".to_owned()));
+        }
         Ok(applied.outcome)
+    }
+
+    /// What ledgers do in edge mode with what they revoke; what is not taken is kept.
+    fn report(&self, revocations: Vec<Revocation>) {
+        if Config::get(self, "INTROSPECTION_MODE").as_deref() != Some("edge") {
+            return;
+        }
+        let mut unreported = self.stores.unreported.borrow_mut();
+        unreported.extend(revocations);
+        if unreported.is_empty() || self.faults.call(Dependency::Publisher).is_some() {
+            return;
+        }
+        for Report { shard, revocations } in Report::of(&unreported) {
+            self.publisher(shard, |memory| memory.accept(&revocations));
+        }
+        unreported.clear();
+    }
+
+    /// The publisher of a shard, which begins when it is first heard of.
+    fn publisher<T>(&self, shard: u8, act: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut publishers = self.stores.publishers.borrow_mut();
+        act(publishers.entry(shard).or_insert_with(|| Memory::new(shard, self.now(), [])))
+    }
+
+    /// Write every shard that anybody has heard of into the cache, as its publisher would by its alarm.
+    ///
+    /// # Errors
+    /// If the cache is away.
+    pub async fn publish(&self) -> Result<(), KvError> {
+        let shards: Vec<u8> = self.stores.publishers.borrow().keys().copied().collect();
+        for shard in shards {
+            self.publish_shard(shard).await?;
+        }
+        Ok(())
+    }
+
+    async fn publish_shard(&self, shard: u8) -> Result<(), KvError> {
+        let bytes = self.publisher(shard, |memory| {
+            memory.expire(self.now());
+            memory.publish(self.now())
+        });
+        self.put(&snapshot::key(shard), &bytes, Duration::from_secs(300)).await
+    }
+}
+
+impl Publisher for FakePlatform {
+    /// It publishes at once.
+    async fn poke(&self, shard: u8) {
+        yield_once().await;
+        if self.faults.call(Dependency::Publisher).is_none() {
+            // A cache that is away is the next alarm's business.
+            let _ = self.publish_shard(shard).await;
+        }
     }
 }
 

@@ -70,6 +70,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("REVOCATION_MEMORY_SECONDS", LEDGER),
     optional("ACCESS_TOKEN_SECONDS", LEDGER),
     optional("RATE_LIMIT_TIER", LEDGER),
+    optional("INTROSPECTION_MODE", &["ledger", "introspect"]),
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
@@ -123,6 +124,9 @@ fn check_value(name: &str, value: &str) -> Result<()> {
         "PUBLIC_URL" | "WORKOS_API_URL" | "WORKOS_ISSUER" | "SQL_URL" => check_url(name, value),
         "SESSION_ON_LIMIT" if !matches!(value, "evict" | "deny") => {
             bail!("SESSION_ON_LIMIT must be evict or deny")
+        }
+        "INTROSPECTION_MODE" if !matches!(value, "strong" | "edge") => {
+            bail!("INTROSPECTION_MODE must be strong or edge")
         }
         "SQL_CONNECTION_STRING" => match url::Url::parse(value) {
             Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(()),
@@ -182,6 +186,7 @@ mod tests {
             ("PUBLIC_URL", "https://example.test/"),
             ("PUBLIC_URL", ""),
             ("SESSION_ON_LIMIT", "ask"),
+            ("INTROSPECTION_MODE", "weak"),
             ("SESSION_MAX", "0"),
             ("REFRESH_GRACE_SECONDS", "1.5"),
             ("SQL_CONNECTION_STRING", "https://example.test"),

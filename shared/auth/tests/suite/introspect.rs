@@ -227,10 +227,17 @@ fn signed(edge: &Edge, token: &str) -> String {
     let form = form(&[("token", token)]);
     block_on(async {
         let Edge { settings, client, verifier, introspector, .. } = edge;
-        let (answer, _) =
-            introspect::introspect(platform, settings, client, verifier, &record, &form)
-                .await
-                .unwrap();
+        let (answer, _) = introspect::introspect(
+            platform,
+            settings,
+            client,
+            verifier,
+            introspector,
+            &record,
+            &form,
+        )
+        .await
+        .unwrap();
         introspect::sign(platform, settings, introspector, &record, &answer).await.unwrap()
     })
 }

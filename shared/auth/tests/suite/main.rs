@@ -4,6 +4,7 @@
 mod authkit;
 mod bearer;
 mod clients;
+mod edge;
 mod exchange;
 mod internal_mac;
 mod introspect;

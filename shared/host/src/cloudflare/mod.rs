@@ -7,6 +7,7 @@ mod kv;
 pub mod ledger;
 mod ledgers;
 mod platform;
+mod publisher;
 mod signatures;
 
 pub use entry::{Held, fetch_event, gateway_event, owner_event};

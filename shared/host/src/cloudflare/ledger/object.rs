@@ -6,25 +6,35 @@
 
 use std::cell::RefCell;
 
+use futures_util::future::join_all;
 use ledger::{
-    Actor, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle, apply, next_due,
+    Actor, Applied, Command, Context, Envelope, Millis, Origin, Outcome, Policy, Throttle, apply,
+    next_due,
 };
+use snapshot::Report;
 use worker::wasm_bindgen;
 use worker::{
     DurableObject, Env, Request, Response, ResponseBuilder, Result, State, console_log,
     durable_object,
 };
 
+use super::pending::Pending;
+use super::revocations::is_edge;
 use super::storage::Held;
 use crate::cloudflare::platform::{fill, now};
+use crate::cloudflare::publisher::send;
 
 /// A sweep that failed is tried again after this many milliseconds.
 const RETRY: i64 = 60_000;
+
+/// A report that failed is tried again after this many milliseconds.
+const REPORT_AGAIN: Millis = 5_000;
 
 /// One user's ledger.
 #[durable_object(alarm)]
 pub struct Ledger {
     state: State,
+    env: Env,
     memory: RefCell<Option<Memory>>,
     throttle: RefCell<Throttle>,
 }
@@ -32,14 +42,16 @@ pub struct Ledger {
 /// What the object remembers between commands, so that a check reads no storage.
 struct Memory {
     held: Held,
+    /// What the publisher of revocations must be told.
+    pending: Pending,
     /// When the alarm is set to ring.
     armed: Option<Millis>,
 }
 
 impl DurableObject for Ledger {
-    fn new(state: State, _env: Env) -> Self {
+    fn new(state: State, env: Env) -> Self {
         console_error_panic_hook::set_once();
-        Self { state, memory: RefCell::new(None), throttle: RefCell::default() }
+        Self { state, env, memory: RefCell::new(None), throttle: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -49,12 +61,21 @@ impl DurableObject for Ledger {
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
         let admitted = self.throttle.borrow_mut().admit(&envelope, now());
-        if let Err(limited) = admitted {
-            return Ok(ResponseBuilder::new().fixed(serde_json::to_vec(&limited)?));
+        if let Err(budget) = admitted {
+            let limited = serde_json::to_vec(&Outcome::Limited(budget))?;
+            return Ok(ResponseBuilder::new().fixed(limited));
         }
+        let revokes = envelope.command.revokes();
         let applied = self.execute(envelope)?;
         let outcome = serde_json::to_vec(&applied.outcome)?;
+        if revokes || !applied.revocations.is_empty() {
+            self.report().await;
+        }
         self.arm().await?;
+        if revokes && self.has_pending() {
+            // Whoever asked for it must not believe that everybody has heard of it.
+            return Response::error("the revocation is stored, and not yet reported", 503);
+        }
         Ok(ResponseBuilder::new().fixed(outcome))
     }
 
@@ -63,15 +84,7 @@ impl DurableObject for Ledger {
         if let Err(error) = self.sweep().await {
             // Whatever was wrong may be over by then.
             let _ = self.state.storage().set_alarm(RETRY).await;
-            console_log!(
-                "{}",
-                serde_json::json!({
-                    "severity": "ERROR",
-                    "service.name": "ledger",
-                    "outcome": "sweep_failed",
-                    "error.message": error.to_string(),
-                })
-            );
+            failed("sweep_failed", &error);
         }
         Response::empty()
     }
@@ -93,6 +106,9 @@ impl Ledger {
         if applied.changed {
             taken.held.store(&self.state.storage().sql())?;
         }
+        if !applied.revocations.is_empty() && is_edge(&self.env) {
+            taken.pending.add(&self.state.storage().sql(), &applied.revocations)?;
+        }
         *memory = Some(taken);
         log(&applied);
         Ok(applied)
@@ -111,8 +127,12 @@ impl Ledger {
         };
         let origin = Origin { actor: Actor::Service, ..Origin::default() };
         self.execute(Envelope { command: Command::Sweep, policy, origin })?;
-        let empty =
-            self.memory.borrow().as_ref().is_some_and(|memory| memory.held.document.is_empty());
+        self.report().await;
+        let empty = self
+            .memory
+            .borrow()
+            .as_ref()
+            .is_some_and(|memory| memory.held.document.is_empty() && memory.pending.is_empty());
         if empty {
             self.state.storage().delete_all().await?;
             *self.memory.borrow_mut() = None;
@@ -121,19 +141,51 @@ impl Ledger {
         self.arm().await
     }
 
-    fn load(&self, policy: &Policy) -> Result<Memory> {
-        Ok(Memory { held: Held::load(&self.state.storage().sql(), policy)?, armed: None })
+    /// Tell the publishers what was revoked. What one of them does not take is kept for the alarm.
+    async fn report(&self) {
+        let reports = match self.memory.borrow().as_ref() {
+            Some(memory) => Report::of(memory.pending.all()),
+            None => return,
+        };
+        join_all(reports.iter().map(|report| async {
+            let taken = match send(&self.env, report).await {
+                Ok(()) => self.reported(report),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = taken {
+                failed("report_failed", &error);
+            }
+        }))
+        .await;
     }
 
-    /// Set the one alarm for the next sweep, unless it rings before that anyway: use of a session
-    /// moves its timeout away, and an alarm that finds nothing to do sets itself anew.
+    fn reported(&self, report: &Report) -> Result<()> {
+        let mut memory = self.memory.borrow_mut();
+        // Another command may have failed meanwhile: then it is read anew, and reported once more.
+        let Some(memory) = memory.as_mut() else { return Ok(()) };
+        memory.pending.remove(&self.state.storage().sql(), &report.revocations)
+    }
+
+    fn has_pending(&self) -> bool {
+        !self.memory.borrow().as_ref().is_some_and(|memory| memory.pending.is_empty())
+    }
+
+    fn load(&self, policy: &Policy) -> Result<Memory> {
+        let sql = self.state.storage().sql();
+        let (held, pending) = (Held::load(&sql, policy)?, Pending::load(&sql)?);
+        Ok(Memory { held, pending, armed: None })
+    }
+
+    /// Set the one alarm for the next sweep or report, unless it rings before that anyway: use of a
+    /// session moves its timeout away, and an alarm that finds nothing to do sets itself anew.
     async fn arm(&self) -> Result<()> {
         let due = {
             let mut memory = self.memory.borrow_mut();
             let Some(memory) = memory.as_mut() else { return Ok(()) };
             let Held { document, policy, .. } = &memory.held;
-            let Some(due) = next_due(document, policy) else { return Ok(()) };
-            let due = jittered(due.max(now()));
+            let sweep = next_due(document, policy).map(|due| jittered(due.max(now())));
+            let report = (!memory.pending.is_empty()).then(|| now() + REPORT_AGAIN);
+            let Some(due) = sweep.into_iter().chain(report).min() else { return Ok(()) };
             if memory.armed.is_some_and(|armed| armed <= due) {
                 return Ok(());
             }
@@ -157,6 +209,17 @@ fn jittered(due: Millis) -> Millis {
     let mut byte = [0];
     fill(&mut byte);
     due + Millis::from(byte[0]) * 118
+}
+
+/// Say in the log that work of the alarm must be done again.
+pub(super) fn failed(outcome: &str, error: &worker::Error) {
+    let line = serde_json::json!({
+        "severity": "ERROR",
+        "service.name": "ledger",
+        "outcome": outcome,
+        "error.message": error.to_string(),
+    });
+    console_log!("{line}");
 }
 
 /// Audit events go to the log until a store takes them.
