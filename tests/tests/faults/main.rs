@@ -4,6 +4,7 @@
 
 mod authkit;
 mod crash;
+mod edge;
 mod limits;
 mod log;
 mod misconfigured;
