@@ -173,6 +173,25 @@ fn every_function_is_reached_through_the_gateway() {
     assert_eq!(services.len(), Function::ALL.len());
 }
 
+/// The points of the protocol that are promised, by their names in tests: `f9_…` is a test of F9.
+/// F7 and F13 are asked again by what binds keys, and F17 and F18 by what issues codes.
+#[test]
+fn every_point_of_the_protocol_has_a_test() {
+    let points = [('f', 1..=15), ('v', 1..=11), ('i', 1..=9)];
+    let texts: Vec<_> = ["shared", "tests"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+        .map(|file| fs::read_to_string(file).expect("a source is text"))
+        .collect();
+    for (kind, numbers) in points {
+        for number in numbers {
+            let name = format!("fn {kind}{number}_");
+            let tested = texts.iter().any(|text| text.contains(&name));
+            assert!(tested, "there is no test named {kind}{number}_…");
+        }
+    }
+}
+
 fn folders_in(name: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(layout::root().join(name)).expect("the folder exists");
     let paths = entries.flatten().map(|entry| entry.path());

@@ -3,6 +3,7 @@
 use data::clients::ClientRecord;
 use ledger::{Command, Outcome, Refusal, Revoke};
 use oauth::form::Form;
+use oauth::{ErrorCode, introspection_jwt};
 use ports::{Clock, Ledgers, Signatures};
 
 use crate::Failure;
@@ -24,7 +25,8 @@ pub struct Revoked {
 /// (section 2.2). Another client's token is refused and survives (section 2.1).
 ///
 /// # Errors
-/// `invalid_grant` for another client's token.
+/// `invalid_grant` for another client's token; `unsupported_token_type` for what we sign and is no token
+/// that could be revoked, an introspection answer.
 pub async fn revoke<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
@@ -35,8 +37,10 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
 ) -> Result<Revoked, Failure> {
     let text = form.require("token", "token is missing")?;
     let cascade = form.flag("cascade")?;
-    let Ok(token) = Token::read(platform, settings, client, verifier, text).await? else {
-        return Ok(NOT_OURS);
+    let token = match Token::read(platform, settings, client, verifier, text).await? {
+        Ok(token) => token,
+        Err(_) if introspection_jwt::resembles(text) => return Err(UNSUPPORTED),
+        Err(_) => return Ok(NOT_OURS),
     };
     let (address, session, credential) = token.place(settings);
     let client_id = record.client_id.clone();
@@ -56,3 +60,9 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
 }
 
 const NOT_OURS: Revoked = Revoked { session: None, outcome: "nothing_to_revoke" };
+
+const UNSUPPORTED: Failure = Failure::refused(
+    ErrorCode::UnsupportedTokenType,
+    "this is no refresh or access token",
+    "an introspection answer",
+);

@@ -23,7 +23,7 @@ fn members(answer: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn only_registered_resource_servers_may_ask() {
+fn i1_only_registered_resource_servers_may_ask() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     let token = [("token", issued.access())];
@@ -81,7 +81,7 @@ fn a_refresh_token_in_force_is_described() {
 }
 
 #[test]
-fn everything_else_is_inactive_and_nothing_more() {
+fn i2_everything_else_is_inactive_and_nothing_more() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     let elsewhere = Edge::with(&[("PUBLIC_URL", "https://other.example")]).sign_in("ada");
@@ -111,7 +111,7 @@ fn everything_else_is_inactive_and_nothing_more() {
 }
 
 #[test]
-fn an_expired_access_token_is_inactive() {
+fn i2_an_expired_access_token_is_inactive() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     edge.world.platform.advance(15 * MINUTE - 1);
@@ -144,7 +144,7 @@ fn use_keeps_a_session_alive() {
 }
 
 #[test]
-fn the_hint_never_decides() {
+fn i4_the_hint_never_decides() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     for token in [issued.access(), issued.refresh()] {
@@ -157,7 +157,7 @@ fn the_hint_never_decides() {
 }
 
 #[test]
-fn a_token_is_needed() {
+fn i5_a_token_is_needed() {
     let edge = Edge::new();
     for parameters in [[].as_slice(), &[("token", "")], &[("token_type_hint", "access_token")]] {
         assert_eq!(word(edge.introspect_as("atoms-api", parameters)), "invalid_request");
@@ -165,7 +165,7 @@ fn a_token_is_needed() {
 }
 
 #[test]
-fn a_resource_server_sees_its_own_audience_only() {
+fn i2_a_resource_server_sees_its_own_audience_only() {
     let edge = Edge::new();
     let token = edge.world.authkit("ada", "s");
     let issuer_only = edge.exchange("atoms-cli", &token, &[("resource", PUBLIC_URL)]).unwrap();

@@ -68,10 +68,11 @@ impl DurableObject for Ledger {
         let revokes = envelope.command.revokes();
         let applied = self.execute(envelope)?;
         let outcome = serde_json::to_vec(&applied.outcome)?;
+        // Before the report: it may be the last thing that this object does.
+        self.arm().await?;
         if revokes || !applied.revocations.is_empty() {
             self.report().await;
         }
-        self.arm().await?;
         if revokes && self.has_pending() {
             // Whoever asked for it must not believe that everybody has heard of it.
             return Response::error("the revocation is stored, and not yet reported", 503);
@@ -103,11 +104,12 @@ impl Ledger {
         let context = Context { now: now(), policy: &policy, origin: &origin };
         let applied = apply(&mut taken.held.document, command, context, &mut fill);
         taken.held.policy = policy;
-        if applied.changed {
-            taken.held.store(&self.state.storage().sql())?;
-        }
+        // First what is to be reported: a revocation that is reported and not stored is on the safe side.
         if !applied.revocations.is_empty() && is_edge(&self.env) {
             taken.pending.add(&self.state.storage().sql(), &applied.revocations)?;
+        }
+        if applied.changed {
+            taken.held.store(&self.state.storage().sql())?;
         }
         *memory = Some(taken);
         log(&applied);
