@@ -15,6 +15,7 @@ use ledger::{Address, Envelope, Outcome};
 pub use oauth::jwk::{PrivateKey, PublicKey};
 
 pub mod config;
+pub mod network;
 pub mod route;
 
 pub use config::ConfigError;
