@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, Millis, Origin, Policy, SessionId, Signals, Subject, Usage};
+use crate::{Device, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, Usage};
 
 /// A command with the policy it is to be judged by: what travels to the ledger's owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,14 @@ pub enum Command {
         /// The number of the last one; all before it were delivered too.
         up_to: u64,
     },
+    /// Take announcements that are due, to deliver them: for [`Webhooks::LEASE`](crate::Webhooks)
+    /// nobody else gets them.
+    ClaimWebhooks {
+        /// How many at most.
+        limit: u32,
+    },
+    /// Tell what became of a claimed announcement.
+    SettleWebhook(Settle),
 }
 
 impl Command {
