@@ -4,6 +4,8 @@
 
 // `cfg(test)` tells clippy that these are tests.
 #[cfg(test)]
+mod grant;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod ops;

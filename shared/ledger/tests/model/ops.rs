@@ -1,8 +1,9 @@
 //! What can happen in a history.
 
 use ledger::{
-    AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Limits,
-    Millis, OnChange, OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
+    AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, LeaseId,
+    Limits, Millis, OnChange, OnLimit, Policy, Refresh, Renewed, Revoke, Signals, Subject,
+    UpstreamAnswer, UpstreamGrant, UpstreamStore, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -49,6 +50,23 @@ pub(crate) enum When {
     InAnyCase,
 }
 
+/// What the provider gives: how long its access token lives, and of whom it speaks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given {
+    number: u8,
+    age: Millis,
+    life: Millis,
+    organization: Option<u8>,
+}
+
+/// What the provider answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    Renewed(Given),
+    Retryable { wait: Option<Millis>, unsure: bool },
+    Ended,
+}
+
 /// A command before it is known which tokens there are.
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
@@ -70,6 +88,7 @@ pub(crate) enum Order {
         resources: Option<u8>,
         key_id: u8,
         when: When,
+        renews_upstream: bool,
         signals: Signals,
     },
     Extend {
@@ -95,6 +114,22 @@ pub(crate) enum Order {
     },
     RevokeAll {
         except: Option<Pick>,
+    },
+    RevokeExternal {
+        external: u8,
+    },
+    Grant {
+        pick: Pick,
+        renewed: Given,
+    },
+    Claim {
+        pick: Pick,
+        lease: u8,
+    },
+    Store {
+        pick: Pick,
+        lease: u8,
+        answer: Answer,
     },
     List,
     Sweep,
@@ -136,7 +171,16 @@ impl Order {
                 let (session, client_id) = (token.session, holder(&token, foreign));
                 Command::Extend(Extend { session, client_id, key_id })
             }
-            Self::Refresh { pick, foreign, scopes, resources, key_id, when, ref signals } => {
+            Self::Refresh {
+                pick,
+                foreign,
+                scopes,
+                resources,
+                key_id,
+                when,
+                renews_upstream,
+                ref signals,
+            } => {
                 let token = picked(tokens, pick);
                 Command::Refresh(Refresh {
                     session: token.session,
@@ -148,6 +192,7 @@ impl Order {
                     key_id,
                     proactive: !matches!(when, When::Now),
                     force_rotation: matches!(when, When::InAnyCase),
+                    renews_upstream,
                     signals: signals.clone(),
                 })
             }
@@ -182,10 +227,57 @@ impl Order {
                 let except = except.map(|pick| picked(tokens, pick).session);
                 Command::RevokeAll { except, reason: None }
             }
+            Self::RevokeExternal { external } => {
+                let external_id = format!("sign-in-{external}");
+                Command::RevokeExternal { external_id, reason: None }
+            }
+            Self::Grant { pick, renewed } => {
+                let session = picked(tokens, pick).session;
+                Command::UpstreamGrant(UpstreamGrant { session, grant: renewed.at(now) })
+            }
+            Self::Claim { pick, lease } => {
+                let session = picked(tokens, pick).session;
+                Command::UpstreamClaim { session, lease: LeaseId::from_bytes([lease; 16]) }
+            }
+            Self::Store { pick, lease, answer } => {
+                let (session, lease) =
+                    (picked(tokens, pick).session, LeaseId::from_bytes([lease; 16]));
+                let answer = answer.at(now);
+                Command::UpstreamStore(UpstreamStore { session, lease, answer })
+            }
             Self::List => Command::List,
             Self::Sweep => Command::Sweep,
             Self::Deliver { up_to } => Command::AckOutbox { up_to },
             Self::Peek => Command::Outbox { limit: 5 },
+        }
+    }
+}
+
+impl Given {
+    fn at(self, now: Millis) -> Renewed {
+        let issued_at = now.saturating_sub(self.age) / SECOND * SECOND;
+        Renewed {
+            sealed: format!("sealed {}", self.number),
+            issued_at,
+            expires_at: issued_at + self.life,
+            external_id: format!("sign-in-{}", self.number % 2),
+            organization: self.organization.map(|number| format!("their {number}")),
+            role: None,
+            subject: self.organization.map(subject),
+        }
+    }
+}
+
+impl Answer {
+    fn at(self, now: Millis) -> UpstreamAnswer {
+        match self {
+            Self::Renewed(given) => UpstreamAnswer::Renewed(given.at(now)),
+            Self::Retryable { wait, unsure } => UpstreamAnswer::Retryable {
+                reason: "away".to_owned(),
+                retry_at: wait.map(|wait| now + wait),
+                unsure,
+            },
+            Self::Ended => UpstreamAnswer::Ended,
         }
     }
 }
@@ -231,6 +323,7 @@ fn policy_of(
         on_network_change,
         not_before: not_before.map(|after| START + after),
         limits,
+        upstream_ahead: 5 * MINUTE,
         audit,
         risk_flag: risk.0,
         risk_end: risk.1,
@@ -279,6 +372,28 @@ fn order() -> impl Strategy<Value = Order> {
         1 => Just(Order::Sweep),
         1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
         1 => Just(Order::Peek),
+        1 => (0..2_u8).prop_map(|external| Order::RevokeExternal { external }),
+        4 => (pick(), given()).prop_map(|(pick, renewed)| Order::Grant { pick, renewed }),
+        8 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Claim { pick, lease }),
+        6 => (pick(), 0..2_u8, answer())
+            .prop_map(|(pick, lease, answer)| Order::Store { pick, lease, answer }),
+    ]
+}
+
+fn given() -> impl Strategy<Value = Given> {
+    let age = prop_oneof![3 => Just(0), 1 => select(vec![SECOND, MINUTE])];
+    // At five minutes it is due at once.
+    let life = select(vec![5 * MINUTE, 6 * MINUTE, HOUR]);
+    (any::<u8>(), age, life, prop::option::of(0..4_u8))
+        .prop_map(|(number, age, life, organization)| Given { number, age, life, organization })
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let wait = prop::option::of(select(vec![SECOND, MINUTE, HOUR]));
+    prop_oneof![
+        2 => given().prop_map(Answer::Renewed),
+        3 => (wait, any::<bool>()).prop_map(|(wait, unsure)| Answer::Retryable { wait, unsure }),
+        2 => Just(Answer::Ended),
     ]
 }
 
@@ -318,15 +433,18 @@ fn refresh() -> impl Strategy<Value = Order> {
     let mask = || prop_oneof![6 => Just(None), 1 => any::<u8>().prop_map(Some)];
     let when =
         prop_oneof![4 => Just(When::Now), 1 => Just(When::IfDue), 1 => Just(When::InAnyCase)];
-    (pick(), rarely(), mask(), mask(), any::<u8>(), when, signals()).prop_map(
-        |(pick, foreign, scopes, resources, key_id, when, signals)| Order::Refresh {
-            pick,
-            foreign,
-            scopes,
-            resources,
-            key_id,
-            when,
-            signals,
+    (pick(), rarely(), mask(), mask(), any::<u8>(), (when, any::<bool>()), signals()).prop_map(
+        |(pick, foreign, scopes, resources, key_id, (when, renews_upstream), signals)| {
+            Order::Refresh {
+                pick,
+                foreign,
+                scopes,
+                resources,
+                key_id,
+                when,
+                renews_upstream,
+                signals,
+            }
         },
     )
 }
