@@ -37,10 +37,15 @@ impl Grant {
         if self.lost { UpstreamState::NeedsSignIn } else { UpstreamState::Good }
     }
 
+    /// When the last failure is over.
+    pub(crate) fn retry_at(&self) -> Option<Millis> {
+        let failed = self.asked.iter().filter_map(|asked| asked.failed);
+        failed.map(|(until, _)| until).filter(|until| *until > 0).last()
+    }
+
     fn due_at(&self, policy: &Policy) -> Option<Millis> {
-        let wait = self.asked.iter().filter_map(|asked| asked.failed).map(|(until, _)| until);
         let times = [self.last.expires_at - policy.upstream_ahead, self.since + 10_000];
-        (!self.lost).then(|| wait.last().into_iter().chain(times).max().unwrap_or(0))
+        (!self.lost).then(|| self.retry_at().into_iter().chain(times).max().unwrap_or(0))
     }
 
     fn busy(&self, now: Millis) -> Option<&Asked> {

@@ -94,6 +94,7 @@ impl World {
                     self.command(&Command::Refresh(Refresh { key_id, ..first.clone() }))?;
                 }
             }
+            Op::Sequence(ops) => ops.into_iter().try_for_each(|op| self.perform(op))?,
             Op::Command(op) => self.command(&op.command(&self.tokens, self.now))?,
         }
         Ok(())

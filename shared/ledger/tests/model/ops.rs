@@ -31,6 +31,8 @@ pub(crate) enum Op {
         refresh: Order,
         times: u8,
     },
+    /// One after the other.
+    Sequence(Vec<Op>),
     Command(Order),
 }
 
@@ -352,8 +354,32 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Save),
         2 => Just(Op::Restore),
         3 => (refresh(), 2..5_u8).prop_map(|(refresh, times)| Op::Parallel { refresh, times }),
+        3 => renewals().prop_map(Op::Sequence),
         16 => order().prop_map(Op::Command),
     ]
+}
+
+/// A grant is handed over and renewed a few times, mostly when it is due and by one at a time.
+fn renewals() -> impl Strategy<Value = Vec<Op>> {
+    let passes = || select(vec![0, SECOND, 9 * SECOND, 10 * SECOND, 30 * SECOND, 5 * MINUTE]);
+    let stored = prop::option::weighted(0.8, (0..2_u8, answer()));
+    let turn = (passes(), 0..2_u8, passes(), stored);
+    (pick(), prop::option::of(given()), prop::collection::vec(turn, 1..4)).prop_map(
+        |(pick, renewed, turns)| {
+            let given = renewed.map(|renewed| Op::Command(Order::Grant { pick, renewed }));
+            let turns = turns.into_iter().flat_map(|(before, lease, after, stored)| {
+                let claim = Op::Command(Order::Claim { pick, lease });
+                let store = stored.map(|(other, answer)| {
+                    // Mostly by whoever claimed it.
+                    let lease = if other == 0 { lease } else { 0 };
+                    Op::Command(Order::Store { pick, lease, answer })
+                });
+                let turn = [Op::Pass(before), claim, Op::Pass(after)];
+                turn.into_iter().chain(store).collect::<Vec<_>>()
+            });
+            given.into_iter().chain(turns).collect()
+        },
+    )
 }
 
 fn order() -> impl Strategy<Value = Order> {
@@ -373,9 +399,9 @@ fn order() -> impl Strategy<Value = Order> {
         1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
         1 => Just(Order::Peek),
         1 => (0..2_u8).prop_map(|external| Order::RevokeExternal { external }),
-        4 => (pick(), given()).prop_map(|(pick, renewed)| Order::Grant { pick, renewed }),
-        8 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Claim { pick, lease }),
-        6 => (pick(), 0..2_u8, answer())
+        2 => (pick(), given()).prop_map(|(pick, renewed)| Order::Grant { pick, renewed }),
+        1 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Claim { pick, lease }),
+        1 => (pick(), 0..2_u8, answer())
             .prop_map(|(pick, lease, answer)| Order::Store { pick, lease, answer }),
     ]
 }

@@ -139,7 +139,7 @@ impl Simple {
                 let number = (session.generation, session.counter);
                 let times = (session.created_at, session.last_seen_at, session.absolute_end);
                 let grant = session.upstream.as_ref();
-                let grant = grant.map(|grant| (grant.sealed.clone(), grant.state));
+                let grant = grant.map(|grant| (grant.sealed.clone(), grant.state, grant.retry_at));
                 (session.id, number, session.rotated_at, session.key_id, times, over, grant)
             })
             .collect();
@@ -150,7 +150,8 @@ impl Simple {
                 let last = past.last();
                 let times = (past.born, past.seen, past.last_day);
                 let grant = past.grant.as_ref();
-                let grant = grant.map(|grant| (grant.last.sealed.clone(), grant.state()));
+                let grant =
+                    grant.map(|grant| (grant.last.sealed.clone(), grant.state(), grant.retry_at()));
                 (past.id, last.number, last.at, last.key_id, times, past.over, grant)
             })
             .collect();
