@@ -2,7 +2,7 @@
 
 use ledger::{
     AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Limits,
-    Millis, OnChange, OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
+    Millis, OnChange, OnLimit, Policy, Refresh, Revoke, SessionLimit, Signals, Subject, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -191,7 +191,9 @@ impl Order {
 }
 
 pub(crate) fn policy() -> impl Strategy<Value = Policy> {
-    let limits = (0..4_u16, select(vec![OnLimit::EvictLongestIdle, OnLimit::Deny]));
+    let on_limit = || select(vec![OnLimit::EvictLongestIdle, OnLimit::Deny]);
+    let own = (0..3_u16, on_limit()).prop_map(|(max, on_limit)| SessionLimit { max, on_limit });
+    let limits = (0..4_u16, on_limit(), proptest::option::of(own));
     let times = (
         select(vec![10 * SECOND, 30 * MINUTE]),
         // The first is shorter than most idle times, so that absolute ends are met too.
@@ -213,13 +215,14 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
 type Binding = (OnChange, OnChange, Option<Millis>, Limits, AuditLevel, (u16, u16));
 
 fn policy_of(
-    (max_sessions, on_limit): (u16, OnLimit),
+    (max_sessions, on_limit, client_limit): (u16, OnLimit, Option<SessionLimit>),
     (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
     (on_device_change, on_network_change, not_before, limits, audit, risk): Binding,
 ) -> Policy {
     Policy {
         max_sessions,
         on_limit,
+        client_limit,
         idle,
         absolute,
         offline_idle: 2 * idle,
