@@ -44,7 +44,7 @@ pub use model::{
 };
 pub use outbox::{ChainedEvent, Delivery, Outbox};
 pub use outcome::{Inactive, Issue, Outcome, Refusal, SessionView, Standing};
-pub use policy::{OnLimit, Policy};
+pub use policy::{OnLimit, Policy, SessionLimit};
 pub use risk::{Risk, RiskMemory, RiskReason};
 pub use step::Context;
 pub use upstream::{
