@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::LeaseId;
 use crate::{
-    Device, Millis, Origin, Policy, SessionId, Signals, Subject, UpstreamGrant, UpstreamStore,
-    Usage,
+    Device, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
+    UpstreamStore, Usage,
 };
 
 /// A command with the policy it is to be judged by: what travels to the ledger's owner.
@@ -93,6 +93,14 @@ pub enum Command {
         /// The number of the last one; all before it were delivered too.
         up_to: u64,
     },
+    /// Take announcements that are due, to deliver them: for [`Webhooks::LEASE`](crate::Webhooks)
+    /// nobody else gets them.
+    ClaimWebhooks {
+        /// How many at most.
+        limit: u32,
+    },
+    /// Tell what became of a claimed announcement.
+    SettleWebhook(Settle),
 }
 
 impl Command {

@@ -2,9 +2,9 @@
 //! that a pure function applies.
 //!
 //! In scope: sessions, rotation of refresh tokens, reuse detection, risk, timeouts, revocation, the
-//! session limit, rate limits, the grant at the identity provider, and the audit trail until it is
-//! delivered. Time and randomness are
-//! arguments; a store makes each command atomic.
+//! session limit, rate limits, the grant at the identity provider, and the audit trail and
+//! announcements until they are delivered. Time and randomness are arguments; a store makes each
+//! command atomic.
 //!
 //! Out of scope: fingerprints, network prefixes and seals, which need keys or configuration; token
 //! text and signatures (crate `oauth`), storage (crate `host`), HTTP.
@@ -30,6 +30,7 @@ mod rotation;
 mod session;
 mod step;
 mod upstream;
+mod webhooks;
 
 pub use apply::{Applied, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
@@ -50,6 +51,7 @@ pub use upstream::{
     Lease, Renewed, Upstream, UpstreamAnswer, UpstreamGrant, UpstreamOutcome, UpstreamState,
     UpstreamStore,
 };
+pub use webhooks::{Claimed, Settle, Settled, Webhook, Webhooks};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;

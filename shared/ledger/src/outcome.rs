@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Budget, Delivery, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject,
+    Budget, Claimed, Delivery, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject,
     UpstreamOutcome, UpstreamState,
 };
 
@@ -42,6 +42,10 @@ pub enum Outcome {
         /// How many are to be delivered still.
         pending: u32,
     },
+    /// ClaimWebhooks: what is to be delivered now.
+    Webhooks(Claimed),
+    /// SettleWebhook: done, also when there was nothing left to settle.
+    Settled,
     /// Sweep: done.
     Swept,
     /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession, UpstreamGrant, UpstreamClaim,

@@ -48,6 +48,9 @@ pub struct Policy {
     pub limits: Limits,
     /// What the audit trail is told.
     pub audit: AuditLevel,
+    /// Whether what matters to others is announced to webhooks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub webhooks: bool,
 }
 
 /// What happens when a user who holds `max_sessions` signs in once more.
@@ -80,6 +83,7 @@ impl Default for Policy {
             upstream_ahead: 5 * MINUTE,
             limits: Limits::default(),
             audit: AuditLevel::Notable,
+            webhooks: false,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use ledger::{
     AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, LeaseId,
-    Limits, Millis, OnChange, OnLimit, Policy, Refresh, Renewed, Revoke, Signals, Subject,
-    UpstreamAnswer, UpstreamGrant, UpstreamStore, Usage,
+    Ledger, Limits, Millis, OnChange, OnLimit, Policy, Refresh, Renewed, Revoke, Settle, Settled,
+    Signals, Subject, UpstreamAnswer, UpstreamGrant, UpstreamStore, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -124,7 +124,7 @@ pub(crate) enum Order {
         pick: Pick,
         renewed: Given,
     },
-    Claim {
+    Lend {
         pick: Pick,
         lease: u8,
     },
@@ -139,10 +139,19 @@ pub(crate) enum Order {
         up_to: u64,
     },
     Peek,
+    Claim {
+        limit: u32,
+    },
+    Settle {
+        which: Index,
+        /// The lease of somebody else.
+        stale: bool,
+        then: Settled,
+    },
 }
 
 impl Order {
-    pub(crate) fn command(&self, tokens: &[Token], now: Millis) -> Command {
+    pub(crate) fn command(&self, tokens: &[Token], ledger: &Ledger, now: Millis) -> Command {
         match *self {
             Self::SignIn {
                 client,
@@ -216,10 +225,11 @@ impl Order {
                 })
             }
             Self::RevokeMany { ref orders } => {
-                let tokens = orders.iter().filter_map(|order| match order.command(tokens, now) {
-                    Command::RevokeToken(revoke) => Some(revoke),
-                    _ => None,
-                });
+                let tokens =
+                    orders.iter().filter_map(|order| match order.command(tokens, ledger, now) {
+                        Command::RevokeToken(revoke) => Some(revoke),
+                        _ => None,
+                    });
                 Command::RevokeMany { tokens: tokens.collect() }
             }
             Self::RevokeSession { pick } => {
@@ -237,7 +247,7 @@ impl Order {
                 let session = picked(tokens, pick).session;
                 Command::UpstreamGrant(UpstreamGrant { session, grant: renewed.at(now) })
             }
-            Self::Claim { pick, lease } => {
+            Self::Lend { pick, lease } => {
                 let session = picked(tokens, pick).session;
                 Command::UpstreamClaim { session, lease: LeaseId::from_bytes([lease; 16]) }
             }
@@ -251,6 +261,19 @@ impl Order {
             Self::Sweep => Command::Sweep,
             Self::Deliver { up_to } => Command::AckOutbox { up_to },
             Self::Peek => Command::Outbox { limit: 5 },
+            Self::Claim { limit } => Command::ClaimWebhooks { limit },
+            Self::Settle { which, stale, ref then } => {
+                let pending = &ledger.webhooks.pending;
+                let one = (!pending.is_empty()).then(|| &pending[which.index(pending.len())]);
+                let (id, lease) = one.map_or_else(Default::default, |one| (one.id, one.next_at));
+                let then = match then.clone() {
+                    Settled::Retry { at, settled, counts } => {
+                        Settled::Retry { at: now + at, settled, counts }
+                    }
+                    other => other,
+                };
+                Command::SettleWebhook(Settle { id, lease: lease + u64::from(stale), then })
+            }
         }
     }
 }
@@ -299,17 +322,18 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
     let audit = select(vec![AuditLevel::Off, AuditLevel::Notable, AuditLevel::All]);
+    let told = (audit, any::<bool>());
     let risk = select(vec![(500, 800), (100, 250), (50, 1_001)]);
-    let binding = (change(), change(), not_before, rates, audit, risk);
+    let binding = (change(), change(), not_before, rates, told, risk);
     (limits, times, binding).prop_map(|(limits, times, binding)| policy_of(limits, times, binding))
 }
 
-type Binding = (OnChange, OnChange, Option<Millis>, Limits, AuditLevel, (u16, u16));
+type Binding = (OnChange, OnChange, Option<Millis>, Limits, (AuditLevel, bool), (u16, u16));
 
 fn policy_of(
     (max_sessions, on_limit): (u16, OnLimit),
     (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
-    (on_device_change, on_network_change, not_before, limits, audit, risk): Binding,
+    (on_device_change, on_network_change, not_before, limits, (audit, webhooks), risk): Binding,
 ) -> Policy {
     Policy {
         max_sessions,
@@ -327,6 +351,7 @@ fn policy_of(
         limits,
         upstream_ahead: 5 * MINUTE,
         audit,
+        webhooks,
         risk_flag: risk.0,
         risk_end: risk.1,
     }
@@ -368,7 +393,7 @@ fn renewals() -> impl Strategy<Value = Vec<Op>> {
         |(pick, renewed, turns)| {
             let given = renewed.map(|renewed| Op::Command(Order::Grant { pick, renewed }));
             let turns = turns.into_iter().flat_map(|(before, lease, after, stored)| {
-                let claim = Op::Command(Order::Claim { pick, lease });
+                let claim = Op::Command(Order::Lend { pick, lease });
                 let store = stored.map(|(other, answer)| {
                     // Mostly by whoever claimed it.
                     let lease = if other == 0 { lease } else { 0 };
@@ -398,9 +423,12 @@ fn order() -> impl Strategy<Value = Order> {
         1 => Just(Order::Sweep),
         1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
         1 => Just(Order::Peek),
+        2 => (0..4_u32).prop_map(|limit| Order::Claim { limit }),
+        2 => (any::<Index>(), rarely(), settled())
+            .prop_map(|(which, stale, then)| Order::Settle { which, stale, then }),
         1 => (0..2_u8).prop_map(|external| Order::RevokeExternal { external }),
         2 => (pick(), given()).prop_map(|(pick, renewed)| Order::Grant { pick, renewed }),
-        1 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Claim { pick, lease }),
+        1 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Lend { pick, lease }),
         1 => (pick(), 0..2_u8, answer())
             .prop_map(|(pick, lease, answer)| Order::Store { pick, lease, answer }),
     ]
@@ -421,6 +449,13 @@ fn answer() -> impl Strategy<Value = Answer> {
         3 => (wait, any::<bool>()).prop_map(|(wait, unsure)| Answer::Retryable { wait, unsure }),
         2 => Just(Answer::Ended),
     ]
+}
+
+fn settled() -> impl Strategy<Value = Settled> {
+    let retry = (select(vec![SECOND, MINUTE, HOUR]), any::<bool>()).prop_map(|(at, counts)| {
+        Settled::Retry { at, settled: vec!["endpoint".to_owned()], counts }
+    });
+    prop_oneof![Just(Settled::Done), Just(Settled::GivenUp), retry]
 }
 
 fn revoke() -> impl Strategy<Value = Order> {
