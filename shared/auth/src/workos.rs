@@ -88,6 +88,12 @@ fn judge(answer: Result<Response, FetchError>, now: Millis) -> Result<Redeemed, 
         Err(FetchError::Timeout(_)) => {
             return Err(Unredeemed::retryable("no answer in time", true));
         }
+        // Not asked at all: it has failed again and again.
+        Err(FetchError::Paused(left)) => {
+            let left = Millis::try_from(left.as_millis()).unwrap_or(Millis::MAX);
+            let retry_at = Some(now.saturating_add(left));
+            return Err(Unredeemed::Retryable { reason: "left alone", retry_at, unsure: false });
+        }
         // Perhaps it broke after the request was read: that cannot be told from here.
         Err(FetchError::Connection(_)) => {
             return Err(Unredeemed::retryable("no connection, or it broke", true));
@@ -204,6 +210,10 @@ mod tests {
         assert!(unsure(judge(Err(timeout), NOW).map(drop)));
         let broken = FetchError::Connection("reset".to_owned());
         assert!(unsure(judge(Err(broken), NOW).map(drop)));
+        let paused = FetchError::Paused(Duration::from_secs(3));
+        let (reason, retry_at) = ("left alone", Some(NOW + 3_000));
+        let expected = Unredeemed::Retryable { reason, retry_at, unsure: false };
+        assert_eq!(judge(Err(paused), NOW).map(drop), Err(expected), "it was not even asked");
     }
 
     #[test]

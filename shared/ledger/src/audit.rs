@@ -256,9 +256,9 @@ impl AuditKind {
             | Self::SessionIdle
             | Self::SessionOver
             | Self::SessionNotBefore
+            | Self::SessionExhausted
             | Self::SessionSignedOut
-            | Self::SessionUpstreamEnded
-            | Self::SessionExhausted => true,
+            | Self::SessionUpstreamEnded => true,
             Self::SessionCreated
             | Self::SessionResumed
             | Self::SessionDenied
@@ -279,14 +279,14 @@ impl AuditKind {
             | Self::NetworkRefused
             | Self::CountryChanged
             | Self::ImpossibleTravel
+            | Self::LimitReached
+            | Self::Rollback
             | Self::SessionMoved
             | Self::UpstreamGranted
             | Self::UpstreamRenewed
             | Self::UpstreamFailed
             | Self::UpstreamAnswerLost
             | Self::UpstreamSignIn
-            | Self::LimitReached
-            | Self::Rollback
             | Self::WebhookFailed => false,
         }
     }

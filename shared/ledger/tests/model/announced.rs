@@ -14,12 +14,12 @@ const ANNOUNCED: [AuditKind; 13] = [
     AuditKind::SessionOver,
     AuditKind::SessionNotBefore,
     AuditKind::SessionExhausted,
-    AuditKind::SessionSignedOut,
-    AuditKind::SessionUpstreamEnded,
     AuditKind::ReuseDetected,
     AuditKind::RiskFlagged,
     AuditKind::RiskCleared,
     AuditKind::RiskEnded,
+    AuditKind::SessionSignedOut,
+    AuditKind::SessionUpstreamEnded,
 ];
 
 const MINUTES: Millis = 60_000;

@@ -124,7 +124,7 @@ pub(crate) enum Order {
         pick: Pick,
         renewed: Given,
     },
-    Lend {
+    Claim {
         pick: Pick,
         lease: u8,
     },
@@ -139,7 +139,7 @@ pub(crate) enum Order {
         up_to: u64,
     },
     Peek,
-    Claim {
+    ClaimWebhooks {
         limit: u32,
     },
     Settle {
@@ -247,7 +247,7 @@ impl Order {
                 let session = picked(tokens, pick).session;
                 Command::UpstreamGrant(UpstreamGrant { session, grant: renewed.at(now) })
             }
-            Self::Lend { pick, lease } => {
+            Self::Claim { pick, lease } => {
                 let session = picked(tokens, pick).session;
                 Command::UpstreamClaim { session, lease: LeaseId::from_bytes([lease; 16]) }
             }
@@ -261,7 +261,7 @@ impl Order {
             Self::Sweep => Command::Sweep,
             Self::Deliver { up_to } => Command::AckOutbox { up_to },
             Self::Peek => Command::Outbox { limit: 5 },
-            Self::Claim { limit } => Command::ClaimWebhooks { limit },
+            Self::ClaimWebhooks { limit } => Command::ClaimWebhooks { limit },
             Self::Settle { which, stale, ref then } => {
                 let pending = &ledger.webhooks.pending;
                 let one = (!pending.is_empty()).then(|| &pending[which.index(pending.len())]);
@@ -393,7 +393,7 @@ fn renewals() -> impl Strategy<Value = Vec<Op>> {
         |(pick, renewed, turns)| {
             let given = renewed.map(|renewed| Op::Command(Order::Grant { pick, renewed }));
             let turns = turns.into_iter().flat_map(|(before, lease, after, stored)| {
-                let claim = Op::Command(Order::Lend { pick, lease });
+                let claim = Op::Command(Order::Claim { pick, lease });
                 let store = stored.map(|(other, answer)| {
                     // Mostly by whoever claimed it.
                     let lease = if other == 0 { lease } else { 0 };
@@ -423,12 +423,12 @@ fn order() -> impl Strategy<Value = Order> {
         1 => Just(Order::Sweep),
         1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
         1 => Just(Order::Peek),
-        2 => (0..4_u32).prop_map(|limit| Order::Claim { limit }),
+        2 => (0..4_u32).prop_map(|limit| Order::ClaimWebhooks { limit }),
         2 => (any::<Index>(), rarely(), settled())
             .prop_map(|(which, stale, then)| Order::Settle { which, stale, then }),
         1 => (0..2_u8).prop_map(|external| Order::RevokeExternal { external }),
         2 => (pick(), given()).prop_map(|(pick, renewed)| Order::Grant { pick, renewed }),
-        1 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Lend { pick, lease }),
+        1 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Claim { pick, lease }),
         1 => (pick(), 0..2_u8, answer())
             .prop_map(|(pick, lease, answer)| Order::Store { pick, lease, answer }),
     ]
