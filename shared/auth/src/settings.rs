@@ -45,6 +45,16 @@ pub struct MintSettings {
     pub internal: InternalKeys,
     /// The identity provider.
     pub workos: WorkosSettings,
+    /// Our grants there.
+    pub upstream: UpstreamSettings,
+}
+
+/// What it takes to renew grants at the identity provider.
+pub struct UpstreamSettings {
+    /// The keys that seal its refresh tokens.
+    pub keys: KeyRing,
+    /// Our API key there: it authenticates us as the client.
+    pub api_key: String,
 }
 
 /// What endpoints need that take access tokens.
@@ -133,6 +143,10 @@ impl MintSettings {
             signing_key: parsed(config, "SIGNING_KEYS", set, SigningKey::newest_of)?,
             internal: internal_keys(config)?,
             workos: WorkosSettings::load(config)?,
+            upstream: UpstreamSettings {
+                keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
+                api_key: required(config, "WORKOS_API_KEY")?,
+            },
         })
     }
 }
@@ -165,6 +179,20 @@ impl Verifier {
         let set = "must be a JWK set of Ed25519 keys with kid";
         let keys = parsed(config, "PUBLIC_KEYS", set, VerifyingKeys::parse)?;
         Ok(Self { keys, internal: internal_keys(config)? })
+    }
+}
+
+/// The secret of the identity provider's webhook; without one there is no webhook.
+///
+/// # Errors
+/// If it is shorter than any that the provider makes.
+pub fn webhook_secret(config: &impl Config) -> Result<Option<String>, ConfigError> {
+    let setting = "WORKOS_WEBHOOK_SECRET";
+    match config.get(setting) {
+        Some(secret) if secret.len() < 16 => {
+            Err(ConfigError { setting, problem: "must have at least 16 characters" })
+        }
+        other => Ok(other),
     }
 }
 
@@ -247,6 +275,7 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         grace,
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token,
+        upstream_ahead: seconds("UPSTREAM_REFRESH_AHEAD_SECONDS", defaults.upstream_ahead)?,
         limits: Limits { tier, ..Limits::default() },
         // Nothing delivers the trail yet, and what is not delivered would be kept.
         audit: AuditLevel::Off,

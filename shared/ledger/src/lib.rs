@@ -3,8 +3,8 @@
 //!
 //! In scope: sessions, rotation of refresh tokens, reuse detection, risk, timeouts, revocation, the
 //! session limit, rate limits, the grant at the identity provider, and the audit trail and
-//! announcements until they are delivered. Time and randomness are
-//! arguments; a store makes each command atomic.
+//! announcements until they are delivered. Time and randomness are arguments; a store makes each
+//! command atomic.
 //!
 //! Out of scope: fingerprints, network prefixes and seals, which need keys or configuration; token
 //! text and signatures (crate `oauth`), storage (crate `host`), HTTP.

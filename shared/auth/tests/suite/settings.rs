@@ -1,7 +1,7 @@
 //! Settings: whatever is wrong with one is told by its name and never by its value.
 
 use auth::Settings;
-use auth::settings::{ClientSettings, MintSettings, Verifier};
+use auth::settings::{ClientSettings, MintSettings, Verifier, webhook_secret};
 use ledger::{AuditLevel, Limits, OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
@@ -12,10 +12,11 @@ fn load(world: &World) -> Result<(), ConfigError> {
     ClientSettings::load(&world.platform)?;
     MintSettings::load(&world.platform)?;
     Verifier::load(&world.platform)?;
+    webhook_secret(&world.platform)?;
     Ok(())
 }
 
-const NEEDED: [&str; 11] = [
+const NEEDED: [&str; 13] = [
     "PUBLIC_URL",
     "SQL_URL",
     "SQL_CONNECTION_STRING",
@@ -26,6 +27,8 @@ const NEEDED: [&str; 11] = [
     "WORKOS_API_URL",
     "WORKOS_ISSUER",
     "WORKOS_CLIENT_ID",
+    "WORKOS_API_KEY",
+    "UPSTREAM_KEYS",
     "PUBLIC_KEYS",
 ];
 
@@ -72,6 +75,8 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("LEDGER_ADDRESS_KEY", &key),
         ("CLIENT_SECRET_KEY", &key),
         ("REFRESH_MAC_KEYS", &ring),
+        ("UPSTREAM_KEYS", &ring),
+        ("WORKOS_WEBHOOK_SECRET", &["canary", "canary canary x"]),
         ("SIGNING_KEYS", &set),
         ("PUBLIC_KEYS", &set),
         ("SESSION_MAX", &number),
@@ -82,6 +87,7 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("REFRESH_GRACE_SECONDS", &number),
         ("REVOCATION_MEMORY_SECONDS", &number),
         ("ACCESS_TOKEN_SECONDS", &number),
+        ("UPSTREAM_REFRESH_AHEAD_SECONDS", &number),
         ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
     ] {
@@ -95,6 +101,14 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
             assert!(text.contains(setting) && !text.contains("canary"), "{text}");
         }
     }
+}
+
+#[test]
+fn without_a_secret_there_is_no_webhook() {
+    let world = World::new();
+    assert!(webhook_secret(&world.platform).unwrap().is_some());
+    world.platform.unset("WORKOS_WEBHOOK_SECRET");
+    assert_eq!(webhook_secret(&world.platform), Ok(None));
 }
 
 #[test]
@@ -123,6 +137,7 @@ fn the_policy_is_the_default_unless_set() {
         ("REFRESH_GRACE_SECONDS", "5"),
         ("REVOCATION_MEMORY_SECONDS", "6"),
         ("ACCESS_TOKEN_SECONDS", "7"),
+        ("UPSTREAM_REFRESH_AHEAD_SECONDS", "9"),
         ("RATE_LIMIT_TIER", "8"),
     ] {
         world.platform.set(name, value);
@@ -137,6 +152,7 @@ fn the_policy_is_the_default_unless_set() {
         grace: 5000,
         revocation_memory: 6000,
         access_token: 7000,
+        upstream_ahead: 9000,
         limits: Limits { tier: 8, ..Limits::default() },
         ..Settings::load(&World::new().platform).unwrap().policy
     };
