@@ -320,8 +320,15 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     );
     let change = || select(vec![OnChange::RaiseRisk, OnChange::Note, OnChange::Refuse]);
     let not_before = prop_oneof![3 => Just(None), 1 => select(vec![MINUTE, HOUR]).prop_map(Some)];
-    let few =
-        Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
+    let few = Limits {
+        refresh: 3,
+        replays: 3,
+        revoke: 1,
+        list: 2,
+        delete: 1,
+        revoke_all: 1,
+        ..Limits::off()
+    };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
     let audit = select(vec![AuditLevel::Off, AuditLevel::Notable, AuditLevel::All]);
     let told = (audit, any::<bool>());
