@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, Millis, Origin, Policy, SessionId, Signals, Subject, Usage};
+use crate::{Device, Link, Millis, Origin, Policy, SessionId, Signals, Subject, Usage};
 
 /// A command with the policy it is to be judged by: what travels to the ledger's owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +62,13 @@ pub enum Command {
         /// How many at most.
         limit: u32,
     },
-    /// Forget the events that were delivered.
+    /// Forget the events that were delivered, if they are the ones that are pending.
     AckOutbox {
         /// The number of the last one; all before it were delivered too.
         up_to: u64,
+        /// Its link. A store that has lost writes numbers other events alike, and those have not
+        /// been delivered: then nothing is forgotten.
+        hash: Link,
     },
 }
 

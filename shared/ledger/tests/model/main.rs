@@ -19,7 +19,7 @@ mod suspicion;
 mod trail;
 
 use ledger::{Applied, Command, Context, Ledger, Millis, Outcome, Policy, Refresh, apply};
-use ops::{Op, Pick};
+use ops::{Op, Order, Pick};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use simple::Simple;
@@ -85,16 +85,20 @@ impl World {
             Op::Save => self.saved = self.stored.clone(),
             Op::Restore => self.stored = self.saved.clone(),
             Op::Parallel { refresh, times } => {
-                let Command::Refresh(first) = refresh.command(&self.tokens, self.now) else {
+                let Command::Refresh(first) = self.asked(&refresh) else {
                     unreachable!("a refresh makes a refresh command");
                 };
                 for key_id in 0..times {
                     self.command(&Command::Refresh(Refresh { key_id, ..first.clone() }))?;
                 }
             }
-            Op::Command(op) => self.command(&op.command(&self.tokens, self.now))?,
+            Op::Command(order) => self.command(&self.asked(&order))?,
         }
         Ok(())
+    }
+
+    fn asked(&self, order: &Order) -> Command {
+        order.command(&self.tokens, &self.stored.ledger.outbox, self.now)
     }
 
     fn command(&mut self, command: &Command) -> TestCaseResult {

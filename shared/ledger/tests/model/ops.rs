@@ -2,7 +2,7 @@
 
 use ledger::{
     AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Limits,
-    Millis, OnChange, OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
+    Link, Millis, OnChange, OnLimit, Outbox, Policy, Refresh, Revoke, Signals, Subject, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -100,12 +100,14 @@ pub(crate) enum Order {
     Sweep,
     Deliver {
         up_to: u64,
+        /// Of a trail that the store has lost.
+        other: bool,
     },
     Peek,
 }
 
 impl Order {
-    pub(crate) fn command(&self, tokens: &[Token], now: Millis) -> Command {
+    pub(crate) fn command(&self, tokens: &[Token], outbox: &Outbox, now: Millis) -> Command {
         match *self {
             Self::SignIn {
                 client,
@@ -169,7 +171,8 @@ impl Order {
                 })
             }
             Self::RevokeMany { ref orders } => {
-                let tokens = orders.iter().filter_map(|order| match order.command(tokens, now) {
+                let commands = orders.iter().map(|order| order.command(tokens, outbox, now));
+                let tokens = commands.filter_map(|command| match command {
                     Command::RevokeToken(revoke) => Some(revoke),
                     _ => None,
                 });
@@ -184,7 +187,12 @@ impl Order {
             }
             Self::List => Command::List,
             Self::Sweep => Command::Sweep,
-            Self::Deliver { up_to } => Command::AckOutbox { up_to },
+            Self::Deliver { up_to, other } => {
+                let delivered = outbox.events.iter().filter(|event| event.id <= up_to);
+                let hash = delivered.fold(outbox.base, |link, event| link.then(event));
+                let hash = if other { Link::from_bytes([0xee; 32]) } else { hash };
+                Command::AckOutbox { up_to, hash }
+            }
             Self::Peek => Command::Outbox { limit: 5 },
         }
     }
@@ -277,7 +285,7 @@ fn order() -> impl Strategy<Value = Order> {
         1 => prop::option::of(pick()).prop_map(|except| Order::RevokeAll { except }),
         2 => Just(Order::List),
         1 => Just(Order::Sweep),
-        1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
+        1 => (0..40_u64, rarely()).prop_map(|(up_to, other)| Order::Deliver { up_to, other }),
         1 => Just(Order::Peek),
     ]
 }
