@@ -1,6 +1,6 @@
 use crate::step::{Context, Step};
 use crate::{AuditEvent, Budget, Command, Delivery, Ledger, Link, Outcome};
-use crate::{checking, extension, lifecycle, revocation, rotation};
+use crate::{checking, extension, lifecycle, revocation, rotation, webhooks};
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub fn apply(
     ledger.windows = step.windows;
     for event in &mut step.events {
         step.changed |= ledger.outbox.add(event, step.policy.audit);
+        if step.policy.webhooks && event.kind.is_announced() {
+            ledger.webhooks.add(ledger.owner.as_deref(), event, step.now);
+            step.changed = true;
+        }
     }
     if step.changed {
         ledger.schema = Ledger::SCHEMA;
@@ -65,6 +69,8 @@ fn dispatch(
         Command::Sweep => lifecycle::sweep(ledger, step),
         Command::Outbox { limit } => outbox(ledger, limit),
         Command::AckOutbox { up_to, hash } => acknowledge(ledger, up_to, hash, step),
+        Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
+        Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
     }
 }
 

@@ -214,6 +214,8 @@ kinds! {
     LimitReached = "limit.reached", Refused, Refusal;
     /// A valid token was ahead of the ledger: the store had lost writes and was moved forward.
     Rollback = "ledger.rollback", Alert, Notable;
+    /// An announcement was given up: an endpoint of the webhooks did not take it for a day.
+    WebhookFailed = "webhook.failed", Alert, Notable;
 }
 
 impl AuditKind {
@@ -229,6 +231,46 @@ impl AuditKind {
             EndReason::Risk => Self::RiskEnded,
             EndReason::NotBefore => Self::SessionNotBefore,
             EndReason::Exhausted => Self::SessionExhausted,
+        }
+    }
+
+    /// Whether webhooks are told of it: reuse, risk, and every end of a session.
+    pub const fn is_announced(self) -> bool {
+        match self {
+            Self::ReuseDetected
+            | Self::RiskFlagged
+            | Self::RiskCleared
+            | Self::RiskEnded
+            | Self::SessionRevoked
+            | Self::SessionRevokedAll
+            | Self::SessionEvicted
+            | Self::SessionIdle
+            | Self::SessionOver
+            | Self::SessionNotBefore
+            | Self::SessionExhausted => true,
+            Self::SessionCreated
+            | Self::SessionResumed
+            | Self::SessionDenied
+            | Self::SessionExtended
+            | Self::SessionForgotten
+            | Self::TokenRotated
+            | Self::TokenReplayed
+            | Self::TokenNotDue
+            | Self::TokenRevoked
+            | Self::TokenEscalated
+            | Self::ForeignClient
+            | Self::ScopeRefused
+            | Self::ResourceRefused
+            | Self::ProofStale
+            | Self::DeviceChanged
+            | Self::DeviceRefused
+            | Self::NetworkChanged
+            | Self::NetworkRefused
+            | Self::CountryChanged
+            | Self::ImpossibleTravel
+            | Self::LimitReached
+            | Self::Rollback
+            | Self::WebhookFailed => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, Link, Millis, Origin, Policy, SessionId, Signals, Subject, Usage};
+use crate::{Device, Link, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, Usage};
 
 /// A command with the policy it is to be judged by: what travels to the ledger's owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,14 @@ pub enum Command {
         /// been delivered: then nothing is forgotten.
         hash: Link,
     },
+    /// Take announcements that are due, to deliver them: for [`Webhooks::LEASE`](crate::Webhooks)
+    /// nobody else gets them.
+    ClaimWebhooks {
+        /// How many at most.
+        limit: u32,
+    },
+    /// Tell what became of a claimed announcement.
+    SettleWebhook(Settle),
 }
 
 impl Command {

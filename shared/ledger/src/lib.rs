@@ -2,7 +2,7 @@
 //! that a pure function applies.
 //!
 //! In scope: sessions, rotation of refresh tokens, reuse detection, risk, timeouts, revocation, the
-//! session limit, rate limits, and the audit trail until it is delivered. Time and randomness are
+//! session limit, rate limits, and the audit trail and announcements until they are delivered. Time and randomness are
 //! arguments; a store makes each command atomic.
 //!
 //! Out of scope: fingerprints, network prefixes and seals, which need keys or configuration; token
@@ -28,6 +28,7 @@ mod risk;
 mod rotation;
 mod session;
 mod step;
+mod webhooks;
 
 pub use apply::{Applied, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
@@ -44,6 +45,7 @@ pub use outcome::{Inactive, Issue, Outcome, Refusal, SessionView, Standing};
 pub use policy::{OnLimit, Policy};
 pub use risk::{Risk, RiskMemory, RiskReason};
 pub use step::Context;
+pub use webhooks::{Claimed, Settle, Settled, Webhook, Webhooks};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;

@@ -9,7 +9,8 @@ const OFFLINE_ACCESS: &str = "offline_access";
 
 /// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
 /// session, end of memory of an ended one, or expiry of a revoked token. `None`: never. When the
-/// outbox is delivered is for the store to say.
+/// outbox is delivered is for the store to say, and for announcements see
+/// [`Webhooks::next_due`](crate::Webhooks::next_due).
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
     let sessions = ledger.sessions.iter().map(|session| match session.ended() {
         None => session.deadline(policy).0,

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, Millis, Outbox, RiskMemory, Seen, SessionId, Window};
+use crate::{Device, Millis, Outbox, RiskMemory, Seen, SessionId, Webhooks, Window};
 
 /// Everything that is remembered about one user's sessions. `Default` is the empty ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Ledger {
     /// The audit trail on its way out.
     #[serde(default, skip_serializing_if = "Outbox::is_unused")]
     pub outbox: Outbox,
+    /// Announcements on their way to webhooks.
+    #[serde(default, skip_serializing_if = "Webhooks::is_empty")]
+    pub webhooks: Webhooks,
 }
 
 impl Ledger {
@@ -44,7 +47,10 @@ impl Ledger {
     /// Whether nothing is remembered, so that the document need not be kept. The head of an audit
     /// trail is remembered for ever: without it nobody could tell that the trail was cut.
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.revoked_tokens.is_empty() && self.outbox.is_unused()
+        self.sessions.is_empty()
+            && self.revoked_tokens.is_empty()
+            && self.outbox.is_unused()
+            && self.webhooks.is_empty()
     }
 
     /// A stored document in the shape of this code. Every document passes here before it is used.

@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Budget, Delivery, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject};
+use crate::{
+    Budget, Claimed, Delivery, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject,
+};
 
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,10 @@ pub enum Outcome {
         /// How many are to be delivered still.
         pending: u32,
     },
+    /// ClaimWebhooks: what is to be delivered now.
+    Webhooks(Claimed),
+    /// SettleWebhook: done, also when there was nothing left to settle.
+    Settled,
     /// Sweep: done.
     Swept,
     /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession: refused.

@@ -46,6 +46,9 @@ pub struct Policy {
     pub limits: Limits,
     /// What the audit trail is told.
     pub audit: AuditLevel,
+    /// Whether what matters to others is announced to webhooks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub webhooks: bool,
 }
 
 /// What happens when a user who holds `max_sessions` signs in once more.
@@ -77,6 +80,7 @@ impl Default for Policy {
             not_before: None,
             limits: Limits::default(),
             audit: AuditLevel::Notable,
+            webhooks: false,
         }
     }
 }

@@ -130,6 +130,16 @@ impl<'a> Step<'a> {
         self.events.push(AuditEvent { client_id: client_id.map(str::to_owned), ..event });
     }
 
+    /// Adds to the audit trail what came of an event of before.
+    pub(crate) fn tell_like(&mut self, kind: AuditKind, before: &AuditEvent) {
+        self.events.push(AuditEvent {
+            session: before.session,
+            client_id: before.client_id.clone(),
+            reason: Some(before.kind.as_str().to_owned()),
+            ..self.event(self.now, kind)
+        });
+    }
+
     /// Refuses, and tells of it.
     pub(crate) fn refuse(
         &mut self,

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use ledger::{
     Applied, AuditKind, Command, EndReason, Issue, Ledger, Millis, Outbox, Outcome, Policy,
-    Refresh, Refusal, Session, SessionId, Signals, State, next_due,
+    Refresh, Refusal, Session, SessionId, Signals, State, Webhooks, next_due,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use crate::trail;
 use crate::{Token, run};
+use crate::{announced, trail};
 
 /// One command and what it did.
 pub(crate) struct Scene<'a> {
@@ -34,7 +34,8 @@ pub(crate) fn hold(scene: &Scene<'_>) -> TestCaseResult {
     the_limit_holds(scene)?;
     sweeps_when_due(scene)?;
     survives_storage(scene)?;
-    trail::holds(scene)
+    trail::holds(scene)?;
+    announced::holds(scene)
 }
 
 /// Of all tokens ever issued for a session and not ahead of the ledger, at most one advances it,
@@ -231,9 +232,10 @@ fn survives_storage(scene: &Scene<'_>) -> TestCaseResult {
     Ok(())
 }
 
-/// Without what every command may change: the audit trail.
+/// Without what every command may change: the audit trail and the announcements.
 pub(crate) fn bare(ledger: &Ledger) -> Ledger {
-    Ledger { outbox: Outbox::default(), schema: 0, ..ledger.clone() }
+    let (outbox, webhooks) = (Outbox::default(), Webhooks::default());
+    Ledger { outbox, webhooks, schema: 0, ..ledger.clone() }
 }
 
 /// The ledger before, with those timeouts that the one after shows.

@@ -1,8 +1,9 @@
 //! What can happen in a history.
 
 use ledger::{
-    AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Limits,
-    Link, Millis, OnChange, OnLimit, Outbox, Policy, Refresh, Revoke, Signals, Subject, Usage,
+    AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Ledger,
+    Limits, Link, Millis, OnChange, OnLimit, Policy, Refresh, Revoke, Settle, Settled, Signals,
+    Subject, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -104,10 +105,19 @@ pub(crate) enum Order {
         other: bool,
     },
     Peek,
+    Claim {
+        limit: u32,
+    },
+    Settle {
+        which: Index,
+        /// The lease of somebody else.
+        stale: bool,
+        then: Settled,
+    },
 }
 
 impl Order {
-    pub(crate) fn command(&self, tokens: &[Token], outbox: &Outbox, now: Millis) -> Command {
+    pub(crate) fn command(&self, tokens: &[Token], ledger: &Ledger, now: Millis) -> Command {
         match *self {
             Self::SignIn {
                 client,
@@ -171,11 +181,11 @@ impl Order {
                 })
             }
             Self::RevokeMany { ref orders } => {
-                let commands = orders.iter().map(|order| order.command(tokens, outbox, now));
-                let tokens = commands.filter_map(|command| match command {
-                    Command::RevokeToken(revoke) => Some(revoke),
-                    _ => None,
-                });
+                let tokens =
+                    orders.iter().filter_map(|order| match order.command(tokens, ledger, now) {
+                        Command::RevokeToken(revoke) => Some(revoke),
+                        _ => None,
+                    });
                 Command::RevokeMany { tokens: tokens.collect() }
             }
             Self::RevokeSession { pick } => {
@@ -188,12 +198,26 @@ impl Order {
             Self::List => Command::List,
             Self::Sweep => Command::Sweep,
             Self::Deliver { up_to, other } => {
+                let outbox = &ledger.outbox;
                 let delivered = outbox.events.iter().filter(|event| event.id <= up_to);
                 let hash = delivered.fold(outbox.base, |link, event| link.then(event));
                 let hash = if other { Link::from_bytes([0xee; 32]) } else { hash };
                 Command::AckOutbox { up_to, hash }
             }
             Self::Peek => Command::Outbox { limit: 5 },
+            Self::Claim { limit } => Command::ClaimWebhooks { limit },
+            Self::Settle { which, stale, ref then } => {
+                let pending = &ledger.webhooks.pending;
+                let one = (!pending.is_empty()).then(|| &pending[which.index(pending.len())]);
+                let (id, lease) = one.map_or_else(Default::default, |one| (one.id, one.next_at));
+                let then = match then.clone() {
+                    Settled::Retry { at, settled, counts } => {
+                        Settled::Retry { at: now + at, settled, counts }
+                    }
+                    other => other,
+                };
+                Command::SettleWebhook(Settle { id, lease: lease + u64::from(stale), then })
+            }
         }
     }
 }
@@ -213,17 +237,18 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
     let audit = select(vec![AuditLevel::Off, AuditLevel::Notable, AuditLevel::All]);
+    let told = (audit, any::<bool>());
     let risk = select(vec![(500, 800), (100, 250), (50, 1_001)]);
-    let binding = (change(), change(), not_before, rates, audit, risk);
+    let binding = (change(), change(), not_before, rates, told, risk);
     (limits, times, binding).prop_map(|(limits, times, binding)| policy_of(limits, times, binding))
 }
 
-type Binding = (OnChange, OnChange, Option<Millis>, Limits, AuditLevel, (u16, u16));
+type Binding = (OnChange, OnChange, Option<Millis>, Limits, (AuditLevel, bool), (u16, u16));
 
 fn policy_of(
     (max_sessions, on_limit): (u16, OnLimit),
     (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
-    (on_device_change, on_network_change, not_before, limits, audit, risk): Binding,
+    (on_device_change, on_network_change, not_before, limits, (audit, webhooks), risk): Binding,
 ) -> Policy {
     Policy {
         max_sessions,
@@ -240,6 +265,7 @@ fn policy_of(
         not_before: not_before.map(|after| START + after),
         limits,
         audit,
+        webhooks,
         risk_flag: risk.0,
         risk_end: risk.1,
     }
@@ -287,7 +313,17 @@ fn order() -> impl Strategy<Value = Order> {
         1 => Just(Order::Sweep),
         1 => (0..40_u64, rarely()).prop_map(|(up_to, other)| Order::Deliver { up_to, other }),
         1 => Just(Order::Peek),
+        2 => (0..4_u32).prop_map(|limit| Order::Claim { limit }),
+        2 => (any::<Index>(), rarely(), settled())
+            .prop_map(|(which, stale, then)| Order::Settle { which, stale, then }),
     ]
+}
+
+fn settled() -> impl Strategy<Value = Settled> {
+    let retry = (select(vec![SECOND, MINUTE, HOUR]), any::<bool>()).prop_map(|(at, counts)| {
+        Settled::Retry { at, settled: vec!["endpoint".to_owned()], counts }
+    });
+    prop_oneof![Just(Settled::Done), Just(Settled::GivenUp), retry]
 }
 
 fn revoke() -> impl Strategy<Value = Order> {

@@ -68,7 +68,11 @@ impl Simple {
             }
             Command::List => self.list(now, policy, &mut events),
             Command::RevokeMany { tokens } => self.revoke_many(tokens, now, policy, &mut events),
-            Command::Outbox { .. } | Command::AckOutbox { .. } => Outcome::Swept,
+            // Held by laws.
+            Command::Outbox { .. }
+            | Command::AckOutbox { .. }
+            | Command::ClaimWebhooks { .. }
+            | Command::SettleWebhook(_) => Outcome::Swept,
             Command::Sweep => {
                 self.grow_old(now, &mut events);
                 let memory = policy.revocation_memory;
