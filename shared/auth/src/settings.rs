@@ -55,6 +55,14 @@ pub struct Verifier {
     pub internal: InternalKeys,
 }
 
+/// What only the owner of the ledgers needs, to deliver their audit trail.
+pub struct TrailSettings {
+    /// Where to.
+    pub sql: SqlSettings,
+    /// The keys of its seals.
+    pub keys: KeyRing,
+}
+
 /// The identity provider.
 pub struct WorkosSettings {
     /// Where its API is, without a trailing slash.
@@ -133,6 +141,19 @@ impl MintSettings {
             signing_key: parsed(config, "SIGNING_KEYS", set, SigningKey::newest_of)?,
             internal: internal_keys(config)?,
             workos: WorkosSettings::load(config)?,
+        })
+    }
+}
+
+impl TrailSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            sql: SqlSettings::load(config)?,
+            keys: parsed(config, "AUDIT_KEYS", RING, KeyRing::parse)?,
         })
     }
 }
@@ -248,10 +269,20 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token,
         limits: Limits { tier, ..Limits::default() },
-        // Nothing delivers the trail yet, and what is not delivered would be kept.
-        audit: AuditLevel::Off,
+        audit: audit_level(config)?,
         ..defaults
     })
+}
+
+fn audit_level(config: &impl Config) -> Result<AuditLevel, ConfigError> {
+    match config.get("AUDIT_LEVEL").as_deref() {
+        Some("off") => Ok(AuditLevel::Off),
+        None | Some("notable") => Ok(AuditLevel::Notable),
+        Some("all") => Ok(AuditLevel::All),
+        Some(_) => {
+            Err(ConfigError { setting: "AUDIT_LEVEL", problem: "must be off, notable or all" })
+        }
+    }
 }
 
 fn on_limit(config: &impl Config) -> Result<OnLimit, ConfigError> {

@@ -94,6 +94,7 @@ impl Derived {
                 ("REFRESH_MAC_KEYS", ring("refresh-mac")),
                 ("INTERNAL_MAC_KEYS_ISSUER", ring("internal-mac issuer")),
                 ("INTERNAL_MAC_KEYS_MCP", ring("internal-mac mcp")),
+                ("AUDIT_KEYS", ring("audit")),
                 ("SIGNING_KEYS", json!({ "keys": signing }).to_string()),
                 ("PUBLIC_KEYS", json!({ "keys": public }).to_string()),
             ],
@@ -280,7 +281,9 @@ mod tests {
         let waiting = derived(&format!("verify:2={two}, 1={one}"));
         let promoted = derived(&format!("2={two},1={one}"));
         let alone = derived(&format!("1={one}"));
-        for name in ["REFRESH_MAC_KEYS", "INTERNAL_MAC_KEYS_ISSUER", "INTERNAL_MAC_KEYS_MCP"] {
+        for name in
+            ["REFRESH_MAC_KEYS", "INTERNAL_MAC_KEYS_ISSUER", "INTERNAL_MAC_KEYS_MCP", "AUDIT_KEYS"]
+        {
             let ring = |keys: &Derived| KeyRing::parse(keys.get(name).expect("set")).expect("ring");
             assert_eq!((ring(&waiting).newest(), ring(&promoted).newest()), (1, 2), "{name}");
             assert_eq!(ring(&waiting).get(2), ring(&promoted).get(2), "{name}");

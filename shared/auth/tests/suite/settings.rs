@@ -1,7 +1,7 @@
 //! Settings: whatever is wrong with one is told by its name and never by its value.
 
 use auth::Settings;
-use auth::settings::{ClientSettings, MintSettings, Verifier};
+use auth::settings::{ClientSettings, MintSettings, TrailSettings, Verifier};
 use ledger::{AuditLevel, Limits, OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
@@ -12,10 +12,11 @@ fn load(world: &World) -> Result<(), ConfigError> {
     ClientSettings::load(&world.platform)?;
     MintSettings::load(&world.platform)?;
     Verifier::load(&world.platform)?;
+    TrailSettings::load(&world.platform)?;
     Ok(())
 }
 
-const NEEDED: [&str; 11] = [
+const NEEDED: [&str; 12] = [
     "PUBLIC_URL",
     "SQL_URL",
     "SQL_CONNECTION_STRING",
@@ -27,6 +28,7 @@ const NEEDED: [&str; 11] = [
     "WORKOS_ISSUER",
     "WORKOS_CLIENT_ID",
     "PUBLIC_KEYS",
+    "AUDIT_KEYS",
 ];
 
 #[test]
@@ -84,6 +86,8 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("ACCESS_TOKEN_SECONDS", &number),
         ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
+        ("AUDIT_LEVEL", &["canary", "Off", "ALL"]),
+        ("AUDIT_KEYS", &ring),
     ] {
         for value in values {
             let world = World::new();
@@ -109,10 +113,7 @@ fn a_public_key_set_is_no_signing_key() {
 fn the_policy_is_the_default_unless_set() {
     let world = World::new();
     world.platform.unset("RATE_LIMIT_TIER");
-    assert_eq!(
-        Settings::load(&world.platform).unwrap().policy,
-        Policy { audit: AuditLevel::Off, ..Policy::default() }
-    );
+    assert_eq!(Settings::load(&world.platform).unwrap().policy, Policy::default());
     for (name, value) in [
         ("SESSION_MAX", "3"),
         ("SESSION_ON_LIMIT", "deny"),
@@ -124,6 +125,7 @@ fn the_policy_is_the_default_unless_set() {
         ("REVOCATION_MEMORY_SECONDS", "6"),
         ("ACCESS_TOKEN_SECONDS", "7"),
         ("RATE_LIMIT_TIER", "8"),
+        ("AUDIT_LEVEL", "all"),
     ] {
         world.platform.set(name, value);
     }
@@ -138,6 +140,7 @@ fn the_policy_is_the_default_unless_set() {
         revocation_memory: 6000,
         access_token: 7000,
         limits: Limits { tier: 8, ..Limits::default() },
+        audit: AuditLevel::All,
         ..Settings::load(&World::new().platform).unwrap().policy
     };
     assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);
