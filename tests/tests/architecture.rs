@@ -16,10 +16,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("snapshot", &["ledger"]),
     ("ports", &["ledger", "oauth"]),
     ("observe", &["ports"]),
+    ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
+    ("audit", &["data", "ledger", "oauth", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports", "snapshot"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["auth", "ledger", "oauth", "observe", "ports", "snapshot"]),
+    (
+        "host",
+        &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "snapshot"],
+    ),
 ];
 
 /// Lines of a file before its tests.

@@ -4,8 +4,8 @@
 use anyhow::{Result, anyhow, bail};
 use auth::edge::Edge;
 use auth::settings::{
-    ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, Verifier,
-    WorkosSettings, public_url, published_keys,
+    ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
+    Verifier, WorkosSettings, public_url, published_keys,
 };
 use host::Origins;
 use ports::{Config, ConfigError};
@@ -29,8 +29,7 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     let outcome = match function {
         // It hands requests on and reads nothing.
         "gateway" => return Ok(()),
-        // It is told the policy with each command, and must agree with introspection on its mode.
-        "ledger" => return Edge::load(&given).map(drop).map_err(|error| refused(function, error)),
+        "ledger" => ledger(&given),
         "authorize" => authorize(&given),
         "token" => token(&given),
         "introspect" => introspect(&given),
@@ -39,13 +38,20 @@ fn load(function: &str, values: &Settings) -> Result<()> {
         "health" => health(&given),
         other => bail!("nobody knows what the function {other} loads"),
     };
-    // Each of them answers browsers.
-    let outcome = outcome.and_then(|()| Origins::load(&given).map(drop));
-    outcome.map_err(|error| refused(function, error))
+    // Each of them answers browsers, but the one that has no route.
+    let outcome = outcome.and_then(|()| match function {
+        "ledger" => Ok(()),
+        _ => Origins::load(&given).map(drop),
+    });
+    outcome.map_err(|ConfigError { setting, problem }| {
+        anyhow!("the function {function} would refuse {setting}: it {problem}")
+    })
 }
 
-fn refused(function: &str, ConfigError { setting, problem }: ConfigError) -> anyhow::Error {
-    anyhow!("the function {function} would refuse {setting}: it {problem}")
+/// It is told the policy with each command, and must agree with introspection on its mode.
+fn ledger(given: &Given) -> Result<(), ConfigError> {
+    TrailSettings::load(given)?;
+    Edge::load(given).map(drop)
 }
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
@@ -125,6 +131,8 @@ mod tests {
             ("INTERNAL_MAC_KEYS_MCP", "1=c2hvcnQ", "introspect"),
             ("REFRESH_MAC_KEYS", "1=c2hvcnQ", "introspect"),
             ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
+            ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
+            ("AUDIT_LEVEL", "All", "sessions"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),

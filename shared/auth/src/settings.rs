@@ -48,6 +48,16 @@ pub struct MintSettings {
     pub internal: InternalKeys,
     /// The identity provider.
     pub workos: WorkosSettings,
+    /// Our grants there.
+    pub upstream: UpstreamSettings,
+}
+
+/// What it takes to renew grants at the identity provider.
+pub struct UpstreamSettings {
+    /// The keys that seal its refresh tokens.
+    pub keys: KeyRing,
+    /// Our API key there: it authenticates us as the client.
+    pub api_key: String,
 }
 
 /// What only the introspection endpoint needs.
@@ -64,6 +74,14 @@ pub struct Verifier {
     pub keys: VerifyingKeys,
     /// The keys of their internal MACs, of the audiences that the function serves.
     pub internal: InternalKeys,
+}
+
+/// What only the owner of the ledgers needs, to deliver their audit trail.
+pub struct TrailSettings {
+    /// Where to.
+    pub sql: SqlSettings,
+    /// The keys of its seals.
+    pub keys: KeyRing,
 }
 
 /// The identity provider.
@@ -143,6 +161,10 @@ impl MintSettings {
             signing_key: parsed(config, "SIGNING_KEYS", PRIVATE_SET, SigningKey::newest_of)?,
             internal: internal_keys(config)?,
             workos: WorkosSettings::load(config)?,
+            upstream: UpstreamSettings {
+                keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
+                api_key: required(config, "WORKOS_API_KEY")?,
+            },
         })
     }
 }
@@ -157,6 +179,19 @@ impl Introspector {
         Ok(Self {
             signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)?,
             edge: Edge::load(config)?,
+        })
+    }
+}
+
+impl TrailSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            sql: SqlSettings::load(config)?,
+            keys: parsed(config, "AUDIT_KEYS", RING, KeyRing::parse)?,
         })
     }
 }
@@ -189,6 +224,20 @@ impl Verifier {
         let set = "must be a JWK set of Ed25519 keys with kid";
         let keys = parsed(config, "PUBLIC_KEYS", set, VerifyingKeys::parse)?;
         Ok(Self { keys, internal: internal_keys(config)? })
+    }
+}
+
+/// The secret of the identity provider's webhook; without one there is no webhook.
+///
+/// # Errors
+/// If it is shorter than any that the provider makes.
+pub fn webhook_secret(config: &impl Config) -> Result<Option<String>, ConfigError> {
+    let setting = "WORKOS_WEBHOOK_SECRET";
+    match config.get(setting) {
+        Some(secret) if secret.len() < 16 => {
+            Err(ConfigError { setting, problem: "must have at least 16 characters" })
+        }
+        other => Ok(other),
     }
 }
 
@@ -292,11 +341,22 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         grace,
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token,
+        upstream_ahead: seconds("UPSTREAM_REFRESH_AHEAD_SECONDS", defaults.upstream_ahead)?,
         limits: Limits { tier, ..Limits::default() },
-        // Nothing delivers the trail yet, and what is not delivered would be kept.
-        audit: AuditLevel::Off,
+        audit: audit_level(config)?,
         ..defaults
     })
+}
+
+fn audit_level(config: &impl Config) -> Result<AuditLevel, ConfigError> {
+    match config.get("AUDIT_LEVEL").as_deref() {
+        Some("off") => Ok(AuditLevel::Off),
+        None | Some("notable") => Ok(AuditLevel::Notable),
+        Some("all") => Ok(AuditLevel::All),
+        Some(_) => {
+            Err(ConfigError { setting: "AUDIT_LEVEL", problem: "must be off, notable or all" })
+        }
+    }
 }
 
 fn on_limit(config: &impl Config) -> Result<OnLimit, ConfigError> {

@@ -35,6 +35,15 @@ impl FakePlatform {
         self.stores.cache.borrow().get(key).map(|entry| entry.as_of)
     }
 
+    /// All that the cache holds, as text.
+    pub fn cached(&self) -> Vec<String> {
+        let cache = self.stores.cache.borrow();
+        let texts = cache
+            .iter()
+            .map(|(key, entry)| format!("{key} {}", String::from_utf8_lossy(&entry.value)));
+        texts.collect()
+    }
+
     /// Empty the cache.
     pub fn forget_cache(&self) {
         self.stores.cache.borrow_mut().clear();

@@ -1,7 +1,10 @@
 //! Settings: whatever is wrong with one is told by its name and never by its value.
 
 use auth::Settings;
-use auth::settings::{ClientSettings, Introspector, MintSettings, Verifier, published_keys};
+use auth::settings::{
+    ClientSettings, Introspector, MintSettings, TrailSettings, Verifier, published_keys,
+    webhook_secret,
+};
 use ledger::{AuditLevel, Limits, OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
@@ -12,11 +15,13 @@ fn load(world: &World) -> Result<(), ConfigError> {
     ClientSettings::load(&world.platform)?;
     MintSettings::load(&world.platform)?;
     Verifier::load(&world.platform)?;
+    webhook_secret(&world.platform)?;
     Introspector::load(&world.platform)?;
+    TrailSettings::load(&world.platform)?;
     Ok(())
 }
 
-const NEEDED: [&str; 12] = [
+const NEEDED: [&str; 15] = [
     "PUBLIC_URL",
     "SQL_URL",
     "SQL_CONNECTION_STRING",
@@ -27,8 +32,11 @@ const NEEDED: [&str; 12] = [
     "WORKOS_API_URL",
     "WORKOS_ISSUER",
     "WORKOS_CLIENT_ID",
+    "WORKOS_API_KEY",
+    "UPSTREAM_KEYS",
     "PUBLIC_KEYS",
     "INTROSPECTION_SIGNING_KEYS",
+    "AUDIT_KEYS",
 ];
 
 #[test]
@@ -74,6 +82,8 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("LEDGER_ADDRESS_KEY", &key),
         ("CLIENT_SECRET_KEY", &key),
         ("REFRESH_MAC_KEYS", &ring),
+        ("UPSTREAM_KEYS", &ring),
+        ("WORKOS_WEBHOOK_SECRET", &["canary", "canary canary x"]),
         ("SIGNING_KEYS", &set),
         ("PUBLIC_KEYS", &set),
         ("INTROSPECTION_SIGNING_KEYS", &set),
@@ -85,9 +95,12 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("REFRESH_GRACE_SECONDS", &number),
         ("REVOCATION_MEMORY_SECONDS", &number),
         ("ACCESS_TOKEN_SECONDS", &number),
+        ("UPSTREAM_REFRESH_AHEAD_SECONDS", &number),
         ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
         ("INTROSPECTION_MODE", &["canary", "Edge", "weak"]),
+        ("AUDIT_LEVEL", &["canary", "Off", "ALL"]),
+        ("AUDIT_KEYS", &ring),
     ] {
         for value in values {
             let world = World::new();
@@ -99,6 +112,14 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
             assert!(text.contains(setting) && !text.contains("canary"), "{text}");
         }
     }
+}
+
+#[test]
+fn without_a_secret_there_is_no_webhook() {
+    let world = World::new();
+    assert!(webhook_secret(&world.platform).unwrap().is_some());
+    world.platform.unset("WORKOS_WEBHOOK_SECRET");
+    assert_eq!(webhook_secret(&world.platform), Ok(None));
 }
 
 #[test]
@@ -132,10 +153,7 @@ fn what_is_published_are_the_public_keys_of_both_purposes_and_never_a_private_on
 fn the_policy_is_the_default_unless_set() {
     let world = World::new();
     world.platform.unset("RATE_LIMIT_TIER");
-    assert_eq!(
-        Settings::load(&world.platform).unwrap().policy,
-        Policy { audit: AuditLevel::Off, ..Policy::default() }
-    );
+    assert_eq!(Settings::load(&world.platform).unwrap().policy, Policy::default());
     for (name, value) in [
         ("SESSION_MAX", "3"),
         ("SESSION_ON_LIMIT", "deny"),
@@ -146,7 +164,9 @@ fn the_policy_is_the_default_unless_set() {
         ("REFRESH_GRACE_SECONDS", "5"),
         ("REVOCATION_MEMORY_SECONDS", "6"),
         ("ACCESS_TOKEN_SECONDS", "7"),
+        ("UPSTREAM_REFRESH_AHEAD_SECONDS", "9"),
         ("RATE_LIMIT_TIER", "8"),
+        ("AUDIT_LEVEL", "all"),
     ] {
         world.platform.set(name, value);
     }
@@ -160,7 +180,9 @@ fn the_policy_is_the_default_unless_set() {
         grace: 5000,
         revocation_memory: 6000,
         access_token: 7000,
+        upstream_ahead: 9000,
         limits: Limits { tier: 8, ..Limits::default() },
+        audit: AuditLevel::All,
         ..Settings::load(&World::new().platform).unwrap().policy
     };
     assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);

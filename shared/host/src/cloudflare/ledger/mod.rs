@@ -5,6 +5,7 @@ mod object;
 mod pending;
 mod revocations;
 mod storage;
+mod trail;
 
 pub use object::Ledger;
 pub use revocations::Revocations;

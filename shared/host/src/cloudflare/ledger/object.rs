@@ -8,23 +8,24 @@ use std::cell::RefCell;
 
 use futures_util::future::join_all;
 use ledger::{
-    Actor, Applied, Command, Context, Envelope, Millis, Origin, Outcome, Policy, Throttle, apply,
-    next_due,
+    Actor, Address, Applied, Command, Context, Envelope, Millis, Origin, Outcome, Policy, Throttle,
+    apply, next_due,
 };
 use snapshot::Report;
 use worker::wasm_bindgen;
 use worker::{
-    DurableObject, Env, Request, Response, ResponseBuilder, Result, State, console_log,
-    durable_object,
+    DurableObject, Env, Request, Response, ResponseBuilder, Result, State, durable_object,
 };
 
 use super::pending::Pending;
 use super::revocations::is_edge;
 use super::storage::Held;
+use super::trail;
+use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::{fill, now};
 use crate::cloudflare::publisher::send;
 
-/// A sweep that failed is tried again after this many milliseconds.
+/// An alarm that failed rings again after this many milliseconds.
 const RETRY: i64 = 60_000;
 
 /// A report that failed is tried again after this many milliseconds.
@@ -34,7 +35,7 @@ const REPORT_AGAIN: Millis = 5_000;
 #[durable_object(alarm)]
 pub struct Ledger {
     state: State,
-    env: Env,
+    platform: Cloudflare,
     memory: RefCell<Option<Memory>>,
     throttle: RefCell<Throttle>,
 }
@@ -51,10 +52,12 @@ struct Memory {
 impl DurableObject for Ledger {
     fn new(state: State, env: Env) -> Self {
         console_error_panic_hook::set_once();
-        Self { state, env, memory: RefCell::new(None), throttle: RefCell::default() }
+        let platform = Cloudflare::new(env);
+        Self { state, platform, memory: RefCell::new(None), throttle: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let address = request.path().trim_start_matches('/').parse().ok();
         let body = request.bytes().await?;
         let envelope: Envelope = match serde_json::from_slice(&body) {
             Ok(envelope) => envelope,
@@ -66,7 +69,7 @@ impl DurableObject for Ledger {
             return Ok(ResponseBuilder::new().fixed(limited));
         }
         let revokes = envelope.command.revokes();
-        let applied = self.execute(envelope)?;
+        let applied = self.execute(address, envelope)?;
         let outcome = serde_json::to_vec(&applied.outcome)?;
         // Before the report: it may be the last thing that this object does.
         self.arm().await?;
@@ -80,20 +83,22 @@ impl DurableObject for Ledger {
         Ok(ResponseBuilder::new().fixed(outcome))
     }
 
-    /// Sweep. It never fails: a failing alarm would be retried and then given up by the platform.
+    /// Sweep, report what was revoked, and deliver the audit trail. It never fails: a failing alarm would be retried and then
+    /// given up by the platform.
     async fn alarm(&self) -> Result<Response> {
-        if let Err(error) = self.sweep().await {
+        if let Err(error) = self.wake().await {
             // Whatever was wrong may be over by then.
             let _ = self.state.storage().set_alarm(RETRY).await;
-            failed("sweep_failed", &error);
+            trail::complain(&self.platform, "alarm_failed", &error.to_string());
         }
         Response::empty()
     }
 }
 
 impl Ledger {
-    /// Apply a command and store what it changed, without an await in between.
-    fn execute(&self, envelope: Envelope) -> Result<Applied> {
+    /// Apply a command and store what it changed, without an await in between. Who calls knows at
+    /// which address the object is; it does not itself.
+    pub(super) fn execute(&self, address: Option<Address>, envelope: Envelope) -> Result<Applied> {
         let Envelope { command, policy, origin } = envelope;
         let mut memory = self.memory.borrow_mut();
         // Taken, not borrowed: if storing fails, what is in memory must not outlive the failure.
@@ -104,32 +109,26 @@ impl Ledger {
         let context = Context { now: now(), policy: &policy, origin: &origin };
         let applied = apply(&mut taken.held.document, command, context, &mut fill);
         taken.held.policy = policy;
+        let sql = self.state.storage().sql();
         // First what is to be reported: a revocation that is reported and not stored is on the safe side.
-        if !applied.revocations.is_empty() && is_edge(&self.env) {
-            taken.pending.add(&self.state.storage().sql(), &applied.revocations)?;
+        if !applied.revocations.is_empty() && is_edge(&self.platform.env) {
+            taken.pending.add(&sql, &applied.revocations)?;
         }
         if applied.changed {
-            taken.held.store(&self.state.storage().sql())?;
+            taken.held.store(&sql)?;
         }
+        taken.held.delivery.address = taken.held.delivery.address.or(address);
+        let pending = !taken.held.document.outbox.events.is_empty();
+        let schedule = taken.held.delivery.schedule.noticed(pending, now(), trail::random());
+        taken.held.delivery.set(schedule, &sql)?;
         *memory = Some(taken);
-        log(&applied);
         Ok(applied)
     }
 
-    async fn sweep(&self) -> Result<()> {
-        let policy = {
-            let mut memory = self.memory.borrow_mut();
-            if memory.is_none() {
-                *memory = Some(self.load(&Policy::default())?);
-            }
-            let Some(memory) = memory.as_mut() else { return Ok(()) };
-            // The alarm that rings is no longer set.
-            memory.armed = None;
-            memory.held.policy.clone()
-        };
-        let origin = Origin { actor: Actor::Service, ..Origin::default() };
-        self.execute(Envelope { command: Command::Sweep, policy, origin })?;
+    async fn wake(&self) -> Result<()> {
+        self.sweep()?;
         self.report().await;
+        self.deliver().await?;
         let empty = self
             .memory
             .borrow()
@@ -143,6 +142,56 @@ impl Ledger {
         self.arm().await
     }
 
+    fn sweep(&self) -> Result<()> {
+        let policy = {
+            let mut memory = self.memory.borrow_mut();
+            if memory.is_none() {
+                *memory = Some(self.load(&Policy::default())?);
+            }
+            let Some(memory) = memory.as_mut() else { return Ok(()) };
+            // The alarm that rings is no longer set.
+            memory.armed = None;
+            memory.held.policy.clone()
+        };
+        let origin = Origin { actor: Actor::Service, ..Origin::default() };
+        self.execute(None, Envelope { command: Command::Sweep, policy, origin }).map(drop)
+    }
+
+    /// Deliver the audit trail, if that is due.
+    async fn deliver(&self) -> Result<()> {
+        let begun = {
+            let mut memory = self.memory.borrow_mut();
+            let Some(Memory { held, .. }) = memory.as_mut() else { return Ok(()) };
+            let schedule = held.delivery.schedule;
+            let Some(address) = held.delivery.address.filter(|_| schedule.is_due(now())) else {
+                return Ok(());
+            };
+            let begun = schedule.begun(now(), trail::random());
+            held.delivery.set(begun, &self.state.storage().sql())?;
+            (address, held.policy.clone())
+        };
+        // Before anything is awaited: if the object dies now, the next attempt is set.
+        self.arm().await?;
+        let (address, policy) = begun;
+        match trail::deliver(self, &self.platform, &address, &policy).await {
+            Ok(()) => self.delivered(),
+            Err(error) => {
+                trail::complain(&self.platform, "audit_delivery_failed", &error);
+                Ok(())
+            }
+        }
+    }
+
+    fn delivered(&self) -> Result<()> {
+        let mut memory = self.memory.borrow_mut();
+        let Some(Memory { held, armed, .. }) = memory.as_mut() else { return Ok(()) };
+        let pending = !held.document.outbox.events.is_empty();
+        let schedule = audit::Schedule::succeeded(pending, now(), trail::random());
+        // The alarm is set for an attempt that is not needed.
+        *armed = None;
+        held.delivery.set(schedule, &self.state.storage().sql())
+    }
+
     /// Tell the publishers what was revoked. What one of them does not take is kept for the alarm.
     async fn report(&self) {
         let reports = match self.memory.borrow().as_ref() {
@@ -150,12 +199,12 @@ impl Ledger {
             None => return,
         };
         join_all(reports.iter().map(|report| async {
-            let taken = match send(&self.env, report).await {
+            let taken = match send(&self.platform.env, report).await {
                 Ok(()) => self.reported(report),
                 Err(error) => Err(error),
             };
             if let Err(error) = taken {
-                failed("report_failed", &error);
+                trail::complain(&self.platform, "report_failed", &error.to_string());
             }
         }))
         .await;
@@ -178,16 +227,17 @@ impl Ledger {
         Ok(Memory { held, pending, armed: None })
     }
 
-    /// Set the one alarm for the next sweep or report, unless it rings before that anyway: use of a
+    /// Set the one alarm for what is due next, unless it rings before that anyway: use of a
     /// session moves its timeout away, and an alarm that finds nothing to do sets itself anew.
     async fn arm(&self) -> Result<()> {
         let due = {
             let mut memory = self.memory.borrow_mut();
             let Some(memory) = memory.as_mut() else { return Ok(()) };
-            let Held { document, policy, .. } = &memory.held;
+            let Held { document, policy, delivery, .. } = &memory.held;
             let sweep = next_due(document, policy).map(|due| jittered(due.max(now())));
             let report = (!memory.pending.is_empty()).then(|| now() + REPORT_AGAIN);
-            let Some(due) = sweep.into_iter().chain(report).min() else { return Ok(()) };
+            let all = [sweep, report, delivery.schedule.due];
+            let Some(due) = all.into_iter().flatten().min() else { return Ok(()) };
             if memory.armed.is_some_and(|armed| armed <= due) {
                 return Ok(());
             }
@@ -211,29 +261,4 @@ fn jittered(due: Millis) -> Millis {
     let mut byte = [0];
     fill(&mut byte);
     due + Millis::from(byte[0]) * 118
-}
-
-/// Say in the log that work of the alarm must be done again.
-pub(super) fn failed(outcome: &str, error: &worker::Error) {
-    let line = serde_json::json!({
-        "severity": "ERROR",
-        "service.name": "ledger",
-        "outcome": outcome,
-        "error.message": error.to_string(),
-    });
-    console_log!("{line}");
-}
-
-/// Audit events go to the log until a store takes them.
-fn log(applied: &Applied) {
-    for event in &applied.events {
-        console_log!(
-            "{}",
-            serde_json::json!({
-                "severity": "INFO",
-                "service.name": "ledger",
-                "event": event,
-            })
-        );
-    }
 }

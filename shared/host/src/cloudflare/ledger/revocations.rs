@@ -15,7 +15,7 @@ use worker::{
     durable_object,
 };
 
-use super::object::failed;
+use super::trail;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::now;
 
@@ -34,7 +34,7 @@ const LIVES: Duration = Duration::from_secs(300);
 #[durable_object(alarm)]
 pub struct Revocations {
     state: State,
-    env: Env,
+    platform: Cloudflare,
     held: RefCell<Option<Held>>,
 }
 
@@ -52,7 +52,7 @@ struct Held {
 impl DurableObject for Revocations {
     fn new(state: State, env: Env) -> Self {
         console_error_panic_hook::set_once();
-        Self { state, env, held: RefCell::new(None) }
+        Self { state, platform: Cloudflare::new(env), held: RefCell::new(None) }
     }
 
     /// Take a report. The platform holds the answer back until what was stored is durable.
@@ -71,7 +71,7 @@ impl DurableObject for Revocations {
     /// Publish. It never fails: a failing alarm would be retried and then given up by the platform.
     async fn alarm(&self) -> Result<Response> {
         if let Err(error) = self.publish().await {
-            failed("publish_failed", &error);
+            trail::complain(&self.platform, "publish_failed", &error.to_string());
             let _ = self.arm(now() + RETRY).await;
         }
         Response::empty()
@@ -117,8 +117,8 @@ impl Revocations {
         // Set anew before anything can go wrong.
         let at = now();
         self.arm(at + PERIOD).await?;
-        let cache = Cloudflare::new(self.env.clone());
-        cache.put(&key(shard), &bytes, LIVES).await.map_err(|error| error.to_string())?;
+        let put = self.platform.put(&key(shard), &bytes, LIVES).await;
+        put.map_err(|error| error.to_string())?;
         if let Some(held) = self.held.borrow_mut().as_mut() {
             held.published_at = Some(at);
         }
@@ -136,7 +136,7 @@ impl Revocations {
         // The alarm that rings is no longer set.
         held.armed = None;
         held.memory.expire(now);
-        if !is_edge(&self.env) || (held.memory.is_empty() && held.wanted_until <= now) {
+        if !is_edge(&self.platform.env) || (held.memory.is_empty() && held.wanted_until <= now) {
             return Ok(None);
         }
         sql.exec("delete from revoked where until <= ?", vec![integer(now)])?;
