@@ -1,22 +1,26 @@
 use auth::Settings;
 use auth::bearer::{Bearer, BearerError};
 use auth::sessions::{self, SessionEntry, SessionsError};
-use auth::settings::Verifier;
+use auth::settings::{Verifier, webhook_secret};
 use host::Endpoint;
 use host::respond::{self, Challenge};
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 use observe::Facts;
-use ports::route::{Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL};
+use ports::route::{Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL, WORKOS_WEBHOOK};
 use ports::{Config, ConfigError, Millis, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
 
-/// `/auth/sessions*`: what a person sees and ends of their own sessions.
+use crate::workos;
+
+/// `/auth/sessions*`: what a person sees and ends of their own sessions. `/webhooks/workos`: what
+/// their identity provider ends of them.
 pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
-    service: Settings,
+    pub(crate) service: Settings,
     verifier: Verifier,
+    pub(crate) webhook_secret: Option<String>,
 }
 
 impl Endpoint for Sessions {
@@ -24,7 +28,11 @@ impl Endpoint for Sessions {
     type Settings = SessionsSettings;
 
     fn configure(config: &impl Config) -> Result<SessionsSettings, ConfigError> {
-        Ok(SessionsSettings { service: Settings::load(config)?, verifier: Verifier::load(config)? })
+        Ok(SessionsSettings {
+            service: Settings::load(config)?,
+            verifier: Verifier::load(config)?,
+            webhook_secret: webhook_secret(config)?,
+        })
     }
 
     async fn handle(
@@ -33,11 +41,14 @@ impl Endpoint for Sessions {
         found: &Match<'_>,
         request: &Request,
     ) -> Response {
+        if found.route.path == WORKOS_WEBHOOK {
+            return workos::webhook(platform, settings, request).await;
+        }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let scope = sessions::scope_for(reads);
         let authorization =
             request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let SessionsSettings { service, verifier } = settings;
+        let SessionsSettings { service, verifier, .. } = settings;
         let caller = sessions::authorize(platform, service, verifier, authorization, scope).await;
         let mut facts = Facts::default();
         let answered = match caller {

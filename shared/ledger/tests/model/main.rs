@@ -102,7 +102,7 @@ impl World {
             }
             Op::Sequence(ops) => ops.into_iter().try_for_each(|op| self.perform(op))?,
             Op::Command(op) => {
-                self.command(&op.command(&self.tokens, &self.stored.ledger, self.now))?
+                self.command(&op.command(&self.tokens, &self.stored.ledger, self.now))?;
             }
         }
         Ok(())
