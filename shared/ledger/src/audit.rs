@@ -26,6 +26,8 @@ pub enum Actor {
     Client,
     /// An operator of the deployment, by this name, for the person.
     Operator(String),
+    /// A resource server that asks about a token, by its client id.
+    ResourceServer(String),
     /// The service itself: sweeps, sign-outs that the identity provider tells of.
     Service,
 }

@@ -47,6 +47,7 @@ pub(crate) fn session(name: u8) -> Session {
         key_id: 1,
         extended_from: None,
         rotated_at: NOW,
+        grace: None,
         replays: 0,
         access_revoked: false,
         state: State::Active,

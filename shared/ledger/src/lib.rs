@@ -29,6 +29,7 @@ mod risk;
 mod rotation;
 mod session;
 mod step;
+mod throttle;
 mod upstream;
 mod webhooks;
 
@@ -44,9 +45,10 @@ pub use model::{
 };
 pub use outbox::{ChainedEvent, Delivery, Outbox};
 pub use outcome::{Inactive, Issue, Outcome, Refusal, SessionView, Standing};
-pub use policy::{OnLimit, Policy};
+pub use policy::{OnLimit, Policy, SessionLimit};
 pub use risk::{Risk, RiskMemory, RiskReason};
 pub use step::Context;
+pub use throttle::{Throttle, Throttles};
 pub use upstream::{
     Lease, Renewed, Upstream, UpstreamAnswer, UpstreamGrant, UpstreamOutcome, UpstreamState,
     UpstreamStore,

@@ -140,6 +140,11 @@ pub struct Session {
     pub extended_from: Option<u32>,
     /// When the counter reached its value: the `iat` of tokens minted at it.
     pub rotated_at: Millis,
+    /// How long after that the token before still yields the same successor: what the policy said
+    /// then, so that all who ask later (resource servers too, which do not know the client) agree.
+    /// Absent in documents from before it was kept, and until the first rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Millis>,
     /// Replays of the token before the current one, counted as far as somebody asks.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replays: u32,
@@ -336,6 +341,8 @@ mod tests {
         session.device.fingerprint = Some(Fingerprint::from_bytes([7; 16]));
         session.network.clone_from(&network);
         session.seen = Seen {
+            described: Some(Fingerprint::from_bytes([8; 16])),
+            surroundings: Some(Fingerprint::from_bytes([9; 16])),
             country: Some("DE".to_owned()),
             asn: Some(64_500),
             user_agent_family: Some("Firefox".to_owned()),

@@ -16,6 +16,9 @@ pub struct Policy {
     pub max_sessions: u16,
     /// What happens to the one session too many.
     pub on_limit: OnLimit,
+    /// The same for the sessions of one client, besides that of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_limit: Option<SessionLimit>,
     /// A session without use for this long ends.
     pub idle: Millis,
     /// A session ends this long after its creation, used or not.
@@ -53,6 +56,15 @@ pub struct Policy {
     pub webhooks: bool,
 }
 
+/// How many sessions of one client a user may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLimit {
+    /// Active ones.
+    pub max: u16,
+    /// What happens to the one too many.
+    pub on_limit: OnLimit,
+}
+
 /// What happens when a user who holds `max_sessions` signs in once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -68,6 +80,7 @@ impl Default for Policy {
         Self {
             max_sessions: 10,
             on_limit: OnLimit::EvictLongestIdle,
+            client_limit: None,
             idle: 30 * MINUTE,
             absolute: DAY,
             offline_idle: 7 * DAY,

@@ -47,10 +47,8 @@ pub(crate) fn within(granted: &[String], asked: Option<&[String]>) -> Option<Vec
 
 /// What the policy refuses of where the refresh comes from.
 fn unbound(session: &Session, signals: &Signals, step: &Step<'_>) -> Option<(Refusal, AuditKind)> {
-    let (device, network) = (&session.device.fingerprint, &session.network);
-    if step.policy.on_device_change == OnChange::Refuse
-        && differs(device.as_ref(), signals.fingerprint.as_ref())
-    {
+    let network = &session.network;
+    if step.policy.on_device_change == OnChange::Refuse && session.is_other_device(signals) {
         return Some((Refusal::DeviceChanged, AuditKind::DeviceRefused));
     }
     (step.policy.on_network_change == OnChange::Refuse
@@ -109,8 +107,7 @@ fn wait(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
 
 /// Whether the token before the current one is presented again by whoever had it replaced.
 fn repeats(session: &Session, command: &Refresh, step: &Step<'_>) -> bool {
-    let (made_it, asks) = (&session.device.fingerprint, &command.signals.fingerprint);
-    session.in_grace(step.now, step.policy.grace) && !differs(made_it.as_ref(), asks.as_ref())
+    session.in_grace(step.now, step.policy) && !session.is_other_device(&command.signals)
 }
 
 /// The same tokens again, also if the access token among them has been revoked since. All who hold
@@ -120,7 +117,7 @@ fn repeats(session: &Session, command: &Refresh, step: &Step<'_>) -> bool {
 fn replay(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Stop> {
     let limit = step.policy.limits.of(Class::Replay).filter(|_| step.origin.actor.is_client());
     if let Some(limit) = limit.filter(|limit| session.replays >= *limit) {
-        let reset_at = session.rotated_at.saturating_add(step.policy.grace);
+        let reset_at = session.grace_end(step.policy);
         return Err(step.limited(Budget { class: Class::Replay, limit, remaining: 0, reset_at }));
     }
     let before = session.clone();
@@ -164,7 +161,7 @@ pub(crate) fn rotate(
     };
     session.counter = next;
     session.extended_from = None;
-    session.settle(key_id, step.now);
+    session.settle(key_id, step.now, step.policy);
     step.changed = true;
     step.tell(AuditKind::TokenRotated, session);
     Ok(false)

@@ -1,7 +1,9 @@
 //! Settings: whatever is wrong with one is told by its name and never by its value.
 
 use auth::Settings;
-use auth::settings::{ClientSettings, MintSettings, Verifier, webhook_secret};
+use auth::settings::{
+    ClientSettings, Introspector, MintSettings, Verifier, published_keys, webhook_secret,
+};
 use ledger::{AuditLevel, Limits, OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
@@ -13,10 +15,11 @@ fn load(world: &World) -> Result<(), ConfigError> {
     MintSettings::load(&world.platform)?;
     Verifier::load(&world.platform)?;
     webhook_secret(&world.platform)?;
+    Introspector::load(&world.platform)?;
     Ok(())
 }
 
-const NEEDED: [&str; 13] = [
+const NEEDED: [&str; 14] = [
     "PUBLIC_URL",
     "SQL_URL",
     "SQL_CONNECTION_STRING",
@@ -30,6 +33,7 @@ const NEEDED: [&str; 13] = [
     "WORKOS_API_KEY",
     "UPSTREAM_KEYS",
     "PUBLIC_KEYS",
+    "INTROSPECTION_SIGNING_KEYS",
 ];
 
 #[test]
@@ -79,6 +83,7 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("WORKOS_WEBHOOK_SECRET", &["canary", "canary canary x"]),
         ("SIGNING_KEYS", &set),
         ("PUBLIC_KEYS", &set),
+        ("INTROSPECTION_SIGNING_KEYS", &set),
         ("SESSION_MAX", &number),
         ("SESSION_IDLE_SECONDS", &number),
         ("SESSION_ABSOLUTE_SECONDS", &number),
@@ -113,10 +118,29 @@ fn without_a_secret_there_is_no_webhook() {
 
 #[test]
 fn a_public_key_set_is_no_signing_key() {
+    let public = ports::Config::get(&World::new().platform, "PUBLIC_KEYS").unwrap();
+    for setting in ["SIGNING_KEYS", "INTROSPECTION_SIGNING_KEYS"] {
+        let world = World::new();
+        world.platform.set(setting, &public);
+        assert_eq!(load(&world).unwrap_err().setting, setting);
+    }
+}
+
+#[test]
+fn what_is_published_are_the_public_keys_of_both_purposes_and_never_a_private_one() {
     let world = World::new();
-    let public = ports::Config::get(&world.platform, "PUBLIC_KEYS").unwrap();
-    world.platform.set("SIGNING_KEYS", &public);
-    assert_eq!(load(&world).unwrap_err().setting, "SIGNING_KEYS");
+    let published = published_keys(&world.platform).unwrap();
+    assert_eq!(published["keys"].as_array().unwrap().len(), 2);
+    assert!(published["keys"].as_array().unwrap().iter().all(|key| key.get("d").is_none()));
+    for setting in ["PUBLIC_KEYS", "INTROSPECTION_PUBLIC_KEYS"] {
+        for other in ["", "canary", "SIGNING_KEYS", "INTROSPECTION_SIGNING_KEYS"] {
+            let world = World::new();
+            let private = ports::Config::get(&world.platform, other);
+            world.platform.set(setting, private.as_deref().unwrap_or(other));
+            let error = published_keys(&world.platform).unwrap_err();
+            assert_eq!(error.setting, setting, "{other}");
+        }
+    }
 }
 
 #[test]

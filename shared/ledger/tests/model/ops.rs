@@ -2,8 +2,8 @@
 
 use ledger::{
     AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, LeaseId,
-    Ledger, Limits, Millis, OnChange, OnLimit, Policy, Refresh, Renewed, Revoke, Settle, Settled,
-    Signals, Subject, UpstreamAnswer, UpstreamGrant, UpstreamStore, Usage,
+    Ledger, Limits, Millis, OnChange, OnLimit, Policy, Refresh, Renewed, Revoke, SessionLimit,
+    Settle, Settled, Signals, Subject, UpstreamAnswer, UpstreamGrant, UpstreamStore, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -308,7 +308,9 @@ impl Answer {
 }
 
 pub(crate) fn policy() -> impl Strategy<Value = Policy> {
-    let limits = (0..4_u16, select(vec![OnLimit::EvictLongestIdle, OnLimit::Deny]));
+    let on_limit = || select(vec![OnLimit::EvictLongestIdle, OnLimit::Deny]);
+    let own = (0..3_u16, on_limit()).prop_map(|(max, on_limit)| SessionLimit { max, on_limit });
+    let limits = (0..4_u16, on_limit(), proptest::option::of(own));
     let times = (
         select(vec![10 * SECOND, 30 * MINUTE]),
         // The first is shorter than most idle times, so that absolute ends are met too.
@@ -318,8 +320,15 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     );
     let change = || select(vec![OnChange::RaiseRisk, OnChange::Note, OnChange::Refuse]);
     let not_before = prop_oneof![3 => Just(None), 1 => select(vec![MINUTE, HOUR]).prop_map(Some)];
-    let few =
-        Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
+    let few = Limits {
+        refresh: 3,
+        replays: 3,
+        revoke: 1,
+        list: 2,
+        delete: 1,
+        revoke_all: 1,
+        ..Limits::off()
+    };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
     let audit = select(vec![AuditLevel::Off, AuditLevel::Notable, AuditLevel::All]);
     let told = (audit, any::<bool>());
@@ -331,13 +340,14 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
 type Binding = (OnChange, OnChange, Option<Millis>, Limits, (AuditLevel, bool), (u16, u16));
 
 fn policy_of(
-    (max_sessions, on_limit): (u16, OnLimit),
+    (max_sessions, on_limit, client_limit): (u16, OnLimit, Option<SessionLimit>),
     (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
     (on_device_change, on_network_change, not_before, limits, (audit, webhooks), risk): Binding,
 ) -> Policy {
     Policy {
         max_sessions,
         on_limit,
+        client_limit,
         idle,
         absolute,
         offline_idle: 2 * idle,

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use ledger::{
     AuditKind, Class, Command, CreateSession, Credential, Device, EndReason, Extend, Inactive,
     Ledger, Millis, OnChange, OnLimit, Outcome, Policy, Refresh, Refusal, Revoke, Risk, SessionId,
-    SessionView, Standing, State,
+    SessionLimit, SessionView, Standing, State,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -230,16 +230,26 @@ impl Simple {
                 return past.issue(scopes, resources, !stale);
             }
         }
-        while self.sessions.iter().filter(|past| past.over.is_none()).count()
-            >= usize::from(policy.max_sessions).max(1)
-        {
-            if policy.on_limit == OnLimit::Deny {
-                events.push((AuditKind::SessionDenied, None));
-                return Outcome::Refused(Refusal::SessionLimit);
+        let (before, told) = (self.sessions.clone(), events.len());
+        let all = SessionLimit { max: policy.max_sessions, on_limit: policy.on_limit };
+        let limits = [policy.client_limit.map(|limit| (limit, true)), Some((all, false))];
+        for (limit, of_client) in limits.into_iter().flatten() {
+            let counts = |past: &Past| {
+                past.over.is_none() && (!of_client || past.client == create.client_id)
+            };
+            while self.sessions.iter().filter(|past| counts(past)).count()
+                >= usize::from(limit.max).max(1)
+            {
+                if limit.on_limit == OnLimit::Deny {
+                    self.sessions = before;
+                    events.truncate(told);
+                    events.push((AuditKind::SessionDenied, None));
+                    return Outcome::Refused(Refusal::SessionLimit);
+                }
+                let alive = self.sessions.iter_mut().filter(|past| counts(past));
+                let Some(idlest) = alive.min_by_key(|past| (past.seen, past.born)) else { break };
+                idlest.finish(now, EndReason::Evicted, events);
             }
-            let alive = self.sessions.iter_mut().filter(|past| past.over.is_none());
-            let Some(idlest) = alive.min_by_key(|past| (past.seen, past.born)) else { break };
-            idlest.finish(now, EndReason::Evicted, events);
         }
         let offline = create.scopes.iter().any(|scope| scope == "offline_access");
         let past = Past {
