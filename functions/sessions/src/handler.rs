@@ -1,20 +1,23 @@
-use auth::Settings;
 use auth::bearer::{Bearer, BearerError};
 use auth::sessions::{self, SessionEntry, SessionsError};
 use auth::settings::{Verifier, webhook_secret};
+use auth::{Settings, audit};
 use host::Endpoint;
 use host::respond::{self, Challenge};
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
+use oauth::scope;
 use observe::Facts;
-use ports::route::{Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL, WORKOS_WEBHOOK};
+use ports::route::{
+    AUDIT, Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL, WORKOS_WEBHOOK,
+};
 use ports::{Config, ConfigError, Millis, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::workos;
 
-/// `/auth/sessions*`: what a person sees and ends of their own sessions. `/webhooks/workos`: what
-/// their identity provider ends of them.
+/// `/auth/sessions*` and `/auth/audit`: what a person sees and ends of their own sessions, and what
+/// has happened to them. `/webhooks/workos`: what their identity provider ends of them.
 pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
@@ -45,7 +48,10 @@ impl Endpoint for Sessions {
             return workos::webhook(platform, settings, request).await;
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let scope = sessions::scope_for(reads);
+        let scope = match found.route.path {
+            AUDIT => scope::AUDIT_READ,
+            _ => sessions::scope_for(reads),
+        };
         let authorization =
             request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let SessionsSettings { service, verifier, .. } = settings;
@@ -85,6 +91,11 @@ async fn answer(
     request: &Request,
     caller: &Bearer,
 ) -> Result<Response, SessionsError> {
+    if found.route.path == AUDIT {
+        let query = audit::Query::parse(request.uri().query())?;
+        let page = audit::list(platform, settings, caller, query).await?;
+        return Ok(respond::json(StatusCode::OK, &page));
+    }
     if let Some(session) = found.id {
         sessions::end(platform, settings, caller, session).await?;
         return Ok(respond::empty(StatusCode::NO_CONTENT));
@@ -126,13 +137,16 @@ fn refuse(settings: &Settings, error: &SessionsError, now: Millis, mut facts: Fa
         SessionsError::ThirdParty => respond::problem(
             StatusCode::FORBIDDEN,
             "first_party_only",
-            "only first-party clients may manage sessions",
+            "only first-party clients may manage sessions and read the audit trail",
         ),
         SessionsError::NotFound => respond::problem(
             StatusCode::NOT_FOUND,
             "session_not_found",
             "the caller has no active session of this id",
         ),
+        SessionsError::Filter(detail) => {
+            respond::problem(StatusCode::BAD_REQUEST, "invalid_filter", detail)
+        }
         SessionsError::Limited(budget) => respond::too_many(budget, now),
         SessionsError::Unavailable(_) | SessionsError::Bearer(BearerError::Unavailable(_)) => {
             respond::unavailable()

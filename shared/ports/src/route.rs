@@ -14,7 +14,7 @@ pub enum Function {
     Revoke,
     /// RFC 7662.
     Introspect,
-    /// A person's sessions.
+    /// A person's sessions and audit trail.
     Sessions,
     /// The MCP server.
     Mcp,
@@ -93,6 +93,8 @@ pub const SESSIONS: &str = "/auth/sessions";
 pub const SESSION: &str = "/auth/sessions/{id}";
 /// End all of them.
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
+/// A person's audit trail.
+pub const AUDIT: &str = "/auth/audit";
 /// What WorkOS tells.
 pub const WORKOS_WEBHOOK: &str = "/webhooks/workos";
 /// The MCP endpoint.
@@ -117,6 +119,7 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::GET], SESSIONS, Function::Sessions),
     route(&[Method::POST], REVOKE_ALL, Function::Sessions),
     route(&[Method::DELETE], SESSION, Function::Sessions),
+    route(&[Method::GET], AUDIT, Function::Sessions),
     route(&[Method::POST], WORKOS_WEBHOOK, Function::Sessions),
     Route { body_limit: LARGE, ..route(&[Method::POST], MCP, Function::Mcp) },
     route(&[Method::GET], HEALTH, Function::Health),
