@@ -3,7 +3,7 @@ use auth::settings::{ClientSettings, Verifier};
 use auth::{Failure, Settings, clients};
 use host::{Endpoint, respond};
 use http::StatusCode;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use oauth::form::Form;
 use observe::Facts;
 use ports::route::{Function, Match};
@@ -56,7 +56,7 @@ async fn introspect(
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let form = Form::parse(header(CONTENT_TYPE), request.body())?;
     let record =
-        clients::authenticate(platform, &service.sql, client, header(AUTHORIZATION), &form).await?;
+        clients::authenticate(platform, &service.sql, client, request.headers(), &form).await?;
     facts.client_id = Some(record.client_id.clone());
     let (answer, outcome) =
         introspect::introspect(platform, service, client, verifier, &record, &form).await?;

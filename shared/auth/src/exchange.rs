@@ -1,7 +1,7 @@
 //! Token exchange, RFC 8693: a first-party app that holds an AuthKit access token gets a session.
 
 use data::clients::ClientRecord;
-use ledger::{Command, CreateSession, Device, Outcome, Signals, Subject};
+use ledger::{Answer, Command, CreateSession, Envelope, Outcome, Subject};
 use oauth::form::Form;
 use oauth::metadata::TOKEN_EXCHANGE;
 use oauth::{ErrorCode, scope};
@@ -12,6 +12,7 @@ use crate::authkit::{self, Identity};
 use crate::issue::{TokenResponse, mint};
 use crate::refresh::{Refreshed, UNAUTHORIZED, refused, resources};
 use crate::settings::{ClientSettings, MintSettings, Settings};
+use crate::visitor::Visitor;
 
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -29,10 +30,12 @@ pub async fn exchange<P: Platform>(
     client: &ClientSettings,
     minting: &MintSettings,
     record: &ClientRecord,
-    device: Device,
+    visitor: &Visitor,
     form: &Form,
 ) -> Result<(TokenResponse, Refreshed), Failure> {
     let request = Request::parse(settings, record, form)?;
+    // Before anything is asked of others.
+    let policy = settings.policy_of(record)?;
     let identity = authkit::verify(platform, &minting.workos, request.subject_token).await?;
     let subject = provision(platform, settings, &identity).await?;
     let address = settings.user_ledger(&subject.id);
@@ -43,20 +46,20 @@ pub async fn exchange<P: Platform>(
         scopes_by_default: request.scopes.by_default,
         resources: request.resources.names,
         resources_by_default: request.resources.by_default,
-        device,
+        device: visitor.device.clone(),
         external_id: Some(format!("workos:{}", identity.session)),
         authenticated_at: identity.issued_at,
         key_id: client.refresh_keys.newest(),
-        signals: Signals::default(),
+        signals: visitor.signals.clone(),
     });
-    let envelope = settings.envelope(command);
-    match platform.execute(&address, &envelope).await? {
+    let envelope = Envelope { policy, ..settings.envelope(command) };
+    let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
+    match outcome {
         Outcome::Issued(issue) => {
-            let mut response =
-                mint(platform, settings, client, minting, &record.client_id, &issue).await?;
+            let mut response = mint(platform, settings, client, minting, record, &issue).await?;
             response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
             let session = issue.session.to_string();
-            Ok((response, Refreshed { session, repeated: issue.repeated }))
+            Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
         }
         Outcome::Refused(refusal) => Err(refused(refusal)),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),

@@ -1,15 +1,17 @@
 //! The refresh grant, RFC 6749 section 6.
 
 use data::clients::ClientRecord;
-use ledger::{Command, Outcome, Refresh, Refusal, Signals};
+use ledger::{Answer, Budget, Command, Outcome, Refresh, Refusal};
 use oauth::form::Form;
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{ErrorCode, RefreshToken, scope};
-use ports::{Clock, Ledgers, Signatures};
+use ports::{Clock, Ledgers, Millis, Signatures};
 
 use crate::Failure;
 use crate::issue::{TokenResponse, mint};
+use crate::presented::FORGED;
 use crate::settings::{ClientSettings, MintSettings, Settings};
+use crate::visitor::Visitor;
 
 /// Exchange a refresh token for its successor, for an authenticated client. With `proactive=true`
 /// only if the access token expires within five minutes, unless `force_rotation=true` overrules it.
@@ -23,6 +25,7 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
     client: &ClientSettings,
     minting: &MintSettings,
     record: &ClientRecord,
+    visitor: &Visitor,
     form: &Form,
 ) -> Result<(TokenResponse, Refreshed), Failure> {
     let text = form.require("refresh_token", "refresh_token is missing")?;
@@ -30,7 +33,7 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         return Err(UNAUTHORIZED);
     }
     let token = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
-        .map_err(|_| Failure::invalid_grant("malformed or forged"))?;
+        .map_err(|_| guess(client, record, visitor, platform.now()))?;
     let command = Command::Refresh(Refresh {
         session: token.session,
         generation: token.generation,
@@ -41,15 +44,15 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         key_id: client.refresh_keys.newest(),
         proactive: form.flag("proactive")?,
         force_rotation: form.flag("force_rotation")?,
-        signals: Signals::default(),
+        signals: visitor.signals.clone(),
     });
-    let envelope = settings.envelope(command);
-    match platform.execute(&token.address, &envelope).await? {
+    let envelope = settings.envelope_for(record, command)?;
+    let Answer { outcome, budget } = platform.ask(&token.address, &envelope).await?;
+    match outcome {
         Outcome::Issued(issue) => {
-            let response =
-                mint(platform, settings, client, minting, &record.client_id, &issue).await?;
+            let response = mint(platform, settings, client, minting, record, &issue).await?;
             let session = issue.session.to_string();
-            Ok((response, Refreshed { session, repeated: issue.repeated }))
+            Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
         }
         Outcome::Refused(refusal) => Err(refused(refusal)),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),
@@ -58,12 +61,26 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
     }
 }
 
-/// What the log is told of a refresh.
+/// What is told of a refresh besides its tokens.
 pub struct Refreshed {
     /// The session.
     pub session: String,
     /// Whether the answer was given before.
     pub repeated: bool,
+    /// What is left of the rate limit that it has spent from, for the client.
+    pub budget: Option<Budget>,
+}
+
+/// A refresh token that nobody has minted counts against whoever presents it.
+fn guess(
+    client: &ClientSettings,
+    record: &ClientRecord,
+    visitor: &Visitor,
+    now: Millis,
+) -> Failure {
+    let network = visitor.signals.network.as_deref();
+    client.failures.borrow_mut().failed(&record.client_id, network, now);
+    Failure::invalid_grant(FORGED)
 }
 
 /// The resources that a request asks for, in their canonical form; `None` if it asks for none.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use oauth::keys::Derived;
+use oauth::keys::{Derived, parse_key};
 
 /// Values by name.
 pub type Settings = BTreeMap<String, String>;
@@ -40,7 +40,7 @@ const WORKOS: &[&str] = &["token", "health"];
 const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health"];
 const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
-const VERIFY: &[&str] = &["authorize", "introspect", "revoke", "sessions", "mcp"];
+const VERIFY: &[&str] = &["authorize", "token", "introspect", "revoke", "sessions", "mcp"];
 
 /// The settings.
 pub const SETTINGS: &[Setting] = &[
@@ -53,11 +53,17 @@ pub const SETTINGS: &[Setting] = &[
     var("PUBLIC_KEYS", VERIFY),
     secret("SIGNING_KEYS", &["token"]),
     secret("LEDGER_ADDRESS_KEY", LEDGER),
+    secret("DEVICE_KEY", &["token"]),
     secret("REFRESH_MAC_KEYS", REFRESH),
     secret("CLIENT_SECRET_KEY", REFRESH),
     secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
     secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
     optional("ALLOWED_ORIGINS", EVERY),
+    Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions"]) },
+    optional("TRUSTED_PROXY_HEADER", REFRESH),
+    optional("NOT_BEFORE", LEDGER),
+    optional("ON_DEVICE_CHANGE", LEDGER),
+    optional("ON_NETWORK_CHANGE", LEDGER),
     optional("SESSION_MAX", LEDGER),
     optional("SESSION_ON_LIMIT", LEDGER),
     optional("SESSION_IDLE_SECONDS", LEDGER),
@@ -122,14 +128,39 @@ fn check_value(name: &str, value: &str) -> Result<()> {
         "SESSION_ON_LIMIT" if !matches!(value, "evict" | "deny") => {
             bail!("SESSION_ON_LIMIT must be evict or deny")
         }
+        "ON_DEVICE_CHANGE" | "ON_NETWORK_CHANGE"
+            if !matches!(value, "note" | "raise-risk" | "refuse") =>
+        {
+            bail!("{name} must be note, raise-risk or refuse")
+        }
+        "NOT_BEFORE" if ports::config::moment(value).is_none() => {
+            bail!("NOT_BEFORE must be a time of RFC 3339 or seconds since 1970")
+        }
+        "TRUSTED_PROXY_HEADER" if !value.bytes().all(is_of_a_header) => {
+            bail!("TRUSTED_PROXY_HEADER must be the name of a header")
+        }
+        "OPERATOR_KEY_HASHES" => check_operators(value),
         "SQL_CONNECTION_STRING" => match url::Url::parse(value) {
             Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(()),
             _ => bail!("SQL_CONNECTION_STRING must be a postgresql:// URL"),
         },
-        "SESSION_MAX" => check_number(name, value),
+        "SESSION_MAX" | "RATE_LIMIT_TIER" => check_number(name, value),
         seconds if seconds.ends_with("_SECONDS") => check_number(name, value),
         _ => Ok(()),
     }
+}
+
+fn check_operators(value: &str) -> Result<()> {
+    let mut entries = value.split(',').map(|entry| entry.trim().split_once('='));
+    let known = |(name, hash): (&str, &str)| !name.is_empty() && parse_key(hash).is_ok();
+    if entries.all(|entry| entry.is_some_and(known)) {
+        return Ok(());
+    }
+    bail!("OPERATOR_KEY_HASHES must be name=digest,… as `cargo xtask secrets --operator` prints it")
+}
+
+const fn is_of_a_header(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
 fn check_url(name: &str, value: &str) -> Result<()> {
@@ -184,6 +215,13 @@ mod tests {
             ("REFRESH_GRACE_SECONDS", "1.5"),
             ("SQL_CONNECTION_STRING", "https://example.test"),
             ("SESSION_MIN", "1"),
+            ("ON_DEVICE_CHANGE", "raise_risk"),
+            ("ON_NETWORK_CHANGE", "deny"),
+            ("NOT_BEFORE", "2026-11-21"),
+            ("TRUSTED_PROXY_HEADER", "x forwarded for"),
+            ("OPERATOR_KEY_HASHES", "ada"),
+            ("OPERATOR_KEY_HASHES", "ada=secret"),
+            ("RATE_LIMIT_TIER", "0"),
         ];
         for (name, value) in cases {
             let mut values = complete();

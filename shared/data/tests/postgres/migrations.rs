@@ -205,6 +205,12 @@ async fn the_checks_notice_what_was_changed_by_hand() {
             "0005_audit_events.sql",
         ),
         (
+            "alter table app.oauth_clients drop constraint oauth_clients_policy_object",
+            "alter table app.oauth_clients add constraint oauth_clients_policy_object
+                check (jsonb_typeof(policy) = 'object')",
+            "0012_client_policy.sql",
+        ),
+        (
             "alter function app.provision_member(text, text, text, uuid) security invoker",
             "alter function app.provision_member(text, text, text, uuid) security definer",
             "0006_provisioning.sql",

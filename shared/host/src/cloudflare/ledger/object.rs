@@ -6,7 +6,9 @@
 
 use std::cell::RefCell;
 
-use ledger::{Actor, Applied, Command, Context, Envelope, Millis, Origin, Policy, apply, next_due};
+use ledger::{
+    Actor, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, apply, next_due,
+};
 use worker::wasm_bindgen;
 use worker::{
     DurableObject, Env, Request, Response, ResponseBuilder, Result, State, console_log,
@@ -46,9 +48,9 @@ impl DurableObject for Ledger {
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
         let applied = self.execute(envelope)?;
-        let outcome = serde_json::to_vec(&applied.outcome)?;
+        let answer = serde_json::to_vec(&Answer::from(applied))?;
         self.arm().await?;
-        Ok(ResponseBuilder::new().fixed(outcome))
+        Ok(ResponseBuilder::new().fixed(answer))
     }
 
     /// Sweep. It never fails: a failing alarm would be retried and then given up by the platform.
