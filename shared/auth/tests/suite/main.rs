@@ -4,6 +4,7 @@
 mod authkit;
 mod bearer;
 mod clients;
+mod device;
 mod exchange;
 mod internal_mac;
 mod introspect;
@@ -12,4 +13,5 @@ mod refresh;
 mod revoke;
 mod sessions;
 mod settings;
+mod signals;
 mod support;
