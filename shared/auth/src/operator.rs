@@ -31,8 +31,9 @@ impl Operators {
     pub fn recognise(&self, credential: &str) -> Option<&str> {
         let hash = keys::hash_operator_key(credential);
         // All are compared, so that time does not tell which one matched.
-        let matches = self.0.iter().filter(|(_, known)| keys::equal(known, &hash));
-        matches.last().map(|(name, _)| name.as_str())
+        self.0.iter().fold(None, |found, (name, known)| {
+            if keys::equal(known, &hash) { Some(name.as_str()) } else { found }
+        })
     }
 }
 

@@ -57,6 +57,10 @@ pub(crate) fn of_client(policy: &Policy, record: &ClientRecord) -> Result<Policy
     let bad = |why: &str| {
         Failure::Misconfigured(format!("the policy of client {}: {why}", record.client_id))
     };
+    if !own.is_object() {
+        // A struct would also be read from an array of its values.
+        return Err(bad("not an object"));
+    }
     let own = Own::deserialize(own).map_err(|error| bad(&error.to_string()))?;
     let merged = own.over(policy).ok_or_else(|| bad("a number is zero"))?;
     if goes_together(&merged) {

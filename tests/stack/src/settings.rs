@@ -107,16 +107,24 @@ pub fn derived(keys: &Derived) -> Settings {
 /// # Errors
 /// Names the first setting that is unknown, missing or wrong.
 pub fn check(values: &Settings) -> Result<()> {
-    for name in values.keys() {
+    let absent = |name| values.get(name).is_none_or(|value| value.trim().is_empty());
+    if let Some(missing) = SETTINGS.iter().find(|one| one.required && absent(one.name)) {
+        bail!("{} is not set", missing.name);
+    }
+    check_each(values)
+}
+
+/// Checks each value by itself.
+///
+/// # Errors
+/// Names the first setting that is unknown or wrong.
+pub fn check_each(values: &Settings) -> Result<()> {
+    for (name, value) in values {
         if !SETTINGS.iter().any(|setting| setting.name == name) {
             bail!("there is no setting {name}");
         }
-    }
-    for setting in SETTINGS {
-        match values.get(setting.name).filter(|value| !value.trim().is_empty()) {
-            None if setting.required => bail!("{} is not set", setting.name),
-            None => {}
-            Some(value) => check_value(setting.name, value)?,
+        if !value.trim().is_empty() {
+            check_value(name, value)?;
         }
     }
     Ok(())
@@ -152,7 +160,9 @@ fn check_value(name: &str, value: &str) -> Result<()> {
 
 fn check_operators(value: &str) -> Result<()> {
     let mut entries = value.split(',').map(|entry| entry.trim().split_once('='));
-    let known = |(name, hash): (&str, &str)| !name.is_empty() && parse_key(hash).is_ok();
+    let legible = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
+    let named = |name: &str| (1..=64).contains(&name.len()) && name.bytes().all(legible);
+    let known = |(name, hash): (&str, &str)| named(name) && parse_key(hash).is_ok();
     if entries.all(|entry| entry.is_some_and(known)) {
         return Ok(());
     }

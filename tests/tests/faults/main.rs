@@ -4,9 +4,11 @@
 
 mod authkit;
 mod crash;
+mod guarded;
 mod limits;
 mod log;
 mod misconfigured;
+mod not_before;
 mod postgres;
 mod provider;
 mod rotation;

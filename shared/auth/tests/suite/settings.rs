@@ -2,7 +2,7 @@
 
 use auth::Settings;
 use auth::settings::{ClientSettings, MintSettings, Verifier};
-use ledger::{AuditLevel, Limits, OnLimit, Policy};
+use ledger::{AuditLevel, Limits, OnChange, OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
 
@@ -15,7 +15,8 @@ fn load(world: &World) -> Result<(), ConfigError> {
     Ok(())
 }
 
-const NEEDED: [&str; 11] = [
+const NEEDED: [&str; 12] = [
+    "DEVICE_KEY",
     "PUBLIC_URL",
     "SQL_URL",
     "SQL_CONNECTION_STRING",
@@ -70,6 +71,7 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("SQL_URL", &url),
         ("WORKOS_API_URL", &url),
         ("LEDGER_ADDRESS_KEY", &key),
+        ("DEVICE_KEY", &key),
         ("CLIENT_SECRET_KEY", &key),
         ("REFRESH_MAC_KEYS", &ring),
         ("SIGNING_KEYS", &set),
@@ -84,6 +86,10 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("ACCESS_TOKEN_SECONDS", &number),
         ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
+        ("ON_DEVICE_CHANGE", &["canary", "raise_risk", "Note"]),
+        ("ON_NETWORK_CHANGE", &["canary", "deny", "REFUSE"]),
+        ("NOT_BEFORE", &["canary", "-1", "1.5", "2026-11-21", "2026-02-30T00:00:00Z"]),
+        ("TRUSTED_PROXY_HEADER", &["canary canary", "canary:", "canäry"]),
     ] {
         for value in values {
             let world = World::new();
@@ -124,6 +130,9 @@ fn the_policy_is_the_default_unless_set() {
         ("REVOCATION_MEMORY_SECONDS", "6"),
         ("ACCESS_TOKEN_SECONDS", "7"),
         ("RATE_LIMIT_TIER", "8"),
+        ("ON_DEVICE_CHANGE", "refuse"),
+        ("ON_NETWORK_CHANGE", "note"),
+        ("NOT_BEFORE", "1970-01-01T00:00:09Z"),
     ] {
         world.platform.set(name, value);
     }
@@ -138,6 +147,9 @@ fn the_policy_is_the_default_unless_set() {
         revocation_memory: 6000,
         access_token: 7000,
         limits: Limits { tier: 8, ..Limits::default() },
+        on_device_change: OnChange::Refuse,
+        on_network_change: OnChange::Note,
+        not_before: Some(9000),
         ..Settings::load(&World::new().platform).unwrap().policy
     };
     assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);
