@@ -28,6 +28,7 @@ pub fn load(config: &impl Config) -> Result<Policy, ConfigError> {
         grace: seconds("REFRESH_GRACE_SECONDS", defaults.grace)?,
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token: seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?,
+        upstream_ahead: seconds("UPSTREAM_REFRESH_AHEAD_SECONDS", defaults.upstream_ahead)?,
         on_device_change: choice(config, "ON_DEVICE_CHANGE", ON_CHANGE, CHANGES)?
             .unwrap_or(defaults.on_device_change),
         on_network_change: choice(config, "ON_NETWORK_CHANGE", ON_CHANGE, CHANGES)?

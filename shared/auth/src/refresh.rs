@@ -1,25 +1,29 @@
 //! The refresh grant, RFC 6749 section 6.
 
 use data::clients::ClientRecord;
-use ledger::{Answer, Budget, Command, Outcome, Refresh, Refusal};
+use ledger::{Address, Answer, Budget, Command, Outcome, Refresh, Refusal, UpstreamOutcome};
 use oauth::form::Form;
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{ErrorCode, RefreshToken, scope};
-use ports::{Clock, Ledgers, Millis, Signatures};
+use ports::{Millis, Platform};
 
-use crate::Failure;
 use crate::issue::{TokenResponse, mint};
 use crate::presented::FORGED;
 use crate::settings::{ClientSettings, MintSettings, Settings};
 use crate::visitor::Visitor;
+use crate::{Failure, upstream};
 
 /// Exchange a refresh token for its successor, for an authenticated client. With `proactive=true`
 /// only if the access token expires within five minutes, unless `force_rotation=true` overrules it.
 ///
+/// If the session's AuthKit grant is due, it is renewed first, so that the tokens speak of what WorkOS
+/// says by now. Without an answer of WorkOS the refresh goes on; that the grant has ended ends the
+/// session.
+///
 /// # Errors
 /// `invalid_grant` for every token that is not in force for this client; nothing is consumed but
 /// by reuse of a replaced token, which ends the session.
-pub async fn refresh<P: Clock + Signatures + Ledgers>(
+pub async fn refresh<P: Platform>(
     platform: &P,
     settings: &Settings,
     client: &ClientSettings,
@@ -34,7 +38,7 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
     }
     let token = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
         .map_err(|_| guess(client, record, visitor, platform.now()))?;
-    let command = Command::Refresh(Refresh {
+    let command = Refresh {
         session: token.session,
         generation: token.generation,
         counter: token.counter,
@@ -44,10 +48,11 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         key_id: client.refresh_keys.newest(),
         proactive: form.flag("proactive")?,
         force_rotation: form.flag("force_rotation")?,
+        renews_upstream: true,
         signals: visitor.signals.clone(),
-    });
-    let envelope = settings.envelope_for(record, command)?;
-    let Answer { outcome, budget } = platform.ask(&token.address, &envelope).await?;
+    };
+    let Answer { outcome, budget } =
+        decided(platform, settings, minting, record, &token.address, command).await?;
     match outcome {
         Outcome::Issued(issue) => {
             let response = mint(platform, settings, client, minting, record, &issue).await?;
@@ -59,6 +64,26 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         Outcome::NotDue { due_at } => Err(Failure::NotDue { due_at }),
         other => Err(Failure::unexpected(&other)),
     }
+}
+
+/// What the ledger decides, with the grant at the identity provider renewed before if that is due.
+async fn decided<P: Platform>(
+    platform: &P,
+    settings: &Settings,
+    minting: &MintSettings,
+    record: &ClientRecord,
+    address: &Address,
+    mut command: Refresh,
+) -> Result<Answer, Failure> {
+    let mut envelope = settings.envelope_for(record, Command::Refresh(command.clone()))?;
+    let answer = platform.ask(address, &envelope).await?;
+    if answer.outcome != Outcome::Upstream(UpstreamOutcome::Due) {
+        return Ok(answer);
+    }
+    upstream::renew(platform, settings, minting, (address, command.session)).await?;
+    command.renews_upstream = false;
+    envelope.command = Command::Refresh(command);
+    Ok(platform.ask(address, &envelope).await?)
 }
 
 /// What is told of a refresh besides its tokens.

@@ -3,7 +3,7 @@
 use data::clients::ClientRecord;
 use ledger::{
     Actor, Answer, Budget, Command, Envelope, Outcome, PastRefresh, Policy, Refusal, RiskReason,
-    SessionId, SessionView,
+    SessionId, SessionView, UpstreamState,
 };
 use oauth::scope;
 use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
@@ -30,6 +30,10 @@ pub struct SessionEntry {
     pub risk: RiskEntry,
     /// Its last refreshes, the oldest first.
     pub refreshes: Vec<RefreshEntry>,
+    /// Whether its grant at the identity provider is of use, if it holds one: `active` or
+    /// `sign_in_required`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<&'static str>,
     /// What it allows.
     pub scope: String,
     /// When it began.
@@ -336,6 +340,10 @@ fn entry(view: SessionView, current: Option<SessionId>) -> SessionEntry {
             reasons: view.risk.reasons,
         },
         refreshes: view.refreshes.into_iter().map(past).collect(),
+        upstream: view.upstream.map(|state| match state {
+            UpstreamState::Good => "active",
+            UpstreamState::NeedsSignIn => "sign_in_required",
+        }),
         scope: scope::join(&view.scopes),
         created_at: view.created_at / 1000,
         last_seen_at: view.last_seen_at / 1000,

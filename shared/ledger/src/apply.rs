@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::step::{Context, Step};
 use crate::{AuditEvent, Budget, Command, Delivery, Ledger, Outcome};
-use crate::{checking, extension, lifecycle, revocation, rotation};
+use crate::{checking, extension, lifecycle, revocation, rotation, upstream, webhooks};
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +33,18 @@ impl From<Applied> for Answer {
     }
 }
 
+impl Answer {
+    /// To a command that is not applied, as a limit is met.
+    pub const fn limited(budget: Budget) -> Self {
+        Self { outcome: Outcome::Limited(budget), budget: None }
+    }
+}
+
 /// Applies a command to a ledger: the only way a ledger changes. The same arguments give the same
 /// result, every command has an outcome, and a clock that goes back does no harm.
 ///
 /// The ledger is one that came through [`Ledger::upgraded`], or a new one. `random` fills its
-/// argument with unpredictable bytes; it is called for the name of a new session only.
+/// argument with unpredictable bytes: the name of a new session, or how long to wait after a failure.
 pub fn apply(
     ledger: &mut Ledger,
     command: Command,
@@ -53,6 +60,10 @@ pub fn apply(
     ledger.windows = step.windows;
     for event in &mut step.events {
         step.changed |= ledger.outbox.add(event, step.policy.audit);
+        if step.policy.webhooks && event.kind.is_announced() {
+            ledger.webhooks.add(ledger.owner.as_deref(), event, step.now);
+            step.changed = true;
+        }
     }
     if step.changed {
         ledger.schema = Ledger::SCHEMA;
@@ -79,10 +90,18 @@ fn dispatch(
         Command::RevokeAll { except, reason } => {
             revocation::revoke_all(ledger, except, reason.as_deref(), step)
         }
+        Command::RevokeExternal { external_id, reason } => {
+            revocation::revoke_external(ledger, &external_id, reason.as_deref(), step)
+        }
+        Command::UpstreamGrant(command) => upstream::grant(ledger, command, step),
+        Command::UpstreamClaim { session, lease } => upstream::claim(ledger, session, lease, step),
+        Command::UpstreamStore(command) => upstream::store(ledger, command, step, random),
         Command::List => lifecycle::list(ledger, step),
         Command::Sweep => lifecycle::sweep(ledger, step),
         Command::Outbox { limit } => outbox(ledger, limit),
         Command::AckOutbox { up_to } => acknowledge(ledger, up_to, step),
+        Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
+        Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
     }
 }
 

@@ -9,7 +9,8 @@ const OFFLINE_ACCESS: &str = "offline_access";
 
 /// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
 /// session, end of memory of an ended one, or expiry of a revoked token. `None`: never. When the
-/// outbox is delivered is for the store to say.
+/// outbox is delivered is for the store to say, and for announcements see
+/// [`Webhooks::next_due`](crate::Webhooks::next_due).
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
     let sessions = ledger.sessions.iter().map(|session| match session.ended() {
         None => session.deadline(policy).0,
@@ -32,8 +33,10 @@ pub(crate) fn create(
             session.external_id == command.external_id && session.client_id == command.client_id
         };
         // Before the active session is looked for: a proof that the end of one session made
-        // worthless must not fetch the tokens of the next one either.
-        let ends = ledger.sessions.iter().filter(|session| same(session));
+        // worthless must not fetch the tokens of the next one either. A sign-out at the provider
+        // makes it worthless for all clients.
+        let over = |session: &&Session| same(session) || signed_out(session, &command);
+        let ends = ledger.sessions.iter().filter(over);
         if ends.filter_map(Session::ended).any(|(at, _)| command.authenticated_at <= at) {
             step.tell_of_none(AuditKind::ProofStale, Some(&command.client_id));
             return Outcome::Refused(Refusal::StaleProof);
@@ -127,6 +130,12 @@ fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -
     }
 }
 
+/// Whether the identity provider has ended the sign-in.
+fn signed_out(session: &Session, command: &CreateSession) -> bool {
+    session.external_id == command.external_id
+        && session.ended().is_some_and(|(_, reason)| reason == EndReason::SignedOut)
+}
+
 /// Evicts until one more session fits; `false` if the policy denies the newcomer instead. Nobody is
 /// evicted for a newcomer that is then denied.
 fn make_room(ledger: &mut Ledger, client_id: &str, step: &mut Step<'_>) -> bool {
@@ -179,6 +188,7 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
         risk: RiskMemory::default(),
         refreshes: vec![],
         external_id: command.external_id,
+        upstream: None,
         created_at: step.now,
         last_seen_at: step.now,
         idle,
@@ -216,6 +226,7 @@ fn view(session: &Session, step: &Step<'_>) -> SessionView {
         network: session.network.clone(),
         risk: session.risk.at(step.now),
         refreshes: session.refreshes.clone(),
+        upstream: session.upstream.as_ref().map(|grant| grant.state),
         scopes: session.scopes.clone(),
         created_at: session.created_at,
         last_seen_at: session.last_seen_at,

@@ -45,10 +45,15 @@ pub struct Policy {
     /// deployment whose keys were stolen. A moment in the future works when it comes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Millis>,
+    /// A grant at the identity provider is renewed from this long before its access token expires.
+    pub upstream_ahead: Millis,
     /// How often the clients of one person may do something.
     pub limits: Limits,
     /// What the audit trail is told.
     pub audit: AuditLevel,
+    /// Whether what matters to others is announced to webhooks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub webhooks: bool,
 }
 
 /// How many sessions of one client a user may hold.
@@ -88,8 +93,10 @@ impl Default for Policy {
             risk_flag: 500,
             risk_end: 800,
             not_before: None,
+            upstream_ahead: 5 * MINUTE,
             limits: Limits::default(),
             audit: AuditLevel::Notable,
+            webhooks: false,
         }
     }
 }

@@ -62,6 +62,14 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
     match session.place(command.generation, command.counter) {
         Place::Current => {
             wait(session, command, step)?;
+            if command.renews_upstream
+                && session
+                    .upstream
+                    .as_ref()
+                    .is_some_and(|grant| grant.is_due(step.now, step.policy))
+            {
+                return Err(Stop::UpstreamDue);
+            }
             step.spend(Class::Refresh)?;
             advance(session, command, step)
         }
@@ -75,6 +83,10 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
             // Only we can have minted it, so the store has lost a write: catch up with it.
             session.generation = command.generation;
             session.counter = command.counter;
+            if let Some(grant) = &mut session.upstream {
+                // Perhaps the newest answer of the identity provider was among them.
+                grant.unsure = true;
+            }
             step.changed = true;
             step.tell(AuditKind::Rollback, session);
             advance(session, command, step)

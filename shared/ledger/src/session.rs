@@ -102,6 +102,9 @@ impl Session {
         self.last_seen_at = now;
         self.replays = 0;
         self.access_revoked = false;
+        if let Some(next) = self.upstream.as_mut().and_then(|grant| grant.next_subject.take()) {
+            self.subject = next;
+        }
     }
 
     /// Adds to the history of refreshes.

@@ -20,3 +20,5 @@ mod sessions;
 mod settings;
 mod signals;
 mod support;
+mod upstream;
+mod workos_events;

@@ -7,7 +7,7 @@ use auth::introspect::introspect;
 use auth::issue::TokenResponse;
 use auth::refresh::{Refreshed, refresh};
 use auth::revoke::revoke;
-use auth::settings::{ClientSettings, MintSettings, Verifier};
+use auth::settings::{ClientSettings, Introspector, MintSettings, Verifier};
 use auth::visitor::Visitor;
 use auth::{Failure, Settings, access, clients};
 use base64::Engine as _;
@@ -34,6 +34,7 @@ pub(crate) struct Edge {
     pub(crate) mint: MintSettings,
     pub(crate) verifier: Verifier,
     request: RefCell<Request>,
+    pub(crate) introspector: Introspector,
 }
 
 /// A token response with what the log is told.
@@ -64,7 +65,9 @@ impl Edge {
         let client = ClientSettings::load(platform).unwrap();
         let mint = MintSettings::load(platform).unwrap();
         let verifier = Verifier::load(platform).unwrap();
-        let edge = Self { settings, client, mint, verifier, request: RefCell::default(), world };
+        let introspector = Introspector::load(platform).unwrap();
+        let request = RefCell::default();
+        let edge = Self { settings, client, mint, verifier, introspector, request, world };
         edge.come_from(&[("user-agent", "curl/8.5.0")], Place::default());
         edge
     }

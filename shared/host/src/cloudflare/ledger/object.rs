@@ -7,7 +7,8 @@
 use std::cell::RefCell;
 
 use ledger::{
-    Actor, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, apply, next_due,
+    Actor, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle, apply,
+    next_due,
 };
 use worker::wasm_bindgen;
 use worker::{
@@ -26,6 +27,7 @@ const RETRY: i64 = 60_000;
 pub struct Ledger {
     state: State,
     memory: RefCell<Option<Memory>>,
+    throttle: RefCell<Throttle>,
 }
 
 /// What the object remembers between commands, so that a check reads no storage.
@@ -38,7 +40,7 @@ struct Memory {
 impl DurableObject for Ledger {
     fn new(state: State, _env: Env) -> Self {
         console_error_panic_hook::set_once();
-        Self { state, memory: RefCell::new(None) }
+        Self { state, memory: RefCell::new(None), throttle: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -47,6 +49,11 @@ impl DurableObject for Ledger {
             Ok(envelope) => envelope,
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
+        let admitted = self.throttle.borrow_mut().admit(&envelope, now());
+        if let Err(limited) = admitted {
+            let answer = serde_json::to_vec(&Answer::limited(limited))?;
+            return Ok(ResponseBuilder::new().fixed(answer));
+        }
         let applied = self.execute(envelope)?;
         let answer = serde_json::to_vec(&Answer::from(applied))?;
         self.arm().await?;
