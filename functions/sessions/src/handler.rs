@@ -1,20 +1,21 @@
-use auth::Settings;
 use auth::operator::Operators;
 use auth::revoke::reason;
 use auth::sessions::{self, Caller, SessionEntry, SessionsError};
 use auth::settings::Verifier;
+use auth::{Settings, audit};
 use host::{Endpoint, respond};
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
-use oauth::OAuthError;
 use oauth::form::Form;
+use oauth::{OAuthError, scope};
 use observe::Facts;
-use ports::route::{Function, Match, REVOKE_ALL};
+use ports::route::{AUDIT, Function, Match, REVOKE_ALL};
 use ports::{Config, ConfigError, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// `/auth/sessions*`: what a person sees and ends of their own sessions, and operators of anybody's.
+/// `/auth/sessions*` and `/auth/audit`: what a person sees and ends of their own sessions, and what
+/// has happened to them; operators of anybody's.
 pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
@@ -98,11 +99,20 @@ async fn answer(
     facts: &mut Facts,
 ) -> Result<Response, Refusal> {
     let SessionsSettings { service, verifier, operators } = settings;
-    let scope = sessions::scope_for(matches!(*request.method(), Method::GET | Method::HEAD));
+    let scope = match found.route.path {
+        AUDIT => scope::AUDIT_READ,
+        _ => sessions::scope_for(matches!(*request.method(), Method::GET | Method::HEAD)),
+    };
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let caller =
         sessions::enter(platform, service, verifier, operators, authorization, scope).await?;
     note(facts, &caller);
+    if found.route.path == AUDIT {
+        let query = audit::Query::parse(request.uri().query())?;
+        let acting = caller.acting(service, query.user.as_deref())?;
+        let page = audit::list(platform, service, &acting.person, query).await?;
+        return Ok(respond::json(StatusCode::OK, &page));
+    }
     let query = Form::of_query(request.uri().query())?;
     let acting = |user: Option<&str>| caller.acting(service, user.or(query.get("user")));
     if let Some(session) = found.id {

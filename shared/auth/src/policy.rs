@@ -38,8 +38,8 @@ pub fn load(config: &impl Config) -> Result<Policy, ConfigError> {
             tier: at_least_1(config, "RATE_LIMIT_TIER")?.unwrap_or(1),
             ..Limits::default()
         },
-        // Nothing delivers the trail yet, and what is not delivered would be kept.
-        audit: AuditLevel::Off,
+        audit: choice(config, "AUDIT_LEVEL", AUDIT, "must be off, notable or all")?
+            .unwrap_or(defaults.audit),
         ..defaults
     };
     if goes_together(&policy) {
@@ -158,6 +158,8 @@ const fn goes_together(policy: &Policy) -> bool {
 
 const ON_LIMIT: &[(&str, OnLimit)] =
     &[("evict", OnLimit::EvictLongestIdle), ("deny", OnLimit::Deny)];
+const AUDIT: &[(&str, AuditLevel)] =
+    &[("off", AuditLevel::Off), ("notable", AuditLevel::Notable), ("all", AuditLevel::All)];
 const CHANGES: &str = "must be note, raise-risk or refuse";
 const ON_CHANGE: &[(&str, OnChange)] =
     &[("note", OnChange::Note), ("raise-risk", OnChange::RaiseRisk), ("refuse", OnChange::Refuse)];

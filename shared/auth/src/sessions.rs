@@ -1,5 +1,6 @@
 //! A person's sessions: see them, end one, end all. By the person themselves, or by an operator.
 
+use data::DataError;
 use data::clients::ClientRecord;
 use ledger::{
     Actor, Answer, Budget, Command, Envelope, Outcome, PastRefresh, Policy, Refusal, RiskReason,
@@ -100,7 +101,7 @@ pub struct Acting {
     /// For the audit trail.
     pub actor: Actor,
     /// The person whose sessions they are.
-    pub user: String,
+    pub person: data::Caller,
     /// The session that the request comes from.
     pub current: Option<SessionId>,
     policy: Policy,
@@ -142,6 +143,9 @@ pub enum SessionsError {
     /// A session can be extended so often and no more.
     #[error("generations exhausted")]
     Exhausted,
+    /// A filter of the audit trail that is none, and what it should be.
+    #[error("{0}")]
+    Filter(&'static str),
     /// The person's clients ask too often; nothing was done.
     #[error("rate limit: {}", .0.class.as_str())]
     Limited(Budget),
@@ -159,6 +163,12 @@ pub enum SessionsError {
 impl From<LedgerError> for SessionsError {
     fn from(error: LedgerError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<DataError> for SessionsError {
+    fn from(error: DataError) -> Self {
+        Failure::from(error).into()
     }
 }
 
@@ -231,13 +241,19 @@ impl Caller {
             (Self::Person(person), None) => {
                 let claims = &person.bearer.claims;
                 let policy = settings.policy_of(&person.record)?;
-                let current = Some(claims.sid);
-                Ok(Acting { actor: Actor::Client, user: claims.sub.clone(), current, policy })
+                let person = data::Caller {
+                    subject: claims.sub.clone(),
+                    organization: claims.org.clone(),
+                    roles: claims.roles.clone(),
+                };
+                Ok(Acting { actor: Actor::Client, person, current: Some(claims.sid), policy })
             }
             (Self::Operator(_), None) => Err(SessionsError::UserMissing),
             (Self::Operator(name), Some(user)) => {
-                let (actor, user) = (Actor::Operator(name.clone()), user.to_owned());
-                Ok(Acting { actor, user, current: None, policy: settings.policy.clone() })
+                let (subject, roles) = (user.to_owned(), Vec::new());
+                let person = data::Caller { subject, organization: None, roles };
+                let actor = Actor::Operator(name.clone());
+                Ok(Acting { actor, person, current: None, policy: settings.policy.clone() })
             }
         }
     }
@@ -319,7 +335,7 @@ async fn ask<P: Ledgers>(
 ) -> Result<Answer, SessionsError> {
     let mut envelope = Envelope { policy: acting.policy.clone(), ..settings.envelope(command) };
     envelope.origin.actor = acting.actor.clone();
-    let answer = platform.ask(&settings.user_ledger(&acting.user), &envelope).await?;
+    let answer = platform.ask(&settings.user_ledger(&acting.person.subject), &envelope).await?;
     match answer.outcome {
         Outcome::Limited(budget) => Err(SessionsError::Limited(budget)),
         _ => Ok(answer),

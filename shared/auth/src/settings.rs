@@ -85,6 +85,14 @@ pub struct Verifier {
     pub internal: InternalKeys,
 }
 
+/// What only the owner of the ledgers needs, to deliver their audit trail.
+pub struct TrailSettings {
+    /// Where to.
+    pub sql: SqlSettings,
+    /// The keys of its seals.
+    pub keys: KeyRing,
+}
+
 /// The identity provider.
 pub struct WorkosSettings {
     /// Where its API is, without a trailing slash.
@@ -202,6 +210,19 @@ impl Introspector {
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
         let name = "INTROSPECTION_SIGNING_KEYS";
         Ok(Self { signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)? })
+    }
+}
+
+impl TrailSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            sql: SqlSettings::load(config)?,
+            keys: parsed(config, "AUDIT_KEYS", RING, KeyRing::parse)?,
+        })
     }
 }
 

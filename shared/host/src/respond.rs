@@ -297,9 +297,10 @@ pub fn sessions(issuer: &str, error: &SessionsError, now: Millis, mut facts: Fac
         SessionsError::Bearer(BearerError::Missing) => unauthorized(&challenge(None), false),
         SessionsError::Bearer(BearerError::Invalid(_)) => unauthorized(&challenge(None), true),
         SessionsError::Scope(scope) => insufficient_scope(&challenge(Some(scope))),
-        SessionsError::ThirdParty => {
-            forbidden("first_party_only", "only first-party clients may manage sessions")
-        }
+        SessionsError::ThirdParty => forbidden(
+            "first_party_only",
+            "only first-party clients may manage sessions and read the audit trail",
+        ),
         SessionsError::OperatorOnly => {
             forbidden("operator_only", "only operators may name another person")
         }
@@ -310,6 +311,7 @@ pub fn sessions(issuer: &str, error: &SessionsError, now: Millis, mut facts: Fac
             let detail = "an operator names the person by `user`";
             problem(StatusCode::BAD_REQUEST, "user_missing", detail)
         }
+        SessionsError::Filter(detail) => problem(StatusCode::BAD_REQUEST, "invalid_filter", detail),
         SessionsError::NotFound => {
             let detail = "the person has no active session of this id";
             problem(StatusCode::NOT_FOUND, "session_not_found", detail)

@@ -2,6 +2,7 @@ use anyhow::Result;
 use e2e::client::REVOKE;
 use e2e::world::unique;
 use e2e::{Answer, World};
+use reqwest::Method;
 use serde_json::json;
 use stack::ClientInfo;
 

@@ -2,7 +2,8 @@
 
 use auth::Settings;
 use auth::settings::{
-    ClientSettings, Introspector, MintSettings, Verifier, published_keys, webhook_secret,
+    ClientSettings, Introspector, MintSettings, TrailSettings, Verifier, published_keys,
+    webhook_secret,
 };
 use ledger::{AuditLevel, Limits, OnChange, OnLimit, Policy};
 use ports::ConfigError;
@@ -16,10 +17,11 @@ fn load(world: &World) -> Result<(), ConfigError> {
     Verifier::load(&world.platform)?;
     webhook_secret(&world.platform)?;
     Introspector::load(&world.platform)?;
+    TrailSettings::load(&world.platform)?;
     Ok(())
 }
 
-const NEEDED: [&str; 15] = [
+const NEEDED: [&str; 16] = [
     "DEVICE_KEY",
     "PUBLIC_URL",
     "SQL_URL",
@@ -35,6 +37,7 @@ const NEEDED: [&str; 15] = [
     "UPSTREAM_KEYS",
     "PUBLIC_KEYS",
     "INTROSPECTION_SIGNING_KEYS",
+    "AUDIT_KEYS",
 ];
 
 #[test]
@@ -101,6 +104,8 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("ON_NETWORK_CHANGE", &["canary", "deny", "REFUSE"]),
         ("NOT_BEFORE", &["canary", "-1", "1.5", "2026-11-21", "2026-02-30T00:00:00Z"]),
         ("TRUSTED_PROXY_HEADER", &["canary canary", "canary:", "canäry"]),
+        ("AUDIT_LEVEL", &["canary", "Off", "ALL"]),
+        ("AUDIT_KEYS", &ring),
     ] {
         for value in values {
             let world = World::new();
@@ -153,10 +158,7 @@ fn what_is_published_are_the_public_keys_of_both_purposes_and_never_a_private_on
 fn the_policy_is_the_default_unless_set() {
     let world = World::new();
     world.platform.unset("RATE_LIMIT_TIER");
-    assert_eq!(
-        Settings::load(&world.platform).unwrap().policy,
-        Policy { audit: AuditLevel::Off, ..Policy::default() }
-    );
+    assert_eq!(Settings::load(&world.platform).unwrap().policy, Policy::default());
     for (name, value) in [
         ("SESSION_MAX", "3"),
         ("SESSION_ON_LIMIT", "deny"),
@@ -172,6 +174,7 @@ fn the_policy_is_the_default_unless_set() {
         ("ON_DEVICE_CHANGE", "refuse"),
         ("ON_NETWORK_CHANGE", "note"),
         ("NOT_BEFORE", "1970-01-01T00:00:09Z"),
+        ("AUDIT_LEVEL", "all"),
     ] {
         world.platform.set(name, value);
     }
@@ -190,6 +193,7 @@ fn the_policy_is_the_default_unless_set() {
         on_device_change: OnChange::Refuse,
         on_network_change: OnChange::Note,
         not_before: Some(9000),
+        audit: AuditLevel::All,
         ..Settings::load(&World::new().platform).unwrap().policy
     };
     assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);
