@@ -52,8 +52,7 @@ impl Endpoint for Revoke {
     }
 }
 
-/// 1. read the form or the JSON object, 2. authenticate the client, 3. revoke the token (RFC 7009
-/// section 2.1), or all of them.
+/// 1. read the form or the JSON object, 2. authenticate the client, 3. revoke (RFC 7009 section 2.1).
 async fn revoke(
     platform: &impl Platform,
     settings: &RevokeSettings,

@@ -218,7 +218,7 @@ fn an_object_is_bounded_and_must_be_one() {
         [&many(65), &many(1000), &padded(MAX_BYTES + 1), &deep, "", "[]", "null", "1", "{", "\"a\""]
     {
         let error = read(text).unwrap_err();
-        assert_eq!(error.code.as_str(), "invalid_request", "{:.20}", text);
+        assert_eq!(error.code.as_str(), "invalid_request", "{text:.20}");
     }
 }
 

@@ -112,7 +112,7 @@ fn hashes_that_are_none_are_refused_at_start() {
         "grace=",
         "=x",
         "grace=x",
-        &format!("{good}"),
+        good.as_str(),
         &format!("g r={good}"),
         &format!("grace={good},"),
     ] {
