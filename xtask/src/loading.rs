@@ -25,9 +25,13 @@ pub(crate) fn check(values: &Settings) -> Result<()> {
 fn load(function: &str, values: &Settings) -> Result<()> {
     let mut given = Given(settings::of(function, Kind::Var, values));
     given.0.extend(settings::of(function, Kind::Secret, values));
+    let refused = |ConfigError { setting, problem }| {
+        anyhow!("the function {function} would refuse {setting}: it {problem}")
+    };
     let outcome = match function {
-        // One hands requests on, the other is told the policy with each command: they read nothing.
-        "gateway" | "ledger" => return Ok(()),
+        // It hands requests on and reads nothing.
+        "gateway" => return Ok(()),
+        "ledger" => return webhooks::Settings::load(&given).map(drop).map_err(refused),
         "authorize" => authorize(&given),
         "token" => token(&given),
         "introspect" | "revoke" => client_endpoint(&given),
@@ -37,9 +41,7 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     };
     // Each of them answers browsers.
     let outcome = outcome.and_then(|()| Origins::load(&given).map(drop));
-    outcome.map_err(|ConfigError { setting, problem }| {
-        anyhow!("the function {function} would refuse {setting}: it {problem}")
-    })
+    outcome.map_err(refused)
 }
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
@@ -117,6 +119,8 @@ mod tests {
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
             ("WORKOS_API_URL", "https://example.test/", "health"),
             ("WORKOS_CLIENT_ID", "", "health"),
+            ("WEBHOOK_URLS", "https://192.168.0.1/hook", "ledger"),
+            ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ledger"),
         ] {
             let mut values = complete();
             values.insert(name.into(), value.into());

@@ -74,8 +74,11 @@ impl Settings {
         let issuer = public_url(config)?;
         Ok(Self {
             resources: Resources::of(&issuer),
+            policy: Policy {
+                webhooks: webhooks::Settings::any(config, &issuer)?,
+                ..policy(config)?
+            },
             issuer,
-            policy: policy(config)?,
             sql: SqlSettings::load(config)?,
             address_key: key(config, "LEDGER_ADDRESS_KEY")?,
         })

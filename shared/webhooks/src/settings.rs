@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(refused(ISSUER, one, "secret"), SECRETS);
         assert_eq!(refused(ISSUER, "http://127.0.0.1/", SECRET), URLS);
         assert_eq!(refused(ISSUER, "https://a.example,https://a.example", SECRET), URLS);
-        assert_eq!(refused(ISSUER, &vec![one; 6].join(","), SECRET), URLS);
+        assert_eq!(refused(ISSUER, &[one; 6].join(","), SECRET), URLS);
         assert!(Settings::parse("http://127.0.0.1:1", "http://127.0.0.1:2/", SECRET).is_ok());
     }
 }

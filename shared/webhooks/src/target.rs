@@ -52,11 +52,11 @@ fn is_public(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
     // Browsers and platforms read a host that ends in a number as an address, in many notations.
     let number = last.starts_with(|first: char| first.is_ascii_digit());
-    let private = |name: &&str| host == **name || host.ends_with(&format!(".{name}"));
+    let private = |name: &str| host == name || host.ends_with(&format!(".{name}"));
     host.contains('.')
         && host.bytes().all(plain)
         && !number
-        && !PRIVATE_NAMES.iter().any(|n| private(&n))
+        && !PRIVATE_NAMES.iter().any(|name| private(name))
 }
 
 /// An address in its one canonical notation.

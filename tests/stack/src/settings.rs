@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use oauth::keys::Derived;
 
 /// Values by name.
@@ -33,12 +33,14 @@ pub struct Setting {
 }
 
 const PRODUCT: &[&str] =
-    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
+    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const EVERY: &[&str] =
     &["gateway", "authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
 const WORKOS: &[&str] = &["token", "health"];
 const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health"];
 const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
+/// Those who announce, and the one that delivers.
+const ANNOUNCE: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp", "ledger"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
 const VERIFY: &[&str] = &["authorize", "introspect", "revoke", "sessions", "mcp"];
 
@@ -68,6 +70,8 @@ pub const SETTINGS: &[Setting] = &[
     optional("REVOCATION_MEMORY_SECONDS", LEDGER),
     optional("ACCESS_TOKEN_SECONDS", LEDGER),
     optional("RATE_LIMIT_TIER", LEDGER),
+    optional("WEBHOOK_URLS", ANNOUNCE),
+    Setting { required: false, ..secret("WEBHOOK_SECRETS", &["ledger"]) },
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
@@ -113,7 +117,10 @@ pub fn check(values: &Settings) -> Result<()> {
             Some(value) => check_value(setting.name, value)?,
         }
     }
-    Ok(())
+    let value = |name| values.get(name).map_or("", String::as_str);
+    webhooks::Settings::parse(value("PUBLIC_URL"), value("WEBHOOK_URLS"), value("WEBHOOK_SECRETS"))
+        .map(drop)
+        .map_err(|error| anyhow!("{error}"))
 }
 
 fn check_value(name: &str, value: &str) -> Result<()> {
@@ -184,6 +191,9 @@ mod tests {
             ("REFRESH_GRACE_SECONDS", "1.5"),
             ("SQL_CONNECTION_STRING", "https://example.test"),
             ("SESSION_MIN", "1"),
+            ("WEBHOOK_URLS", "http://hooks.example.test"),
+            ("WEBHOOK_URLS", "https://10.0.0.1"),
+            ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ];
         for (name, value) in cases {
             let mut values = complete();

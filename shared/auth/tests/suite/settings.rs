@@ -124,6 +124,7 @@ fn the_policy_is_the_default_unless_set() {
         ("REVOCATION_MEMORY_SECONDS", "6"),
         ("ACCESS_TOKEN_SECONDS", "7"),
         ("RATE_LIMIT_TIER", "8"),
+        ("WEBHOOK_URLS", "https://hooks.example/atoms"),
     ] {
         world.platform.set(name, value);
     }
@@ -138,6 +139,7 @@ fn the_policy_is_the_default_unless_set() {
         revocation_memory: 6000,
         access_token: 7000,
         limits: Limits { tier: 8, ..Limits::default() },
+        webhooks: true,
         ..Settings::load(&World::new().platform).unwrap().policy
     };
     assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);
@@ -167,6 +169,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ("PUBLIC_URL", "https://user@edge.example"),
         ("PUBLIC_URL", "HTTPS://edge.example"),
         ("REFRESH_GRACE_SECONDS", "900"),
+        ("WEBHOOK_URLS", "https://169.254.169.254/"),
     ] {
         let world = World::new();
         world.platform.set(setting, value);

@@ -99,7 +99,7 @@ impl World {
                 }
             }
             Op::Command(op) => {
-                self.command(&op.command(&self.tokens, &self.stored.ledger, self.now))?
+                self.command(&op.command(&self.tokens, &self.stored.ledger, self.now))?;
             }
         }
         Ok(())

@@ -2,5 +2,6 @@
 
 mod object;
 mod storage;
+mod webhooks;
 
 pub use object::Ledger;

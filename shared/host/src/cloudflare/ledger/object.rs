@@ -14,6 +14,7 @@ use worker::{
 };
 
 use super::storage::Held;
+use super::webhooks;
 use crate::cloudflare::platform::{fill, now};
 
 /// A sweep that failed is tried again after this many milliseconds.
@@ -23,6 +24,7 @@ const RETRY: i64 = 60_000;
 #[durable_object(alarm)]
 pub struct Ledger {
     state: State,
+    pub(super) env: Env,
     memory: RefCell<Option<Memory>>,
 }
 
@@ -34,12 +36,16 @@ struct Memory {
 }
 
 impl DurableObject for Ledger {
-    fn new(state: State, _env: Env) -> Self {
+    fn new(state: State, env: Env) -> Self {
         console_error_panic_hook::set_once();
-        Self { state, memory: RefCell::new(None) }
+        Self { state, env, memory: RefCell::new(None) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
+        if let Err(error) = webhooks::ready(&self.env) {
+            failed("misconfigured", &error.to_string());
+            return Response::error("misconfigured", 503);
+        }
         let body = request.bytes().await?;
         let envelope: Envelope = match serde_json::from_slice(&body) {
             Ok(envelope) => envelope,
@@ -51,20 +57,13 @@ impl DurableObject for Ledger {
         Ok(ResponseBuilder::new().fixed(outcome))
     }
 
-    /// Sweep. It never fails: a failing alarm would be retried and then given up by the platform.
+    /// Sweep and deliver. It never fails: a failing alarm would be retried and then given up by the
+    /// platform.
     async fn alarm(&self) -> Result<Response> {
-        if let Err(error) = self.sweep().await {
+        if let Err(error) = self.maintain().await {
             // Whatever was wrong may be over by then.
             let _ = self.state.storage().set_alarm(RETRY).await;
-            console_log!(
-                "{}",
-                serde_json::json!({
-                    "severity": "ERROR",
-                    "service.name": "ledger",
-                    "outcome": "sweep_failed",
-                    "error.message": error.to_string(),
-                })
-            );
+            failed("sweep_failed", &error.to_string());
         }
         Response::empty()
     }
@@ -72,7 +71,7 @@ impl DurableObject for Ledger {
 
 impl Ledger {
     /// Apply a command and store what it changed, without an await in between.
-    fn execute(&self, envelope: Envelope) -> Result<Applied> {
+    pub(super) fn execute(&self, envelope: Envelope) -> Result<Applied> {
         let Envelope { command, policy, origin } = envelope;
         let mut memory = self.memory.borrow_mut();
         // Taken, not borrowed: if storing fails, what is in memory must not outlive the failure.
@@ -91,42 +90,61 @@ impl Ledger {
         Ok(applied)
     }
 
-    async fn sweep(&self) -> Result<()> {
+    /// A command of the service itself, by the policy of the last command.
+    pub(super) fn maintenance(&self, command: Command) -> Result<Applied> {
         let policy = {
             let mut memory = self.memory.borrow_mut();
             if memory.is_none() {
                 *memory = Some(self.load(&Policy::default())?);
             }
-            let Some(memory) = memory.as_mut() else { return Ok(()) };
-            // The alarm that rings is no longer set.
-            memory.armed = None;
-            memory.held.policy.clone()
+            memory.as_ref().map(|memory| memory.held.policy.clone()).unwrap_or_default()
         };
         let origin = Origin { actor: Actor::Service, ..Origin::default() };
-        self.execute(Envelope { command: Command::Sweep, policy, origin })?;
-        let empty =
-            self.memory.borrow().as_ref().is_some_and(|memory| memory.held.document.is_empty());
-        if empty {
+        self.execute(Envelope { command, policy, origin })
+    }
+
+    /// What is due, each part on its own; then the alarm is set for what is due next. A part that
+    /// waits for others sets it before it does.
+    async fn maintain(&self) -> Result<()> {
+        // The alarm that rings is no longer set.
+        self.disarmed();
+        self.maintenance(Command::Sweep)?;
+        if self.held(|held| held.document.is_empty()) {
             self.state.storage().delete_all().await?;
             *self.memory.borrow_mut() = None;
             return Ok(());
         }
+        webhooks::deliver(self).await?;
+        self.disarmed();
         self.arm().await
+    }
+
+    /// Whatever the alarm is set for, it is to be set anew.
+    fn disarmed(&self) {
+        if let Some(memory) = self.memory.borrow_mut().as_mut() {
+            memory.armed = None;
+        }
+    }
+
+    /// A look at what is held; the default if nothing is.
+    pub(super) fn held<T: Default>(&self, look: impl FnOnce(&Held) -> T) -> T {
+        self.memory.borrow().as_ref().map(|memory| look(&memory.held)).unwrap_or_default()
     }
 
     fn load(&self, policy: &Policy) -> Result<Memory> {
         Ok(Memory { held: Held::load(&self.state.storage().sql(), policy)?, armed: None })
     }
 
-    /// Set the one alarm for the next sweep, unless it rings before that anyway: use of a session
+    /// Set the one alarm for the next sweep or announcement, unless it rings before that anyway: use of a session
     /// moves its timeout away, and an alarm that finds nothing to do sets itself anew.
-    async fn arm(&self) -> Result<()> {
+    pub(super) async fn arm(&self) -> Result<()> {
         let due = {
             let mut memory = self.memory.borrow_mut();
             let Some(memory) = memory.as_mut() else { return Ok(()) };
             let Held { document, policy, .. } = &memory.held;
-            let Some(due) = next_due(document, policy) else { return Ok(()) };
-            let due = jittered(due.max(now()));
+            let sweep = next_due(document, policy).map(|due| jittered(due.max(now())));
+            let announcement = document.webhooks.next_due();
+            let Some(due) = sweep.into_iter().chain(announcement).min() else { return Ok(()) };
             if memory.armed.is_some_and(|armed| armed <= due) {
                 return Ok(());
             }
@@ -150,6 +168,19 @@ fn jittered(due: Millis) -> Millis {
     let mut byte = [0];
     fill(&mut byte);
     due + Millis::from(byte[0]) * 118
+}
+
+/// A line for the log of what nobody else is told.
+fn failed(outcome: &str, cause: &str) {
+    console_log!(
+        "{}",
+        serde_json::json!({
+            "severity": "ERROR",
+            "service.name": "ledger",
+            "outcome": outcome,
+            "error.message": cause,
+        })
+    );
 }
 
 /// Audit events go to the log until a store takes them.
