@@ -22,7 +22,7 @@ struct Data<'a> {
     session_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
-    /// Who caused it: `client`, `operator` or `service`.
+    /// Who caused it: `client`, `operator`, `resource_server` or `service`.
     actor: &'static str,
     /// `success`, `refused` or `alert`.
     outcome: AuditOutcome,
@@ -48,6 +48,7 @@ impl<'a> Message<'a> {
                 actor: match event.actor {
                     Actor::Client => "client",
                     Actor::Operator(_) => "operator",
+                    Actor::ResourceServer(_) => "resource_server",
                     Actor::Service => "service",
                 },
                 outcome: event.outcome,

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod announced;
 #[cfg(test)]
+mod grant;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod ops;
@@ -98,6 +100,7 @@ impl World {
                     self.command(&Command::Refresh(Refresh { key_id, ..first.clone() }))?;
                 }
             }
+            Op::Sequence(ops) => ops.into_iter().try_for_each(|op| self.perform(op))?,
             Op::Command(op) => {
                 self.command(&op.command(&self.tokens, &self.stored.ledger, self.now))?;
             }

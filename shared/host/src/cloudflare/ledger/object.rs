@@ -6,7 +6,9 @@
 
 use std::cell::RefCell;
 
-use ledger::{Actor, Applied, Command, Context, Envelope, Millis, Origin, Policy, apply, next_due};
+use ledger::{
+    Actor, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle, apply, next_due,
+};
 use worker::wasm_bindgen;
 use worker::{
     DurableObject, Env, Request, Response, ResponseBuilder, Result, State, console_log,
@@ -26,6 +28,7 @@ pub struct Ledger {
     state: State,
     pub(super) env: Env,
     memory: RefCell<Option<Memory>>,
+    throttle: RefCell<Throttle>,
 }
 
 /// What the object remembers between commands, so that a check reads no storage.
@@ -38,7 +41,8 @@ struct Memory {
 impl DurableObject for Ledger {
     fn new(state: State, env: Env) -> Self {
         console_error_panic_hook::set_once();
-        Self { state, env, memory: RefCell::new(None) }
+        let (memory, throttle) = (RefCell::new(None), RefCell::default());
+        Self { state, env, memory, throttle }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -51,6 +55,10 @@ impl DurableObject for Ledger {
             Ok(envelope) => envelope,
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
+        let admitted = self.throttle.borrow_mut().admit(&envelope, now());
+        if let Err(limited) = admitted {
+            return Ok(ResponseBuilder::new().fixed(serde_json::to_vec(&limited)?));
+        }
         let applied = self.execute(envelope)?;
         let outcome = serde_json::to_vec(&applied.outcome)?;
         self.arm().await?;
@@ -135,8 +143,8 @@ impl Ledger {
         Ok(Memory { held: Held::load(&self.state.storage().sql(), policy)?, armed: None })
     }
 
-    /// Set the one alarm for the next sweep or announcement, unless it rings before that anyway: use of a session
-    /// moves its timeout away, and an alarm that finds nothing to do sets itself anew.
+    /// Set the one alarm for the next sweep or announcement, unless it rings before that anyway: use
+    /// of a session moves its timeout away, and an alarm that finds nothing to do sets itself anew.
     pub(super) async fn arm(&self) -> Result<()> {
         let due = {
             let mut memory = self.memory.borrow_mut();
