@@ -17,10 +17,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("observe", &["ports"]),
     ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
+    ("audit", &["data", "ledger", "oauth", "ports"]),
     ("webhooks", &["breaker", "ledger", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports", "webhooks"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["auth", "breaker", "ledger", "oauth", "observe", "ports", "webhooks"]),
+    (
+        "host",
+        &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "webhooks"],
+    ),
 ];
 
 /// Lines of a file before its tests.

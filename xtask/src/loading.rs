@@ -3,8 +3,8 @@
 
 use anyhow::{Result, anyhow, bail};
 use auth::settings::{
-    ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, Verifier,
-    WorkosSettings, public_url, published_keys,
+    ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
+    Verifier, WorkosSettings, public_url, published_keys,
 };
 use host::Origins;
 use ports::{Config, ConfigError};
@@ -25,13 +25,12 @@ pub(crate) fn check(values: &Settings) -> Result<()> {
 fn load(function: &str, values: &Settings) -> Result<()> {
     let mut given = Given(settings::of(function, Kind::Var, values));
     given.0.extend(settings::of(function, Kind::Secret, values));
-    let refused = |ConfigError { setting, problem }| {
-        anyhow!("the function {function} would refuse {setting}: it {problem}")
-    };
     let outcome = match function {
         // It hands requests on and reads nothing.
         "gateway" => return Ok(()),
-        "ledger" => return webhooks::Settings::load(&given).map(drop).map_err(refused),
+        "ledger" => {
+            TrailSettings::load(&given).and_then(|_| webhooks::Settings::load(&given)).map(drop)
+        }
         "authorize" => authorize(&given),
         "token" => token(&given),
         "introspect" => introspect(&given),
@@ -40,9 +39,14 @@ fn load(function: &str, values: &Settings) -> Result<()> {
         "health" => health(&given),
         other => bail!("nobody knows what the function {other} loads"),
     };
-    // Each of them answers browsers.
-    let outcome = outcome.and_then(|()| Origins::load(&given).map(drop));
-    outcome.map_err(refused)
+    // Each of them answers browsers, but the one that has no route.
+    let outcome = outcome.and_then(|()| match function {
+        "ledger" => Ok(()),
+        _ => Origins::load(&given).map(drop),
+    });
+    outcome.map_err(|ConfigError { setting, problem }| {
+        anyhow!("the function {function} would refuse {setting}: it {problem}")
+    })
 }
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
@@ -122,6 +126,8 @@ mod tests {
             ("INTERNAL_MAC_KEYS_MCP", "1=c2hvcnQ", "introspect"),
             ("REFRESH_MAC_KEYS", "1=c2hvcnQ", "introspect"),
             ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
+            ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
+            ("AUDIT_LEVEL", "All", "sessions"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),

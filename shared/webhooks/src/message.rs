@@ -22,6 +22,9 @@ struct Data<'a> {
     session_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
+    /// In which organization the person was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization_id: Option<&'a str>,
     /// Who caused it: `client`, `operator`, `resource_server` or `service`.
     actor: &'static str,
     /// `success`, `refused` or `alert`.
@@ -45,6 +48,7 @@ impl<'a> Message<'a> {
                 user_id: owner,
                 session_id: event.session.map(|session| session.to_string()),
                 client_id: event.client_id.as_deref(),
+                organization_id: event.organization.as_deref(),
                 actor: match event.actor {
                     Actor::Client => "client",
                     Actor::Operator(_) => "operator",
@@ -115,6 +119,9 @@ mod tests {
             at: 1_780_000_000_123,
             session: Some(SessionId::from_bytes([0xab; 16])),
             client_id: Some("atoms-web".to_owned()),
+            organization: Some("org_1".to_owned()),
+            device: Some("Firefox on Linux".to_owned()),
+            network: Some("192.0.2.0/24".to_owned()),
             actor: Actor::Operator("ada@example.com".to_owned()),
             outcome: AuditOutcome::Alert,
             reason: None,
@@ -124,7 +131,7 @@ mod tests {
         };
         let text = String::from_utf8(Message::of(Some("user_1"), &event).to_json()).unwrap();
         let expected = format!(
-            r#"{{"type":"token.reuse_detected","timestamp":"2026-05-28T20:26:40.123Z","data":{{"user_id":"user_1","session_id":"{}","client_id":"atoms-web","actor":"operator","outcome":"alert","request_id":"req"}}}}"#,
+            r#"{{"type":"token.reuse_detected","timestamp":"2026-05-28T20:26:40.123Z","data":{{"user_id":"user_1","session_id":"{}","client_id":"atoms-web","organization_id":"org_1","actor":"operator","outcome":"alert","request_id":"req"}}}}"#,
             "ab".repeat(16)
         );
         assert_eq!(text, expected);

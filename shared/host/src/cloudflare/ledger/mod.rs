@@ -2,6 +2,7 @@
 
 mod object;
 mod storage;
+mod trail;
 mod webhooks;
 
 pub use object::Ledger;

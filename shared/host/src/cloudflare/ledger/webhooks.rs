@@ -6,7 +6,6 @@ use std::rc::Rc;
 use breaker::Breakers;
 use ports::{ConfigError, LedgerError};
 use webhooks::Settings;
-use worker::Env;
 
 use super::Ledger;
 use crate::cloudflare::Cloudflare;
@@ -26,8 +25,8 @@ thread_local! {
 ///
 /// # Errors
 /// The setting that is wrong.
-pub(super) fn ready(env: &Env) -> Result<(), ConfigError> {
-    shared(env).settings.as_ref().map(drop).map_err(|error| *error)
+pub(super) fn ready(platform: &Cloudflare) -> Result<(), ConfigError> {
+    shared(platform).settings.as_ref().map(drop).map_err(|error| *error)
 }
 
 /// Deliver what is due.
@@ -40,25 +39,29 @@ pub(super) async fn deliver(ledger: &Ledger) -> worker::Result<()> {
     if due.is_none_or(|due| due > now()) {
         return Ok(());
     }
-    let shared = shared(&ledger.env);
+    let shared = shared(&ledger.platform);
     let settings = shared.settings.as_ref().map_err(|error| error.to_string())?;
-    let platform = Cloudflare::new(ledger.env.clone());
-    let outcome = webhooks::deliver(&platform, settings, &shared.breakers, async |command| {
-        let outcome = ledger.maintenance(command).map(|applied| applied.outcome).map_err(broken)?;
-        // Before anybody is waited for: if the object ends in the middle, the next one goes on.
-        ledger.arm().await.map_err(broken)?;
-        Ok(outcome)
-    });
-    outcome.await.map_err(|error| error.to_string().into())
+    let outcome =
+        webhooks::deliver(&ledger.platform, settings, &shared.breakers, async |command| {
+            let outcome =
+                ledger.maintain(command).map(|applied| applied.outcome).map_err(broken)?;
+            // Before anybody is waited for: if the object ends in the middle, the next one goes on.
+            ledger.arm().await.map_err(broken)?;
+            Ok(outcome)
+        });
+    outcome.await.map_err(|error| error.to_string())?;
+    // The alarm is set for the end of a lease that is settled.
+    ledger.disarm();
+    Ok(())
 }
 
 fn broken(error: worker::Error) -> LedgerError {
     LedgerError(error.to_string())
 }
 
-fn shared(env: &Env) -> Rc<Shared> {
+fn shared(platform: &Cloudflare) -> Rc<Shared> {
     let make = || {
-        let settings = Settings::load(&Cloudflare::new(env.clone()));
+        let settings = Settings::load(platform);
         Rc::new(Shared { settings, breakers: Breakers::default() })
     };
     SHARED.with(|shared| Rc::clone(shared.get_or_init(make)))
