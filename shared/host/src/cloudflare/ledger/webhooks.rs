@@ -12,9 +12,10 @@ use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::now;
 
 /// What all objects of an isolate share.
-struct Shared {
+pub(super) struct Shared {
     settings: Result<Settings, ConfigError>,
-    breakers: Breakers,
+    /// Of the webhooks, and of Postgres.
+    pub(super) breakers: Breakers,
 }
 
 thread_local! {
@@ -55,14 +56,15 @@ pub(super) async fn deliver(ledger: &Ledger) -> worker::Result<()> {
     Ok(())
 }
 
-fn broken(error: worker::Error) -> LedgerError {
-    LedgerError(error.to_string())
-}
-
-fn shared(platform: &Cloudflare) -> Rc<Shared> {
+/// What all objects of this isolate share.
+pub(super) fn shared(platform: &Cloudflare) -> Rc<Shared> {
     let make = || {
         let settings = Settings::load(platform);
         Rc::new(Shared { settings, breakers: Breakers::default() })
     };
     SHARED.with(|shared| Rc::clone(shared.get_or_init(make)))
+}
+
+fn broken(error: worker::Error) -> LedgerError {
+    LedgerError(error.to_string())
 }
