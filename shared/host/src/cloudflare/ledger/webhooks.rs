@@ -41,7 +41,7 @@ pub(super) async fn deliver(ledger: &Ledger) -> worker::Result<()> {
         return Ok(());
     }
     let shared = shared(&ledger.platform);
-    let settings = shared.settings.as_ref().map_err(|error| error.to_string())?;
+    let settings = shared.settings.as_ref().map_err(ToString::to_string)?;
     let outcome =
         webhooks::deliver(&ledger.platform, settings, &shared.breakers, async |command| {
             let outcome =
