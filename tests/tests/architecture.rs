@@ -18,9 +18,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
     ("audit", &["data", "ledger", "oauth", "ports"]),
-    ("auth", &["data", "ledger", "oauth", "ports"]),
+    ("webhooks", &["breaker", "ledger", "ports"]),
+    ("auth", &["data", "ledger", "oauth", "ports", "webhooks"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports"]),
+    (
+        "host",
+        &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "webhooks"],
+    ),
 ];
 
 /// Lines of a file before its tests.

@@ -28,7 +28,9 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     let outcome = match function {
         // It hands requests on and reads nothing.
         "gateway" => return Ok(()),
-        "ledger" => TrailSettings::load(&given).map(drop),
+        "ledger" => {
+            TrailSettings::load(&given).and_then(|_| webhooks::Settings::load(&given)).map(drop)
+        }
         "authorize" => authorize(&given),
         "token" => token(&given),
         "introspect" => introspect(&given),
@@ -141,6 +143,8 @@ mod tests {
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
             ("WORKOS_API_URL", "https://example.test/", "health"),
             ("WORKOS_CLIENT_ID", "", "health"),
+            ("WEBHOOK_URLS", "https://192.168.0.1/hook", "ledger"),
+            ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ledger"),
         ] {
             let mut values = complete();
             values.insert(name.into(), value.into());

@@ -112,8 +112,11 @@ impl Settings {
         let issuer = public_url(config)?;
         Ok(Self {
             resources: Resources::of(&issuer),
+            policy: Policy {
+                webhooks: webhooks::Settings::any(config, &issuer)?,
+                ..policy::load(config)?
+            },
             issuer,
-            policy: policy::load(config)?,
             sql: SqlSettings::load(config)?,
             address_key: key(config, "LEDGER_ADDRESS_KEY")?,
         })

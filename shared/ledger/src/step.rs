@@ -135,6 +135,7 @@ impl<'a> Step<'a> {
         self.events.push(AuditEvent {
             session: before.session,
             client_id: before.client_id.clone(),
+            organization: before.organization.clone(),
             reason: Some(before.kind.as_str().to_owned()),
             ..self.event(self.now, kind)
         });

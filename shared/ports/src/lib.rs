@@ -91,6 +91,10 @@ pub trait Fetch {
     async fn fetch(&self, request: Request, timeout: Duration) -> Result<Response, FetchError>;
 }
 
+/// An extension of a request whose answer's body is of no interest: hosts do not read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusOnly;
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {

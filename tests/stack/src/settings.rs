@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use oauth::keys::{Derived, parse_key};
 
 /// Values by name.
@@ -33,12 +33,14 @@ pub struct Setting {
 }
 
 const PRODUCT: &[&str] =
-    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
+    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const EVERY: &[&str] =
     &["gateway", "authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
 const WORKOS: &[&str] = &["token", "health"];
 const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
+/// Those who announce, and the one that delivers.
+const ANNOUNCE: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp", "ledger"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
 const VERIFY: &[&str] = &["authorize", "token", "introspect", "revoke", "sessions", "mcp"];
 
@@ -82,6 +84,8 @@ pub const SETTINGS: &[Setting] = &[
     optional("ACCESS_TOKEN_SECONDS", LEDGER),
     optional("UPSTREAM_REFRESH_AHEAD_SECONDS", LEDGER),
     optional("RATE_LIMIT_TIER", LEDGER),
+    optional("WEBHOOK_URLS", ANNOUNCE),
+    Setting { required: false, ..secret("WEBHOOK_SECRETS", &["ledger"]) },
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
@@ -135,7 +139,10 @@ pub fn check_each(values: &Settings) -> Result<()> {
             check_value(name, value)?;
         }
     }
-    Ok(())
+    let value = |name| values.get(name).map_or("", String::as_str);
+    webhooks::Settings::parse(value("PUBLIC_URL"), value("WEBHOOK_URLS"), value("WEBHOOK_SECRETS"))
+        .map(drop)
+        .map_err(|error| anyhow!("{error}"))
 }
 
 fn check_value(name: &str, value: &str) -> Result<()> {
@@ -248,6 +255,9 @@ mod tests {
             ("OPERATOR_KEY_HASHES", "ada"),
             ("OPERATOR_KEY_HASHES", "ada=secret"),
             ("RATE_LIMIT_TIER", "0"),
+            ("WEBHOOK_URLS", "http://hooks.example.test"),
+            ("WEBHOOK_URLS", "https://10.0.0.1"),
+            ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ];
         for (name, value) in cases {
             let mut values = complete();

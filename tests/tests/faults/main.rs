@@ -16,6 +16,7 @@ mod rotation;
 mod short;
 mod times;
 mod upstream;
+mod webhooks;
 mod workos;
 
 use std::time::Duration;

@@ -174,6 +174,7 @@ fn the_policy_is_the_default_unless_set() {
         ("ON_DEVICE_CHANGE", "refuse"),
         ("ON_NETWORK_CHANGE", "note"),
         ("NOT_BEFORE", "1970-01-01T00:00:09Z"),
+        ("WEBHOOK_URLS", "https://hooks.example/atoms"),
         ("AUDIT_LEVEL", "all"),
     ] {
         world.platform.set(name, value);
@@ -193,6 +194,7 @@ fn the_policy_is_the_default_unless_set() {
         on_device_change: OnChange::Refuse,
         on_network_change: OnChange::Note,
         not_before: Some(9000),
+        webhooks: true,
         audit: AuditLevel::All,
         ..Settings::load(&World::new().platform).unwrap().policy
     };
@@ -223,6 +225,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ("PUBLIC_URL", "https://user@edge.example"),
         ("PUBLIC_URL", "HTTPS://edge.example"),
         ("REFRESH_GRACE_SECONDS", "900"),
+        ("WEBHOOK_URLS", "https://169.254.169.254/"),
     ] {
         let world = World::new();
         world.platform.set(setting, value);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use host::cloudflare::Cloudflare;
 use http::Method;
 use ledger::{Address, Answer, Command, Envelope, Origin, Outcome, Policy};
-use ports::{Clock, Fetch, FetchError, Kv, Ledgers, Request};
+use ports::{Clock, Fetch, FetchError, Kv, Ledgers, Request, StatusOnly};
 use testing::contract::{self, LedgerStore};
 use testing::{Dependency, FakePlatform, Fault, NOW};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -309,4 +309,20 @@ async fn a_slow_body_counts_too() {
     let timeout = Duration::from_millis(30);
     let outcome = bare().fetch(outbound(Method::GET, b""), timeout).await;
     assert_eq!(outcome.map(drop), Err(FetchError::Timeout(timeout)));
+}
+
+#[wasm_bindgen_test]
+async fn a_body_of_no_interest_is_neither_read_nor_waited_for() {
+    let _network = Network::of(
+        "async (r, init) => {
+            const signal = init?.signal ?? r.signal;
+            signal.addEventListener('abort', () => { globalThis.unread = true; });
+            return new Response(new ReadableStream({}), { status: 202 });
+        }",
+    );
+    let mut request = outbound(Method::POST, b"{}");
+    request.extensions_mut().insert(StatusOnly);
+    let answer = bare().fetch(request, LONG).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.body().len()), (202, 0));
+    assert_eq!(eval("globalThis.unread"), JsValue::TRUE, "and the platform is told");
 }

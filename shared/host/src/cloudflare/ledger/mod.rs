@@ -3,5 +3,6 @@
 mod object;
 mod storage;
 mod trail;
+mod webhooks;
 
 pub use object::Ledger;

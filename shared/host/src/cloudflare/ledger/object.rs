@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 
+use futures_util::future::join;
 use ledger::{
     Actor, Address, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle,
     apply, next_due,
@@ -16,7 +17,7 @@ use worker::{
 };
 
 use super::storage::Held;
-use super::trail;
+use super::{trail, webhooks};
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::{fill, now};
 
@@ -27,7 +28,7 @@ const RETRY: i64 = 60_000;
 #[durable_object(alarm)]
 pub struct Ledger {
     state: State,
-    platform: Cloudflare,
+    pub(super) platform: Cloudflare,
     memory: RefCell<Option<Memory>>,
     throttle: RefCell<Throttle>,
 }
@@ -47,6 +48,10 @@ impl DurableObject for Ledger {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
+        if let Err(error) = webhooks::ready(&self.platform) {
+            trail::complain(&self.platform, "misconfigured", &error.to_string());
+            return Response::error("misconfigured", 503);
+        }
         let address = request.path().trim_start_matches('/').parse().ok();
         let body = request.bytes().await?;
         let envelope: Envelope = match serde_json::from_slice(&body) {
@@ -64,7 +69,7 @@ impl DurableObject for Ledger {
         Ok(ResponseBuilder::new().fixed(answer))
     }
 
-    /// Sweep, and deliver the audit trail. It never fails: a failing alarm would be retried and then
+    /// Sweep, and deliver the audit trail and announcements. It never fails: a failing alarm would be retried and then
     /// given up by the platform.
     async fn alarm(&self) -> Result<Response> {
         if let Err(error) = self.wake().await {
@@ -103,11 +108,13 @@ impl Ledger {
     }
 
     async fn wake(&self) -> Result<()> {
-        self.sweep()?;
-        self.deliver().await?;
-        let empty =
-            self.memory.borrow().as_ref().is_some_and(|memory| memory.held.document.is_empty());
-        if empty {
+        // The alarm that rings is no longer set.
+        self.disarm();
+        self.maintain(Command::Sweep)?;
+        // Neither waits for the other.
+        let (trail, announced) = join(self.deliver(), webhooks::deliver(self)).await;
+        trail.and(announced)?;
+        if self.held(|held| held.document.is_empty()) {
             self.state.storage().delete_all().await?;
             *self.memory.borrow_mut() = None;
             return Ok(());
@@ -115,19 +122,29 @@ impl Ledger {
         self.arm().await
     }
 
-    fn sweep(&self) -> Result<()> {
+    /// A command of the service itself, by the policy of the last command.
+    pub(super) fn maintain(&self, command: Command) -> Result<Applied> {
         let policy = {
             let mut memory = self.memory.borrow_mut();
             if memory.is_none() {
                 *memory = Some(self.load(&Policy::default())?);
             }
-            let Some(memory) = memory.as_mut() else { return Ok(()) };
-            // The alarm that rings is no longer set.
-            memory.armed = None;
-            memory.held.policy.clone()
+            memory.as_ref().map(|memory| memory.held.policy.clone()).unwrap_or_default()
         };
         let origin = Origin { actor: Actor::Service, ..Origin::default() };
-        self.execute(None, Envelope { command: Command::Sweep, policy, origin }).map(drop)
+        self.execute(None, Envelope { command, policy, origin })
+    }
+
+    /// Whatever the alarm is set for, it is to be set anew.
+    pub(super) fn disarm(&self) {
+        if let Some(memory) = self.memory.borrow_mut().as_mut() {
+            memory.armed = None;
+        }
+    }
+
+    /// A look at what is held; the default if nothing is.
+    pub(super) fn held<T: Default>(&self, look: impl FnOnce(&Held) -> T) -> T {
+        self.memory.borrow().as_ref().map(|memory| look(&memory.held)).unwrap_or_default()
     }
 
     /// Deliver the audit trail, if that is due.
@@ -171,13 +188,14 @@ impl Ledger {
 
     /// Set the one alarm for the next sweep or delivery, unless it rings before that anyway: use of a
     /// session moves its timeout away, and an alarm that finds nothing to do sets itself anew.
-    async fn arm(&self) -> Result<()> {
+    pub(super) async fn arm(&self) -> Result<()> {
         let due = {
             let mut memory = self.memory.borrow_mut();
             let Some(memory) = memory.as_mut() else { return Ok(()) };
             let Held { document, policy, delivery, .. } = &memory.held;
             let sweep = next_due(document, policy).map(|due| jittered(due.max(now())));
-            let Some(due) = sweep.into_iter().chain(delivery.schedule.due).min() else {
+            let deliveries = [delivery.schedule.due, document.webhooks.next_due()];
+            let Some(due) = deliveries.into_iter().flatten().chain(sweep).min() else {
                 return Ok(());
             };
             if memory.armed.is_some_and(|armed| armed <= due) {
