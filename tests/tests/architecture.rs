@@ -19,11 +19,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
     ("audit", &["data", "ledger", "oauth", "ports"]),
-    ("auth", &["data", "ledger", "oauth", "ports", "snapshot"]),
+    ("webhooks", &["breaker", "ledger", "ports"]),
+    ("auth", &["data", "ledger", "oauth", "ports", "snapshot", "webhooks"]),
     ("mcp", &["data", "oauth", "ports"]),
     (
         "host",
-        &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "snapshot"],
+        &[
+            "audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "snapshot",
+            "webhooks",
+        ],
     ),
 ];
 

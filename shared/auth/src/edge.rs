@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use ledger::{Address, Budget, Envelope, Millis, Throttles};
+use ledger::{Address, Budget, Envelope, Millis, Revocation, Throttles};
 use oauth::access_token::AccessToken;
 use ports::{Clock, Config, ConfigError, Kv, Publisher};
 use snapshot::{SHARDS, Snapshot, Verdict, key, shard_of};
@@ -65,11 +65,11 @@ impl Edge {
     pub(crate) async fn look_up<P: Clock + Kv + Publisher>(
         &self,
         platform: &P,
-        not_before: Option<Millis>,
         claims: &AccessToken,
     ) -> Verdict {
-        // The session may be from before; only the ledger knows.
-        if not_before.is_some_and(|moment| claims.iat.saturating_mul(1000) < moment) {
+        // Its end may be forgotten by now.
+        let lives = claims.exp.saturating_sub(claims.iat).saturating_mul(1000);
+        if lives > Revocation::LONGEST {
             return Verdict::Unknown;
         }
         let shard = shard_of(&claims.sid);

@@ -138,12 +138,12 @@ async fn check<P: Clock + Kv + Ledgers + Publisher>(
         return Ok(Err("audience not the caller's"));
     }
     let check = Check { session, credential, usage: Usage::Introspection };
-    let envelope = envelope(settings, record, check);
+    let envelope = envelope(settings, record, check)?;
     // Refresh tokens are for the ledger alone: what has replaced them is nowhere else.
     if let (Some(edge), Token::Access(claims)) = (&introspector.edge, &token) {
         let admitted = edge.admit(&address, &envelope, platform.now());
         admitted.map_err(|budget| Failure::Limited { budget })?;
-        match edge.look_up(platform, settings.policy.not_before, claims).await {
+        match edge.look_up(platform, claims).await {
             Verdict::Revoked => return Ok(Err("revoked by the snapshot")),
             Verdict::InForce => {
                 return Ok(Ok((access_token((**claims).clone()), "active by the snapshot")));
@@ -161,15 +161,17 @@ async fn check<P: Clock + Kv + Ledgers + Publisher>(
     }
 }
 
-/// The question, by whom it is asked, and how often they may ask it.
-fn envelope(settings: &Settings, record: &ClientRecord, check: Check) -> Envelope {
+/// The question, by whom it is asked, and how often they may ask it: the limits are the caller's, all
+/// other numbers the deployment's.
+fn envelope(settings: &Settings, record: &ClientRecord, check: Check) -> Result<Envelope, Failure> {
     let mut envelope = settings.envelope(Command::Check(check));
     envelope.origin.actor = Actor::ResourceServer(record.client_id.clone());
+    envelope.policy.limits = settings.policy_of(record)?.limits;
     if record.grant_types.is_empty() {
         let limits = &mut envelope.policy.limits;
         limits.tier = limits.tier.saturating_mul(RESOURCE_SERVER_TIER);
     }
-    envelope
+    Ok(envelope)
 }
 
 fn describe_token(

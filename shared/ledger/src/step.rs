@@ -11,10 +11,6 @@ const SEEN_RESOLUTION: Millis = 60_000;
 /// shorter by the resolution: one minute in thirty.
 const SEEN_PART_OF_IDLE: Millis = 30;
 
-/// The end of a session is told of for at least as long as access tokens may live that were minted
-/// under an earlier policy. A deployment that shortens longer ones lets them expire first.
-const LONGEST_TOKEN: Millis = 3_600_000;
-
 /// Longer identifiers of requests and traces are cut.
 const MAX_TRACE: usize = 64;
 
@@ -142,6 +138,7 @@ impl<'a> Step<'a> {
         self.events.push(AuditEvent {
             session: before.session,
             client_id: before.client_id.clone(),
+            organization: before.organization.clone(),
             reason: Some(before.kind.as_str().to_owned()),
             ..self.event(self.now, kind)
         });
@@ -169,13 +166,12 @@ impl<'a> Step<'a> {
 
     /// Notes that the access tokens of a session that has ended are worth nothing.
     fn withdraw_tokens(&mut self, session: &Session, reason: EndReason) {
-        let expired = session.access_end(self.policy) <= self.now;
         let timeout = matches!(reason, EndReason::IdleTimeout | EndReason::AbsoluteTimeout);
-        if timeout && expired {
+        let last = session.rotated_at.saturating_add(Revocation::LONGEST).min(session.absolute_end);
+        if timeout && last <= self.now {
             return;
         }
-        let longest = self.policy.access_token.max(LONGEST_TOKEN);
-        let until = self.now.saturating_add(longest).min(session.absolute_end);
+        let until = self.now.saturating_add(Revocation::LONGEST).min(session.absolute_end);
         self.revocations.push(Revocation { session: session.id, jti: None, until });
     }
 

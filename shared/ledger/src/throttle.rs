@@ -23,8 +23,7 @@ impl Throttle {
     /// limit of its caller, everything else passes.
     ///
     /// # Errors
-    /// If the limit is met; then nothing was spent, and the answer is
-    /// [`Limited`](crate::Outcome::Limited).
+    /// What to answer ([`Limited`](crate::Outcome::Limited)) if the limit is met; then nothing was spent.
     pub fn admit(&mut self, envelope: &Envelope, now: Millis) -> Result<Option<Budget>, Budget> {
         let Some(caller) = introspecting(envelope) else { return Ok(None) };
         let Some(limit) = envelope.policy.limits.of(Class::Introspect) else { return Ok(None) };
@@ -64,8 +63,7 @@ impl Throttles {
     /// See [`Throttle::admit`].
     ///
     /// # Errors
-    /// If the limit is met; then nothing was spent, and the answer is
-    /// [`Limited`](crate::Outcome::Limited).
+    /// What to answer ([`Limited`](crate::Outcome::Limited)) if the limit is met; then nothing was spent.
     pub fn admit(
         &mut self,
         address: &Address,
@@ -129,7 +127,7 @@ mod tests {
         let mut throttle = Throttle::default();
         assert_eq!(admitted(&mut throttle, &ask("a"), 100, START), 30);
         assert_eq!(admitted(&mut throttle, &ask("b"), 100, START), 30, "the others theirs");
-        let budget = throttle.admit(&ask("a"), START).unwrap_err();
+        let Err(budget) = throttle.admit(&ask("a"), START) else { panic!("not limited") };
         assert_eq!((budget.class, budget.limit, budget.remaining), (Class::Introspect, 30, 0));
         assert_eq!(admitted(&mut throttle, &ask("a"), 1, budget.reset_at - 1), 0);
         assert_eq!(admitted(&mut throttle, &ask("a"), 1, budget.reset_at), 1);

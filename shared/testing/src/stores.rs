@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ledger::{
-    Address, AuditEvent, Context, Envelope, Ledger, Outcome, Revocation, Throttles, apply,
+    Address, Answer, AuditEvent, Context, Envelope, Ledger, Revocation, Throttles, apply,
 };
 use ports::{Clock, Config, Kv, KvError, LedgerError, Ledgers, Millis, Publisher, Random};
 use snapshot::{Memory, Report};
@@ -69,11 +69,12 @@ impl FakePlatform {
         self.stores.events.borrow().clone()
     }
 
-    fn apply(&self, address: &Address, envelope: &Envelope) -> Result<Outcome, LedgerError> {
+    fn apply(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         let admitted = self.stores.throttles.borrow_mut().admit(address, envelope, self.now());
-        if let Err(budget) = admitted {
-            return Ok(Outcome::Limited(budget));
-        }
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(limited) => return Ok(Answer::limited(limited)),
+        };
         let mut ledgers = self.stores.ledgers.borrow_mut();
         let stored = ledgers.get(address).cloned().unwrap_or_default();
         // Through its text form and back, as every real store does.
@@ -87,21 +88,22 @@ impl FakePlatform {
         if applied.changed {
             ledgers.insert(*address, ledger);
         }
-        self.stores.events.borrow_mut().extend(applied.events);
-        self.report(applied.revocations);
+        self.stores.events.borrow_mut().extend(applied.events.iter().cloned());
+        self.report(&applied.revocations);
         if envelope.command.revokes() && !self.stores.unreported.borrow().is_empty() {
             return Err(LedgerError("the revocation is not yet reported".to_owned()));
         }
-        Ok(applied.outcome)
+        let answer = Answer::from(applied);
+        Ok(Answer { budget: answer.budget.or(admitted), ..answer })
     }
 
     /// What ledgers do in edge mode with what they revoke; what is not taken is kept.
-    fn report(&self, revocations: Vec<Revocation>) {
+    fn report(&self, revocations: &[Revocation]) {
         if Config::get(self, "INTROSPECTION_MODE").as_deref() != Some("edge") {
             return;
         }
         let mut unreported = self.stores.unreported.borrow_mut();
-        unreported.extend(revocations);
+        unreported.extend_from_slice(revocations);
         if unreported.is_empty() || self.faults.call(Dependency::Publisher).is_some() {
             return;
         }
@@ -176,13 +178,9 @@ impl Kv for FakePlatform {
 }
 
 impl Ledgers for FakePlatform {
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         yield_once().await;
-        let outcome = match self.faults.call(Dependency::Ledger) {
+        let answer = match self.faults.call(Dependency::Ledger) {
             None => self.apply(address, envelope),
             Some(Fault::AnswerLost) => {
                 self.apply(address, envelope)?;
@@ -191,7 +189,7 @@ impl Ledgers for FakePlatform {
             Some(_) => Err(LedgerError("away".to_owned())),
         };
         yield_once().await;
-        outcome
+        answer
     }
 }
 

@@ -6,14 +6,18 @@ mod authkit;
 mod breakers;
 mod crash;
 mod edge;
+mod guarded;
 mod limits;
 mod log;
 mod misconfigured;
+mod not_before;
 mod postgres;
 mod provider;
 mod rotation;
 mod short;
 mod times;
+mod upstream;
+mod webhooks;
 mod workos;
 
 use std::time::Duration;

@@ -184,12 +184,20 @@ fn tokens_from_before_the_reports_began_are_for_the_ledger() {
 }
 
 #[test]
-fn tokens_from_before_not_before_are_for_the_ledger() {
+fn tokens_from_before_not_before_are_inactive_without_the_ledger() {
     let mut edge = deployment(&[]);
     let issued = edge.sign_in("ada");
     edge.world.platform.advance(SECOND);
     edge.settings.policy.not_before = Some(edge.world.platform.now());
-    assert_eq!(reason(&edge, issued.access()), "session ended");
+    assert!(!edge.active(issued.access()) && without_ledger(&edge, issued.access()));
+}
+
+#[test]
+fn tokens_that_live_longer_than_the_end_of_a_session_is_told_of_are_for_the_ledger() {
+    for (seconds, by) in [("3600", "active by the snapshot"), ("3601", "active")] {
+        let edge = deployment(&[("ACCESS_TOKEN_SECONDS", seconds)]);
+        assert_eq!(reason(&edge, edge.sign_in("ada").access()), by, "{seconds}");
+    }
 }
 
 #[test]

@@ -302,6 +302,11 @@ fn i8_asking_is_limited_per_caller_and_person() {
     assert_eq!(admitted("atoms-api", ada.access()), 300);
     assert_eq!(word(edge.introspect_as("atoms-api", &[("token", ada.access())])), "limited");
     assert_eq!(admitted("atoms-narrow", ada.access()), 300, "each caller by itself");
+    let policy = Some(json!({ "rate_limit_tier": 5 }));
+    let more =
+        ClientRecord { client_id: "atoms-more".to_owned(), policy, ..edge.record("atoms-both") };
+    edge.world.database.register(more);
+    assert_eq!(admitted("atoms-more", ada.access()), 150, "and by what it is registered for");
     let refreshed = edge.refresh("atoms-cli", ada.refresh());
     assert!(refreshed.is_ok(), "the person's own limits are others");
     edge.world.platform.advance(2 * MINUTE);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use host::cloudflare::Cloudflare;
 use http::Method;
-use ledger::{Address, Command, Envelope, Origin, Outcome, Policy};
-use ports::{Clock, Fetch, FetchError, Kv, Ledgers, Request};
+use ledger::{Address, Answer, Command, Envelope, Origin, Outcome, Policy};
+use ports::{Clock, Fetch, FetchError, Kv, Ledgers, Request, StatusOnly};
 use testing::contract::{self, LedgerStore};
 use testing::{Dependency, FakePlatform, Fault, NOW};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -135,12 +135,12 @@ impl Clock for Host {
 }
 
 impl Ledgers for Host {
-    async fn execute(
+    async fn ask(
         &self,
         address: &Address,
         envelope: &Envelope,
-    ) -> Result<Outcome, ports::LedgerError> {
-        self.cloudflare.execute(address, envelope).await
+    ) -> Result<Answer, ports::LedgerError> {
+        self.cloudflare.ask(address, envelope).await
     }
 }
 
@@ -154,9 +154,9 @@ impl Objects {
                 let address = name.parse().map_err(|_| JsValue::from("no address"))?;
                 let envelope: Envelope =
                     serde_json::from_str(&body).map_err(|error| error.to_string())?;
-                let outcome = memory.execute(&address, &envelope).await;
-                let outcome = outcome.map_err(|error| error.to_string())?;
-                Ok(serde_json::to_string(&outcome).map_err(|error| error.to_string())?.into())
+                let answer = memory.ask(&address, &envelope).await;
+                let answer = answer.map_err(|error| error.to_string())?;
+                Ok(serde_json::to_string(&answer).map_err(|error| error.to_string())?.into())
             })
         });
         let bindings = "{ LEDGER: new (class DurableObjectNamespace {
@@ -309,4 +309,20 @@ async fn a_slow_body_counts_too() {
     let timeout = Duration::from_millis(30);
     let outcome = bare().fetch(outbound(Method::GET, b""), timeout).await;
     assert_eq!(outcome.map(drop), Err(FetchError::Timeout(timeout)));
+}
+
+#[wasm_bindgen_test]
+async fn a_body_of_no_interest_is_neither_read_nor_waited_for() {
+    let _network = Network::of(
+        "async (r, init) => {
+            const signal = init?.signal ?? r.signal;
+            signal.addEventListener('abort', () => { globalThis.unread = true; });
+            return new Response(new ReadableStream({}), { status: 202 });
+        }",
+    );
+    let mut request = outbound(Method::POST, b"{}");
+    request.extensions_mut().insert(StatusOnly);
+    let answer = bare().fetch(request, LONG).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.body().len()), (202, 0));
+    assert_eq!(eval("globalThis.unread"), JsValue::TRUE, "and the platform is told");
 }

@@ -6,6 +6,7 @@ mod pending;
 mod revocations;
 mod storage;
 mod trail;
+mod webhooks;
 
 pub use object::Ledger;
 pub use revocations::Revocations;

@@ -6,9 +6,9 @@
 
 use std::cell::RefCell;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use ledger::{
-    Actor, Address, Applied, Command, Context, Envelope, Millis, Origin, Outcome, Policy, Throttle,
+    Actor, Address, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle,
     apply, next_due,
 };
 use snapshot::Report;
@@ -20,7 +20,7 @@ use worker::{
 use super::pending::Pending;
 use super::revocations::is_edge;
 use super::storage::Held;
-use super::trail;
+use super::{trail, webhooks};
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::{fill, now};
 use crate::cloudflare::publisher::send;
@@ -35,7 +35,7 @@ const REPORT_AGAIN: Millis = 5_000;
 #[durable_object(alarm)]
 pub struct Ledger {
     state: State,
-    platform: Cloudflare,
+    pub(super) platform: Cloudflare,
     memory: RefCell<Option<Memory>>,
     throttle: RefCell<Throttle>,
 }
@@ -57,6 +57,10 @@ impl DurableObject for Ledger {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
+        if let Err(error) = webhooks::ready(&self.platform) {
+            trail::complain(&self.platform, "misconfigured", &error.to_string());
+            return Response::error("misconfigured", 503);
+        }
         let address = request.path().trim_start_matches('/').parse().ok();
         let body = request.bytes().await?;
         let envelope: Envelope = match serde_json::from_slice(&body) {
@@ -64,26 +68,30 @@ impl DurableObject for Ledger {
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
         let admitted = self.throttle.borrow_mut().admit(&envelope, now());
-        if let Err(budget) = admitted {
-            let limited = serde_json::to_vec(&Outcome::Limited(budget))?;
-            return Ok(ResponseBuilder::new().fixed(limited));
-        }
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(limited) => {
+                let answer = serde_json::to_vec(&Answer::limited(limited))?;
+                return Ok(ResponseBuilder::new().fixed(answer));
+            }
+        };
         let revokes = envelope.command.revokes();
-        let applied = self.execute(address, envelope)?;
-        let outcome = serde_json::to_vec(&applied.outcome)?;
+        let Applied { outcome, budget, revocations, .. } = self.execute(address, envelope)?;
+        let answer = serde_json::to_vec(&Answer { outcome, budget: budget.or(admitted) })?;
         // Before the report: it may be the last thing that this object does.
         self.arm().await?;
-        if revokes || !applied.revocations.is_empty() {
+        if revokes || !revocations.is_empty() {
             self.report().await;
         }
         if revokes && self.has_pending() {
             // Whoever asked for it must not believe that everybody has heard of it.
             return Response::error("the revocation is stored, and not yet reported", 503);
         }
-        Ok(ResponseBuilder::new().fixed(outcome))
+        Ok(ResponseBuilder::new().fixed(answer))
     }
 
-    /// Sweep, report what was revoked, and deliver the audit trail. It never fails: a failing alarm would be retried and then
+    /// Sweep, report what was revoked, and deliver the audit trail and announcements. It never fails:
+    /// a failing alarm would be retried and then
     /// given up by the platform.
     async fn alarm(&self) -> Result<Response> {
         if let Err(error) = self.wake().await {
@@ -126,15 +134,14 @@ impl Ledger {
     }
 
     async fn wake(&self) -> Result<()> {
-        self.sweep()?;
+        // The alarm that rings is no longer set.
+        self.disarm();
+        self.maintain(Command::Sweep)?;
         self.report().await;
-        self.deliver().await?;
-        let empty = self
-            .memory
-            .borrow()
-            .as_ref()
-            .is_some_and(|memory| memory.held.document.is_empty() && memory.pending.is_empty());
-        if empty {
+        // Neither waits for the other.
+        let (trail, announced) = join(self.deliver(), webhooks::deliver(self)).await;
+        trail.and(announced)?;
+        if self.held(|held| held.document.is_empty()) && !self.has_pending() {
             self.state.storage().delete_all().await?;
             *self.memory.borrow_mut() = None;
             return Ok(());
@@ -142,19 +149,29 @@ impl Ledger {
         self.arm().await
     }
 
-    fn sweep(&self) -> Result<()> {
+    /// A command of the service itself, by the policy of the last command.
+    pub(super) fn maintain(&self, command: Command) -> Result<Applied> {
         let policy = {
             let mut memory = self.memory.borrow_mut();
             if memory.is_none() {
                 *memory = Some(self.load(&Policy::default())?);
             }
-            let Some(memory) = memory.as_mut() else { return Ok(()) };
-            // The alarm that rings is no longer set.
-            memory.armed = None;
-            memory.held.policy.clone()
+            memory.as_ref().map(|memory| memory.held.policy.clone()).unwrap_or_default()
         };
         let origin = Origin { actor: Actor::Service, ..Origin::default() };
-        self.execute(None, Envelope { command: Command::Sweep, policy, origin }).map(drop)
+        self.execute(None, Envelope { command, policy, origin })
+    }
+
+    /// Whatever the alarm is set for, it is to be set anew.
+    pub(super) fn disarm(&self) {
+        if let Some(memory) = self.memory.borrow_mut().as_mut() {
+            memory.armed = None;
+        }
+    }
+
+    /// A look at what is held; the default if nothing is.
+    pub(super) fn held<T: Default>(&self, look: impl FnOnce(&Held) -> T) -> T {
+        self.memory.borrow().as_ref().map(|memory| look(&memory.held)).unwrap_or_default()
     }
 
     /// Deliver the audit trail, if that is due.
@@ -229,14 +246,14 @@ impl Ledger {
 
     /// Set the one alarm for what is due next, unless it rings before that anyway: use of a
     /// session moves its timeout away, and an alarm that finds nothing to do sets itself anew.
-    async fn arm(&self) -> Result<()> {
+    pub(super) async fn arm(&self) -> Result<()> {
         let due = {
             let mut memory = self.memory.borrow_mut();
             let Some(memory) = memory.as_mut() else { return Ok(()) };
             let Held { document, policy, delivery, .. } = &memory.held;
             let sweep = next_due(document, policy).map(|due| jittered(due.max(now())));
             let report = (!memory.pending.is_empty()).then(|| now() + REPORT_AGAIN);
-            let all = [sweep, report, delivery.schedule.due];
+            let all = [sweep, report, delivery.schedule.due, document.webhooks.next_due()];
             let Some(due) = all.into_iter().flatten().min() else { return Ok(()) };
             if memory.armed.is_some_and(|armed| armed <= due) {
                 return Ok(());

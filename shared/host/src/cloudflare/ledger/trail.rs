@@ -3,11 +3,13 @@
 use audit::deliver::BATCH;
 use audit::{Deliverer, DeliveryError, Seals};
 use auth::settings::TrailSettings;
+use breaker::Guarded;
 use data::NeonSql;
-use ledger::{Address, Envelope, Outcome, Policy};
+use ledger::{Address, Answer, Envelope, Policy};
 use ports::{LedgerError, Ledgers, Log as _};
 
 use super::object::Ledger;
+use super::webhooks::shared;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::fill;
 
@@ -26,7 +28,9 @@ pub(super) async fn deliver(
 ) -> Result<(), String> {
     let TrailSettings { sql, keys } =
         TrailSettings::load(platform).map_err(|error| error.to_string())?;
-    let sql = NeonSql::new(platform, sql.url, sql.connection_string);
+    let shared = shared(platform);
+    let guarded = Guarded::new(platform, Some(&shared.breakers));
+    let sql = NeonSql::new(&guarded, sql.url, sql.connection_string);
     let (ledgers, seals) = (Own(object), Seals::new(keys));
     let deliverer = Deliverer { ledgers: &ledgers, sql: &sql, seals: &seals, policy };
     for _ in 0..BATCHES {
@@ -60,12 +64,8 @@ pub(super) fn random() -> u16 {
 struct Own<'a>(&'a Ledger);
 
 impl Ledgers for Own<'_> {
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         let applied = self.0.execute(Some(*address), envelope.clone());
-        applied.map(|applied| applied.outcome).map_err(|error| LedgerError(error.to_string()))
+        applied.map(Answer::from).map_err(|error| LedgerError(error.to_string()))
     }
 }
