@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Budget, Claimed, Delivery, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject,
+    UpstreamOutcome, UpstreamState,
 };
 
 /// What a command came to.
@@ -19,7 +20,9 @@ pub enum Outcome {
     Active(Standing),
     /// Check: the token is not in force.
     Inactive(Inactive),
-    /// RevokeToken, RevokeSession, RevokeAll: done, also when there was nothing left to do.
+    /// UpstreamGrant, UpstreamClaim, UpstreamStore, and a Refresh before which the grant is due.
+    Upstream(UpstreamOutcome),
+    /// RevokeToken, RevokeSession, RevokeAll, RevokeExternal: done, also when there was nothing left to do.
     Revoked {
         /// How many sessions ended by this command.
         sessions: u32,
@@ -45,7 +48,8 @@ pub enum Outcome {
     Settled,
     /// Sweep: done.
     Swept,
-    /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession: refused.
+    /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession, UpstreamGrant, UpstreamClaim,
+    /// UpstreamStore: refused.
     Refused(Refusal),
 }
 
@@ -54,6 +58,7 @@ pub enum Outcome {
 pub(crate) enum Stop {
     Refused(Refusal),
     NotDue { due_at: Millis },
+    UpstreamDue,
     Limited(Budget),
 }
 
@@ -62,6 +67,7 @@ impl From<Stop> for Outcome {
         match stop {
             Stop::Refused(refusal) => Self::Refused(refusal),
             Stop::NotDue { due_at } => Self::NotDue { due_at },
+            Stop::UpstreamDue => Self::Upstream(UpstreamOutcome::Due),
             Stop::Limited(budget) => Self::Limited(budget),
         }
     }
@@ -172,6 +178,8 @@ pub struct SessionView {
     pub risk: Risk,
     /// Its last refreshes, oldest first.
     pub refreshes: Vec<PastRefresh>,
+    /// Whether its grant at the identity provider is of use, if it holds one.
+    pub upstream: Option<UpstreamState>,
     /// Granted scopes.
     pub scopes: Vec<String>,
     /// When it was created.

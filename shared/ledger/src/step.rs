@@ -153,6 +153,8 @@ impl<'a> Step<'a> {
 
     fn end_at(&mut self, session: &mut Session, at: Millis, reason: EndReason) {
         session.state = State::Ended { at, reason };
+        // It is of no use any more, and sealed or not it is somebody's credential.
+        session.upstream = None;
         self.changed = true;
         self.tell_at(at, AuditKind::of_end(reason), session, session.end_note.clone());
     }

@@ -6,7 +6,7 @@ use proptest::test_runner::TestCaseResult;
 
 use crate::laws::Scene;
 
-const ANNOUNCED: [AuditKind; 11] = [
+const ANNOUNCED: [AuditKind; 13] = [
     AuditKind::SessionRevoked,
     AuditKind::SessionRevokedAll,
     AuditKind::SessionEvicted,
@@ -18,6 +18,8 @@ const ANNOUNCED: [AuditKind; 11] = [
     AuditKind::RiskFlagged,
     AuditKind::RiskCleared,
     AuditKind::RiskEnded,
+    AuditKind::SessionSignedOut,
+    AuditKind::SessionUpstreamEnded,
 ];
 
 const MINUTES: Millis = 60_000;

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod announced;
 #[cfg(test)]
+mod grant;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod ops;
@@ -96,6 +98,7 @@ impl World {
                     self.command(&Command::Refresh(Refresh { key_id, ..first.clone() }))?;
                 }
             }
+            Op::Sequence(ops) => ops.into_iter().try_for_each(|op| self.perform(op))?,
             Op::Command(order) => self.command(&self.asked(&order))?,
         }
         Ok(())

@@ -7,7 +7,8 @@
 use std::cell::RefCell;
 
 use ledger::{
-    Actor, Address, Applied, Command, Context, Envelope, Millis, Origin, Policy, apply, next_due,
+    Actor, Address, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle, apply,
+    next_due,
 };
 use worker::wasm_bindgen;
 use worker::{
@@ -28,6 +29,7 @@ pub struct Ledger {
     state: State,
     platform: Cloudflare,
     memory: RefCell<Option<Memory>>,
+    throttle: RefCell<Throttle>,
 }
 
 /// What the object remembers between commands, so that a check reads no storage.
@@ -40,7 +42,8 @@ struct Memory {
 impl DurableObject for Ledger {
     fn new(state: State, env: Env) -> Self {
         console_error_panic_hook::set_once();
-        Self { state, platform: Cloudflare::new(env), memory: RefCell::new(None) }
+        let platform = Cloudflare::new(env);
+        Self { state, platform, memory: RefCell::new(None), throttle: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -50,6 +53,10 @@ impl DurableObject for Ledger {
             Ok(envelope) => envelope,
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
+        let admitted = self.throttle.borrow_mut().admit(&envelope, now());
+        if let Err(limited) = admitted {
+            return Ok(ResponseBuilder::new().fixed(serde_json::to_vec(&limited)?));
+        }
         let applied = self.execute(address, envelope)?;
         let outcome = serde_json::to_vec(&applied.outcome)?;
         self.arm().await?;
