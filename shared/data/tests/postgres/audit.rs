@@ -238,11 +238,11 @@ async fn old_events_are_deleted_behind_a_checkpoint_that_fits_and_no_other() {
         // The last day.
         (fits.clone(), now),
     ] {
-        let refused = audit::retain(&sql, &wrong, before).await;
+        let refused = audit::retain(&sql, std::slice::from_ref(&wrong), before).await;
         assert!(matches!(refused, Err(DataError::Internal(_))), "{wrong:?}");
     }
     assert_eq!(audit::events(&sql, None, 9).await.unwrap().len(), 5);
-    assert_eq!(audit::retain(&sql, &fits, before).await, Ok(3));
+    assert_eq!(audit::retain(&sql, std::slice::from_ref(&fits), before).await, Ok(3));
     assert_eq!(audit::events(&sql, None, 9).await.unwrap(), rows[3..]);
     assert_eq!(audit::checkpoints(&sql, None, 9).await.unwrap(), [fits.clone()]);
     assert_eq!(audit::checkpoints(&sql, Some(&fits), 9).await.unwrap(), []);
