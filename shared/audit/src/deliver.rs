@@ -82,9 +82,9 @@ impl<L: Ledgers, S: Sql> Deliverer<'_, L, S> {
         owner: Option<&str>,
         events: &[ChainedEvent],
     ) -> Result<Vec<Statement<'static>>, DeliveryError> {
-        let rows: Result<Vec<_>, _> =
+        let rows: Result<Vec<_>, DeliveryError> =
             events.iter().map(|event| Ok(self.seals.seal(row(address, owner, event)?))).collect();
-        let mut statements = vec![audit::add(&rows.map_err(internal)?)?];
+        let mut statements = vec![audit::add(&rows?)?];
         if let Some(ChainedEvent { event, hash, .. }) = events.last() {
             let (ledger, hash, seal) = (address.to_string(), hash.to_string(), String::new());
             let head = HeadRow { ledger, number: event.id, hash, seal, key_id: 0 };
@@ -105,8 +105,11 @@ fn row(
     address: &Address,
     owner: Option<&str>,
     chained: &ChainedEvent,
-) -> Result<EventRow, serde_json::Error> {
+) -> Result<EventRow, DeliveryError> {
     let ChainedEvent { event, prev, hash } = chained;
+    // The very text that the ledger has hashed.
+    let text =
+        serde_json::to_string(event).map_err(|error| DeliveryError::Internal(error.to_string()))?;
     Ok(EventRow {
         hash: hash.to_string(),
         ledger: address.to_string(),
@@ -115,13 +118,8 @@ fn row(
         seal: String::new(),
         key_id: 0,
         subject: owner.map(str::to_owned),
-        // The very text that the ledger has hashed.
-        event: serde_json::to_string(event)?,
+        event: text,
     })
-}
-
-fn internal(error: serde_json::Error) -> DeliveryError {
-    DeliveryError::Internal(error.to_string())
 }
 
 fn out_of_turn(outcome: &Outcome) -> DeliveryError {

@@ -107,8 +107,7 @@ fn dispatch(
 
 fn outbox(ledger: &Ledger, limit: u32) -> Outcome {
     let (events, more) = ledger.outbox.oldest(limit);
-    let (owner, outbox) = (ledger.owner.clone(), &ledger.outbox);
-    Outcome::Outbox(Delivery { owner, events, more, last: outbox.last, head: outbox.head })
+    Outcome::Outbox(Delivery { owner: ledger.owner.clone(), events, more })
 }
 
 fn acknowledge(ledger: &mut Ledger, up_to: u64, hash: Link, step: &mut Step<'_>) -> Outcome {

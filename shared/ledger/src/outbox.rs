@@ -57,12 +57,6 @@ pub struct Delivery {
     pub events: Vec<ChainedEvent>,
     /// How many more are pending.
     pub more: u32,
-    /// The number of the last event of the chain, delivered or not.
-    #[serde(default)]
-    pub last: u64,
-    /// Its link: the head of the chain.
-    #[serde(default)]
-    pub head: Link,
 }
 
 impl Link {
@@ -223,7 +217,8 @@ mod tests {
 
     /// As whoever has delivered all that is pending up to that number.
     fn acknowledge(ledger: &mut Ledger, up_to: u64) -> Outcome {
-        let delivered = peek(ledger, 9_999).events.into_iter().filter(|one| one.event.id <= up_to);
+        let mut delivered = peek(ledger, 9_999).events;
+        delivered.retain(|one| one.event.id <= up_to);
         let hash = delivered.last().map(|one| one.hash).unwrap_or_default();
         run_by(ledger, Command::AckOutbox { up_to, hash }, NOW, &all()).outcome
     }

@@ -67,6 +67,7 @@ pub const SETTINGS: &[Setting] = &[
     secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
     secret("AUDIT_KEYS", &["ledger"]),
     optional("AUDIT_LEVEL", LEDGER),
+    optional("AUDIT_RETENTION_DAYS", &["ledger"]),
     optional("ALLOWED_ORIGINS", EVERY),
     Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions"]) },
     optional("TRUSTED_PROXY_HEADER", REFRESH),
@@ -173,7 +174,7 @@ fn check_value(name: &str, value: &str) -> Result<()> {
         "WORKOS_WEBHOOK_SECRET" if value.len() < 16 => {
             bail!("{name} must have at least 16 characters")
         }
-        "SESSION_MAX" | "RATE_LIMIT_TIER" => check_number(name, value),
+        "SESSION_MAX" | "RATE_LIMIT_TIER" | "AUDIT_RETENTION_DAYS" => check_number(name, value),
         seconds if seconds.ends_with("_SECONDS") => check_number(name, value),
         _ => Ok(()),
     }
@@ -244,6 +245,7 @@ mod tests {
             ("SESSION_ON_LIMIT", "ask"),
             ("WORKOS_WEBHOOK_SECRET", "short"),
             ("AUDIT_LEVEL", "some"),
+            ("AUDIT_RETENTION_DAYS", "0"),
             ("SESSION_MAX", "0"),
             ("REFRESH_GRACE_SECONDS", "1.5"),
             ("SQL_CONNECTION_STRING", "https://example.test"),

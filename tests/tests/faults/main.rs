@@ -2,6 +2,7 @@
 //! starts a stack of its own, or shares the one whose sessions are short.
 #![expect(clippy::disallowed_methods, reason = "a native test: it has a clock")]
 
+mod audit;
 mod authkit;
 mod breakers;
 mod crash;

@@ -100,6 +100,21 @@ macro_rules! __cloudflare_ledger_owner {
             ) -> ::std::result::Result<JsValue, JsValue> {
                 $crate::cloudflare::owner_event(request, env).await
             }
+
+            /// The `scheduled` event.
+            #[wasm_bindgen(
+                                wasm_bindgen = $crate::cloudflare::rt::wasm_bindgen,
+                                wasm_bindgen_futures = $crate::cloudflare::rt::wasm_bindgen_futures,
+                                js_sys = $crate::cloudflare::rt::js_sys
+                            )]
+            pub async fn scheduled(
+                _event: JsValue,
+                env: Env,
+                _context: JsValue,
+            ) -> ::std::result::Result<(), JsValue> {
+                $crate::cloudflare::ledger::scheduled_event(env).await;
+                Ok(())
+            }
         }
     };
 }
