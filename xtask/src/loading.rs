@@ -2,9 +2,10 @@
 //! refuse is not sent.
 
 use anyhow::{Result, anyhow, bail};
+use auth::operator::Operators;
 use auth::settings::{
     ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
-    Verifier, WorkosSettings, public_url, published_keys,
+    Verifier, WorkosSettings, public_url, published_keys, webhook_secret,
 };
 use host::Origins;
 use ports::{Config, ConfigError};
@@ -33,7 +34,8 @@ fn load(function: &str, values: &Settings) -> Result<()> {
         "token" => token(&given),
         "introspect" => introspect(&given),
         "revoke" => client_endpoint(&given),
-        "sessions" | "mcp" => bearer_endpoint(&given),
+        "sessions" => sessions(&given),
+        "mcp" => bearer_endpoint(&given),
         "health" => health(&given),
         other => bail!("nobody knows what the function {other} loads"),
     };
@@ -53,9 +55,14 @@ fn authorize(given: &Given) -> Result<(), ConfigError> {
 }
 
 fn token(given: &Given) -> Result<(), ConfigError> {
-    Service::load(given)?;
-    ClientSettings::load(given)?;
+    client_endpoint(given)?;
     MintSettings::load(given).map(drop)
+}
+
+fn sessions(given: &Given) -> Result<(), ConfigError> {
+    bearer_endpoint(given)?;
+    Operators::load(given)?;
+    webhook_secret(given).map(drop)
 }
 
 fn introspect(given: &Given) -> Result<(), ConfigError> {
@@ -100,6 +107,7 @@ mod tests {
             values.insert(name.into(), "https://example.test".into());
         }
         values.insert("WORKOS_CLIENT_ID".into(), "client_1".into());
+        values.insert("WORKOS_API_KEY".into(), "sk_1".into());
         values.insert("SQL_CONNECTION_STRING".into(), "postgresql://a:b@example.test/c".into());
         values
     }
@@ -126,7 +134,16 @@ mod tests {
             ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
             ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
             ("AUDIT_LEVEL", "All", "sessions"),
+            ("OPERATOR_KEY_HASHES", "ada=c2hvcnQ", "sessions"),
+            ("NOT_BEFORE", "yesterday", "sessions"),
+            ("ON_DEVICE_CHANGE", "Refuse", "sessions"),
+            ("ON_NETWORK_CHANGE", "deny", "sessions"),
+            ("TRUSTED_PROXY_HEADER", "no header", "introspect"),
+            ("DEVICE_KEY", "c2hvcnQ", "token"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
+            ("UPSTREAM_KEYS", "1=c2hvcnQ", "token"),
+            ("WORKOS_API_KEY", "", "token"),
+            ("WORKOS_WEBHOOK_SECRET", "too short", "sessions"),
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
             ("WORKOS_API_URL", "https://example.test/", "health"),

@@ -1,7 +1,7 @@
 use auth::operator::Operators;
 use auth::revoke::reason;
 use auth::sessions::{self, Caller, SessionEntry, SessionsError};
-use auth::settings::Verifier;
+use auth::settings::{Verifier, webhook_secret};
 use auth::{Settings, audit};
 use host::{Endpoint, respond};
 use http::header::AUTHORIZATION;
@@ -9,19 +9,23 @@ use http::{Method, StatusCode};
 use oauth::form::Form;
 use oauth::{OAuthError, scope};
 use observe::Facts;
-use ports::route::{AUDIT, Function, Match, REVOKE_ALL};
+use ports::route::{AUDIT, Function, Match, REVOKE_ALL, WORKOS_WEBHOOK};
 use ports::{Config, ConfigError, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::workos;
+
 /// `/auth/sessions*` and `/auth/audit`: what a person sees and ends of their own sessions, and what
-/// has happened to them; operators of anybody's.
+/// has happened to them; operators of anybody's. `/webhooks/workos`: what their identity provider ends
+/// of them.
 pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
-    service: Settings,
+    pub(crate) service: Settings,
     verifier: Verifier,
     operators: Operators,
+    pub(crate) webhook_secret: Option<String>,
 }
 
 impl Endpoint for Sessions {
@@ -33,6 +37,7 @@ impl Endpoint for Sessions {
             service: Settings::load(config)?,
             verifier: Verifier::load(config)?,
             operators: Operators::load(config)?,
+            webhook_secret: webhook_secret(config)?,
         })
     }
 
@@ -42,6 +47,9 @@ impl Endpoint for Sessions {
         found: &Match<'_>,
         request: &Request,
     ) -> Response {
+        if found.route.path == WORKOS_WEBHOOK {
+            return workos::webhook(platform, settings, request).await;
+        }
         let mut facts = Facts::default();
         match answer(platform, settings, found, request, &mut facts).await {
             Ok(response) => respond::noted(response, facts),
@@ -98,7 +106,7 @@ async fn answer(
     request: &Request,
     facts: &mut Facts,
 ) -> Result<Response, Refusal> {
-    let SessionsSettings { service, verifier, operators } = settings;
+    let SessionsSettings { service, verifier, operators, .. } = settings;
     let scope = match found.route.path {
         AUDIT => scope::AUDIT_READ,
         _ => sessions::scope_for(matches!(*request.method(), Method::GET | Method::HEAD)),

@@ -97,6 +97,8 @@ pub const EXTEND: &str = "/auth/sessions/{id}/extend";
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
 /// A person's audit trail.
 pub const AUDIT: &str = "/auth/audit";
+/// What WorkOS tells.
+pub const WORKOS_WEBHOOK: &str = "/webhooks/workos";
 /// The MCP endpoint.
 pub const MCP: &str = Resources::MCP_PATH;
 /// The state of the service and its dependencies.
@@ -122,6 +124,7 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::DELETE], SESSION, Function::Sessions),
     route(&[Method::POST], EXTEND, Function::Token),
     route(&[Method::GET], AUDIT, Function::Sessions),
+    route(&[Method::POST], WORKOS_WEBHOOK, Function::Sessions),
     Route { body_limit: LARGE, ..route(&[Method::POST], MCP, Function::Mcp) },
     route(&[Method::GET], HEALTH, Function::Health),
     route(&[Method::GET], HEALTH_LIVE, Function::Health),

@@ -15,6 +15,7 @@ mod provider;
 mod rotation;
 mod short;
 mod times;
+mod upstream;
 mod workos;
 
 use std::time::Duration;
