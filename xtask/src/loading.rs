@@ -2,6 +2,7 @@
 //! refuse is not sent.
 
 use anyhow::{Result, anyhow, bail};
+use auth::operator::Operators;
 use auth::settings::{
     ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
     Verifier, WorkosSettings, public_url, published_keys, webhook_secret,
@@ -56,13 +57,13 @@ fn authorize(given: &Given) -> Result<(), ConfigError> {
 }
 
 fn token(given: &Given) -> Result<(), ConfigError> {
-    Service::load(given)?;
-    ClientSettings::load(given)?;
+    client_endpoint(given)?;
     MintSettings::load(given).map(drop)
 }
 
 fn sessions(given: &Given) -> Result<(), ConfigError> {
     bearer_endpoint(given)?;
+    Operators::load(given)?;
     webhook_secret(given).map(drop)
 }
 
@@ -135,6 +136,12 @@ mod tests {
             ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
             ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
             ("AUDIT_LEVEL", "All", "sessions"),
+            ("OPERATOR_KEY_HASHES", "ada=c2hvcnQ", "sessions"),
+            ("NOT_BEFORE", "yesterday", "sessions"),
+            ("ON_DEVICE_CHANGE", "Refuse", "sessions"),
+            ("ON_NETWORK_CHANGE", "deny", "sessions"),
+            ("TRUSTED_PROXY_HEADER", "no header", "introspect"),
+            ("DEVICE_KEY", "c2hvcnQ", "token"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
             ("UPSTREAM_KEYS", "1=c2hvcnQ", "token"),
             ("WORKOS_API_KEY", "", "token"),
