@@ -19,7 +19,7 @@ use crate::{prerequisites, report, run, tools};
 /// The largest function we accept, compressed: small functions start fast.
 const LIMIT: usize = 300 * 1024;
 /// The function that exports the Durable Object of the ledgers.
-const LEDGER_OWNER: &str = "sessions";
+const LEDGER_OWNER: &str = "ledger";
 
 /// `cargo xtask build`.
 ///

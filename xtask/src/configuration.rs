@@ -8,9 +8,10 @@ use stack::settings::{SETTINGS, Setting, Settings};
 use toml::{Table, Value};
 
 /// The Worker that owns the Durable Object.
-const OWNER: &str = "atoms-edge-sessions";
+const OWNER: &str = "atoms-edge-ledger";
 /// Functions with the ledger and the cache.
-const STATEFUL: [&str; 6] = ["token", "revoke", "introspect", "sessions", "mcp", "health"];
+const STATEFUL: [&str; 7] =
+    ["ledger", "token", "revoke", "introspect", "sessions", "mcp", "health"];
 
 /// The name of a function's Worker.
 pub(crate) fn worker_name(function: &str) -> String {
@@ -77,14 +78,14 @@ fn check_ledger(function: &str, config: &Table) -> Result<()> {
     };
     ensure!(text(binding, "class_name") == Some("Ledger"), "LEDGER must be of class Ledger");
     match text(binding, "script_name") {
-        None if function == "sessions" => {
+        None if function == "ledger" => {
             let made = list(config.get("migrations")).any(|migration| {
                 let classes = migration.get("new_sqlite_classes").and_then(Value::as_array);
                 classes.is_some_and(|classes| classes.contains(&Value::from("Ledger")))
             });
             ensure!(made, "no migration makes the class Ledger with SQLite");
         }
-        Some(OWNER) if function != "sessions" => {}
+        Some(OWNER) if function != "ledger" => {}
         _ => bail!("LEDGER must be that of {OWNER} (script_name), and its own there"),
     }
     Ok(())
@@ -109,7 +110,7 @@ fn check_services(function: &str, config: &Table) -> Result<()> {
     if function != "gateway" {
         return Ok(());
     }
-    for callee in FUNCTIONS.iter().filter(|callee| **callee != "gateway") {
+    for callee in FUNCTIONS.iter().filter(|callee| !matches!(**callee, "gateway" | "ledger")) {
         let binding = callee.to_uppercase();
         let bound = services.iter().any(|service| {
             text(service, "binding") == Some(&binding)

@@ -1,4 +1,4 @@
-//! A person's sessions, and the Durable Object of the ledgers.
+//! A person's sessions.
 
 mod handler;
 

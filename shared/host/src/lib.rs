@@ -34,3 +34,13 @@ macro_rules! gateway {
         $crate::__cloudflare_gateway!($binding_of);
     };
 }
+
+/// Make the owner of the ledgers, which only Workers need: the Durable Object class and a `fetch`
+/// event without routes.
+#[macro_export]
+macro_rules! ledger_owner {
+    () => {
+        #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+        $crate::__cloudflare_ledger_owner!();
+    };
+}

@@ -6,11 +6,20 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-/// The functions, in the order in which they are deployed. The sessions function owns the Durable
+/// The functions, in the order in which they are deployed. The ledger function owns the Durable
 /// Object that others bind to. Whoever verifies tokens has the keys before the token function mints
 /// with them. The gateway calls all of them.
-pub const FUNCTIONS: [&str; 8] =
-    ["sessions", "authorize", "introspect", "revoke", "mcp", "health", "token", "gateway"];
+pub const FUNCTIONS: [&str; 9] = [
+    "ledger",
+    "sessions",
+    "authorize",
+    "introspect",
+    "revoke",
+    "mcp",
+    "health",
+    "token",
+    "gateway",
+];
 
 /// The project's folder: the one that cargo works in, or that we are in, or were compiled in. The
 /// last alone would not do: checkouts may share a build folder.
@@ -115,7 +124,7 @@ mod tests {
     #[test]
     fn verifiers_are_deployed_before_the_one_who_mints() {
         let place = |name: &str| FUNCTIONS.iter().position(|function| *function == name).unwrap();
-        assert_eq!((place("sessions"), place("gateway")), (0, FUNCTIONS.len() - 1));
+        assert_eq!((place("ledger"), place("gateway")), (0, FUNCTIONS.len() - 1));
         for name in ["PUBLIC_KEYS", "REFRESH_MAC_KEYS", "INTERNAL_MAC_KEYS_MCP"] {
             let setting = SETTINGS.iter().find(|setting| setting.name == name).unwrap();
             for function in setting.functions.iter().filter(|function| **function != "token") {

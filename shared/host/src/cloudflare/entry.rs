@@ -82,6 +82,21 @@ pub async fn gateway_event(
     Ok(to_js(own)?)
 }
 
+/// The `fetch` event of the owner of the ledgers: its objects are asked, it has no route itself.
+///
+/// # Errors
+/// If the platform's own types refuse a response.
+pub async fn owner_event(request: worker::web_sys::Request, env: Env) -> Result<JsValue, JsValue> {
+    let platform = Cloudflare::new(env);
+    let answer = match parts(&request.into()) {
+        Ok(parts) => {
+            Visit::begin(&platform, "ledger", &parts).end(&platform, "none", respond::not_found())
+        }
+        Err(refusal) => refusal,
+    };
+    Ok(to_js(answer)?)
+}
+
 async fn hand_on(env: &Env, binding: &str, request: worker::Request) -> worker::Result<JsValue> {
     let response = env.service(binding)?.fetch_request(request).await?;
     Ok(worker::web_sys::Response::from(response).into())

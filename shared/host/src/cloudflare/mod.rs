@@ -3,14 +3,13 @@
 mod entry;
 mod fetch;
 mod kv;
+#[cfg(feature = "ledger-object")]
+pub mod ledger;
 mod ledgers;
 mod platform;
 mod signatures;
 
-#[cfg(feature = "ledger-object")]
-pub mod ledger_object;
-
-pub use entry::{Held, fetch_event, gateway_event};
+pub use entry::{Held, fetch_event, gateway_event, owner_event};
 pub use platform::Cloudflare;
 
 /// What [`crate::entrypoint!`] expands to needs these names, and no function should have to.
@@ -75,6 +74,30 @@ macro_rules! __cloudflare_gateway {
                 _context: Context,
             ) -> ::std::result::Result<JsValue, JsValue> {
                 $crate::cloudflare::gateway_event($binding_of, request, &env).await
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cloudflare_ledger_owner {
+    () => {
+        mod cloudflare_ledger_owner {
+            use $crate::cloudflare::rt::{Context, Env, JsValue, Request, wasm_bindgen};
+
+            /// The `fetch` event.
+            #[wasm_bindgen(
+                                wasm_bindgen = $crate::cloudflare::rt::wasm_bindgen,
+                                wasm_bindgen_futures = $crate::cloudflare::rt::wasm_bindgen_futures,
+                                js_sys = $crate::cloudflare::rt::js_sys
+                            )]
+            pub async fn fetch(
+                request: Request,
+                env: Env,
+                _context: Context,
+            ) -> ::std::result::Result<JsValue, JsValue> {
+                $crate::cloudflare::owner_event(request, env).await
             }
         }
     };

@@ -6,17 +6,15 @@
 
 use std::cell::RefCell;
 
-use ledger::{
-    Actor, Applied, Command, Context, Envelope, Ledger as Document, Millis, Origin, Policy, apply,
-    next_due,
-};
+use ledger::{Actor, Applied, Command, Context, Envelope, Millis, Origin, Policy, apply, next_due};
 use worker::wasm_bindgen;
 use worker::{
-    DurableObject, Env, Request, Response, ResponseBuilder, Result, SqlStorageValue, State,
-    console_log, durable_object,
+    DurableObject, Env, Request, Response, ResponseBuilder, Result, State, console_log,
+    durable_object,
 };
 
-use super::platform::{fill, now};
+use super::storage::Held;
+use crate::cloudflare::platform::{fill, now};
 
 /// A sweep that failed is tried again after this many milliseconds.
 const RETRY: i64 = 60_000;
@@ -30,13 +28,9 @@ pub struct Ledger {
 
 /// What the object remembers between commands, so that a check reads no storage.
 struct Memory {
-    document: Document,
-    /// The policy of the last command, by which the alarm sweeps.
-    policy: Policy,
+    held: Held,
     /// When the alarm is set to ring.
     armed: Option<Millis>,
-    /// Whether the storage has its table.
-    stored: bool,
 }
 
 impl DurableObject for Ledger {
@@ -82,17 +76,17 @@ impl Ledger {
         let Envelope { command, policy, origin } = envelope;
         let mut memory = self.memory.borrow_mut();
         // Taken, not borrowed: if storing fails, what is in memory must not outlive the failure.
-        let mut held = match memory.take() {
-            Some(held) => held,
+        let mut taken = match memory.take() {
+            Some(taken) => taken,
             None => self.load(&policy)?,
         };
         let context = Context { now: now(), policy: &policy, origin: &origin };
-        let applied = apply(&mut held.document, command, context, &mut fill);
-        held.policy = policy;
+        let applied = apply(&mut taken.held.document, command, context, &mut fill);
+        taken.held.policy = policy;
         if applied.changed {
-            self.store(&mut held)?;
+            taken.held.store(&self.state.storage().sql())?;
         }
-        *memory = Some(held);
+        *memory = Some(taken);
         log(&applied);
         Ok(applied)
     }
@@ -103,14 +97,15 @@ impl Ledger {
             if memory.is_none() {
                 *memory = Some(self.load(&Policy::default())?);
             }
-            let Some(held) = memory.as_mut() else { return Ok(()) };
+            let Some(memory) = memory.as_mut() else { return Ok(()) };
             // The alarm that rings is no longer set.
-            held.armed = None;
-            held.policy.clone()
+            memory.armed = None;
+            memory.held.policy.clone()
         };
         let origin = Origin { actor: Actor::Service, ..Origin::default() };
         self.execute(Envelope { command: Command::Sweep, policy, origin })?;
-        let empty = self.memory.borrow().as_ref().is_some_and(|held| held.document.is_empty());
+        let empty =
+            self.memory.borrow().as_ref().is_some_and(|memory| memory.held.document.is_empty());
         if empty {
             self.state.storage().delete_all().await?;
             *self.memory.borrow_mut() = None;
@@ -120,43 +115,7 @@ impl Ledger {
     }
 
     fn load(&self, policy: &Policy) -> Result<Memory> {
-        #[derive(serde::Deserialize)]
-        struct Row {
-            document: String,
-            policy: String,
-        }
-        let sql = self.state.storage().sql();
-        let table = "select name from sqlite_master where type = 'table' and name = 'ledger'";
-        let stored = sql.exec(table, None)?.raw().next().is_some();
-        // An object that was only asked about has no table, and leaves nothing behind.
-        let row = match stored {
-            true => sql.exec("select document, policy from ledger", None)?.to_array::<Row>()?.pop(),
-            false => None,
-        };
-        let (document, policy) = match row {
-            Some(row) => {
-                let document: Document = serde_json::from_str(&row.document)?;
-                let document = document.upgraded().map_err(|error| error.to_string())?;
-                (document, serde_json::from_str(&row.policy)?)
-            }
-            None => (Document::default(), policy.clone()),
-        };
-        Ok(Memory { document, policy, armed: None, stored })
-    }
-
-    fn store(&self, held: &mut Memory) -> Result<()> {
-        let sql = self.state.storage().sql();
-        if !held.stored {
-            let table = "create table if not exists ledger (id integer primary key check (id = 1), \
-                         document text not null, policy text not null)";
-            sql.exec(table, None)?;
-            held.stored = true;
-        }
-        let document = SqlStorageValue::String(serde_json::to_string(&held.document)?);
-        let policy = SqlStorageValue::String(serde_json::to_string(&held.policy)?);
-        let text = "insert into ledger (id, document, policy) values (1, ?, ?) \
-                    on conflict (id) do update set document = excluded.document, policy = excluded.policy";
-        sql.exec(text, vec![document, policy]).map(drop)
+        Ok(Memory { held: Held::load(&self.state.storage().sql(), policy)?, armed: None })
     }
 
     /// Set the one alarm for the next sweep, unless it rings before that anyway: use of a session
@@ -164,22 +123,23 @@ impl Ledger {
     async fn arm(&self) -> Result<()> {
         let due = {
             let mut memory = self.memory.borrow_mut();
-            let Some(held) = memory.as_mut() else { return Ok(()) };
-            let Some(due) = next_due(&held.document, &held.policy) else { return Ok(()) };
+            let Some(memory) = memory.as_mut() else { return Ok(()) };
+            let Held { document, policy, .. } = &memory.held;
+            let Some(due) = next_due(document, policy) else { return Ok(()) };
             let due = jittered(due.max(now()));
-            if held.armed.is_some_and(|armed| armed <= due) {
+            if memory.armed.is_some_and(|armed| armed <= due) {
                 return Ok(());
             }
-            held.armed = Some(due);
+            memory.armed = Some(due);
             due
         };
         let at = i64::try_from(due.saturating_sub(now())).unwrap_or(i64::MAX);
         let set = self.state.storage().set_alarm(at).await;
         if set.is_err()
-            && let Some(held) = self.memory.borrow_mut().as_mut()
+            && let Some(memory) = self.memory.borrow_mut().as_mut()
         {
             // The next command tries again.
-            held.armed = None;
+            memory.armed = None;
         }
         set
     }

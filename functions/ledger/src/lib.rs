@@ -1,0 +1,3 @@
+//! The owner of the ledgers on Workers: the Durable Object class and what it does by itself.
+
+mod handler;

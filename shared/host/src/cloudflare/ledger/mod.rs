@@ -1,0 +1,6 @@
+//! The owner of the ledgers: the Durable Object, its storage, and what it does by its alarm.
+
+mod object;
+mod storage;
+
+pub use object::Ledger;
