@@ -57,10 +57,11 @@ pub fn cargo_program(name: &str) -> PathBuf {
 }
 
 /// The value of `PATH` with the project's Node in front: wrangler and the emulator need a newer one
-/// than many machines have.
+/// than many machines have. What the project brought along is behind: it is for machines without.
 pub fn path_variable() -> Result<std::ffi::OsString> {
     let before = env::var_os("PATH").unwrap_or_default();
-    let folders = [root().join("node_modules/.bin")].into_iter().chain(env::split_paths(&before));
+    let (node, tools) = (root().join("node_modules/.bin"), target().join("tools/bin"));
+    let folders = [node].into_iter().chain(env::split_paths(&before)).chain([tools]);
     env::join_paths(folders).context("the project's path has a colon in it")
 }
 

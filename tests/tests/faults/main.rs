@@ -9,6 +9,7 @@ mod log;
 mod misconfigured;
 mod postgres;
 mod provider;
+mod rotation;
 mod short;
 mod times;
 mod workos;
