@@ -1,19 +1,25 @@
+use std::rc::Rc;
 use std::time::Duration;
 
 use ledger::{Address, Applied, Command, Context, Envelope, Ledger, Millis, Outcome, Policy};
 use ledger::{apply, next_due};
 use ports::{Clock, LedgerError, Ledgers, Random, Timer};
 
+use crate::gate::{Gate, Pass};
 use crate::store::{StoreError, Stored, Version, VersionedStore};
 
 /// So often a command is tried against others who write the same ledger.
-const ATTEMPTS: u32 = 24;
+const ATTEMPTS: u32 = 16;
 /// So often it is tried again after the store did not answer.
 const REPEATS: u32 = 1;
 /// The longest pause after the first attempt; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-/// The longest pause of all. With it the attempts take some five seconds, the patience of callers.
+/// The longest pause of all.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause before asking the gate again, at first and after a while.
+const GATE_PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
+/// So often the gate is asked, which takes about five seconds, the patience of callers.
+const GATE_PATIENCE: u32 = 200;
 
 /// Ledgers on a store that compares and swaps: load, apply, and write what changed unless somebody
 /// else has written meanwhile; then again, from what they have written.
@@ -24,12 +30,19 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub struct Cas<'a, P, S> {
     platform: &'a P,
     store: S,
+    gate: Rc<Gate>,
 }
 
 impl<'a, P: Clock + Timer + Random, S: VersionedStore> Cas<'a, P, S> {
     /// Ledgers on `store`, judged by the platform's clock.
-    pub const fn new(platform: &'a P, store: S) -> Self {
-        Self { platform, store }
+    pub fn new(platform: &'a P, store: S) -> Self {
+        Self { platform, store, gate: Rc::default() }
+    }
+
+    /// The same with a gate that is shared with other ones of this process.
+    #[must_use]
+    pub fn behind(self, gate: Rc<Gate>) -> Self {
+        Self { gate, ..self }
     }
 
     /// Apply a command and tell all that it did.
@@ -45,16 +58,19 @@ impl<'a, P: Clock + Timer + Random, S: VersionedStore> Cas<'a, P, S> {
         let mut unanswered = Unanswered::default();
         let mut repeats = 0;
         let mut obstacle = "others write this ledger all the time".to_owned();
-        for attempt in 0..ATTEMPTS {
-            if attempt > 0 {
-                self.pause(attempt).await;
-            }
-            match self.attempt(address, envelope, &mut unanswered).await {
+        for attempt in 1..=ATTEMPTS {
+            let pass = if attempt == 1 { None } else { self.queue(address).await };
+            let outcome = self.attempt(address, envelope, &mut unanswered).await;
+            drop(pass);
+            match outcome {
                 Ok(Some(applied)) => return Ok(applied),
                 Ok(None) => {}
                 Err(StoreError::Busy(why)) => obstacle = why,
                 Err(StoreError::Away(_)) if repeats < REPEATS => repeats += 1,
                 Err(error) => return Err(failed(&error)),
+            }
+            if attempt < ATTEMPTS {
+                self.pause(FIRST_PAUSE, attempt, LONGEST_PAUSE).await;
             }
         }
         Err(LedgerError(format!("{ATTEMPTS} attempts: {obstacle}")))
@@ -126,10 +142,23 @@ impl<'a, P: Clock + Timer + Random, S: VersionedStore> Cas<'a, P, S> {
         Ok((applied, Write::Document(Stored { document, version, due })))
     }
 
+    /// Wait at the gate. Who has waited long enough goes on without a pass.
+    async fn queue(&self, address: &Address) -> Option<Pass<'_>> {
+        let [first, longest] = GATE_PAUSES;
+        for asked in 0..GATE_PATIENCE {
+            let pass = self.gate.enter(address, self.platform.now());
+            if pass.is_some() {
+                return pass;
+            }
+            self.pause(first, asked, longest).await;
+        }
+        None
+    }
+
     /// Wait for a random part of a time that doubles with each attempt: those who met once do not
     /// meet again.
-    async fn pause(&self, attempt: u32) {
-        let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
+    async fn pause(&self, first: Duration, attempt: u32, longest: Duration) {
+        let longest = first.saturating_mul(1 << attempt.min(16)).min(longest);
         let mut bytes = [0; 4];
         self.platform.fill(&mut bytes);
         let part = f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);

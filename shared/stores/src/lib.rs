@@ -14,6 +14,7 @@
 
 mod cas;
 mod choice;
+mod gate;
 mod memory;
 mod postgres;
 mod redis;
@@ -23,6 +24,7 @@ mod store;
 
 pub use cas::Cas;
 pub use choice::{StoreChoice, UnknownStore};
+pub use gate::Gate;
 pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use redis::{CommandError, Commands, RedisStore, RedisValue};

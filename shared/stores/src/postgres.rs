@@ -116,3 +116,60 @@ fn failed(error: &SqlError) -> StoreError {
 fn unexpected() -> StoreError {
     StoreError::Broken("Postgres: a row of another shape".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+
+    /// Answers every statement alike.
+    struct Always(Result<Vec<Vec<Option<String>>>, SqlError>);
+
+    impl Sql for Always {
+        async fn transaction(&self, statements: &[Statement<'_>]) -> Result<Vec<Rows>, SqlError> {
+            self.0.clone().map(|rows| vec![Rows { rows }; statements.len()])
+        }
+    }
+
+    fn load(
+        answer: Result<Vec<Vec<Option<String>>>, SqlError>,
+    ) -> Result<Option<Stored>, StoreError> {
+        let address = Address::from_bytes([1; 16]);
+        block_on(PostgresStore::new(Always(answer)).load(&address))
+    }
+
+    fn row(columns: &[Option<&str>]) -> Vec<Option<String>> {
+        columns.iter().map(|column| column.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn rows_that_make_no_sense_are_errors() {
+        assert_eq!(load(Ok(Vec::new())), Ok(None));
+        assert!(load(Ok(vec![row(&[Some("{}"), Some("1-x"), Some("5")])])).is_ok());
+        for columns in [
+            [Some("{}"), None, None].as_slice(),
+            &[None, Some("1-x"), None],
+            &[Some("{}"), Some("1-x"), Some("-5")],
+            &[Some("{}")],
+        ] {
+            let answer = load(Ok(vec![row(columns)]));
+            assert!(matches!(answer, Err(StoreError::Broken(_))), "{columns:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_race_is_told_from_an_outage_and_from_a_defect() {
+        let refused = |code: &str| SqlError::Refused {
+            code: code.to_owned(),
+            message: String::new(),
+            constraint: None,
+        };
+        assert!(matches!(load(Err(refused("40001"))), Err(StoreError::Busy(_))));
+        assert!(matches!(load(Err(refused("42P01"))), Err(StoreError::Broken(_))));
+        let away = SqlError::Unavailable("refused".to_owned());
+        assert!(matches!(load(Err(away)), Err(StoreError::Away(_))));
+        let nonsense = SqlError::Protocol("<html>".to_owned());
+        assert!(matches!(load(Err(nonsense)), Err(StoreError::Broken(_))));
+    }
+}

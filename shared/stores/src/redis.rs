@@ -75,6 +75,11 @@ impl<C: Commands> RedisStore<C> {
         Self { commands }
     }
 
+    /// The way to Redis.
+    pub const fn commands(&self) -> &C {
+        &self.commands
+    }
+
     async fn run(&self, script: &Script, arguments: &[&str]) -> Result<RedisValue, StoreError> {
         let by_digest = [&["EVALSHA", script.digest], arguments].concat();
         let answer = match self.commands.command(&by_digest).await {
