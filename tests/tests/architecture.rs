@@ -15,11 +15,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oauth", &["ledger"]),
     ("ports", &["ledger", "oauth"]),
     ("observe", &["ports"]),
+    ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
     ("stores", &["data", "ledger", "ports"]),
+    ("audit", &["data", "ledger", "oauth", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["auth", "ledger", "oauth", "observe", "ports"]),
+    ("host", &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports"]),
 ];
 
 /// Lines of a file before its tests.

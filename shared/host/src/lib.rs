@@ -5,9 +5,11 @@
 //! it is built for. Natively only the pipeline exists, so that tests link no SDK.
 
 mod endpoint;
+pub mod guard;
 mod origins;
 mod pipeline;
 pub mod respond;
+mod traced;
 
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 pub mod cloudflare;

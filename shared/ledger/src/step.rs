@@ -130,6 +130,16 @@ impl<'a> Step<'a> {
         self.events.push(AuditEvent { client_id: client_id.map(str::to_owned), ..event });
     }
 
+    /// Adds to the audit trail what came of an event of before.
+    pub(crate) fn tell_like(&mut self, kind: AuditKind, before: &AuditEvent) {
+        self.events.push(AuditEvent {
+            session: before.session,
+            client_id: before.client_id.clone(),
+            reason: Some(before.kind.as_str().to_owned()),
+            ..self.event(self.now, kind)
+        });
+    }
+
     /// Refuses, and tells of it.
     pub(crate) fn refuse(
         &mut self,
@@ -143,14 +153,22 @@ impl<'a> Step<'a> {
 
     fn end_at(&mut self, session: &mut Session, at: Millis, reason: EndReason) {
         session.state = State::Ended { at, reason };
+        // It is of no use any more, and sealed or not it is somebody's credential.
+        session.upstream = None;
         self.changed = true;
         self.tell_at(at, AuditKind::of_end(reason), session, session.end_note.clone());
     }
 
     fn tell_at(&mut self, at: Millis, kind: AuditKind, session: &Session, reason: Option<String>) {
-        let (session, client_id) = (Some(session.id), Some(session.client_id.clone()));
-        let event = self.event(at, kind);
-        self.events.push(AuditEvent { session, client_id, reason, ..event });
+        self.events.push(AuditEvent {
+            session: Some(session.id),
+            client_id: Some(session.client_id.clone()),
+            organization: session.subject.organization.clone(),
+            device: Some(session.device.label.clone()).filter(|label| !label.is_empty()),
+            network: session.network.clone(),
+            reason,
+            ..self.event(at, kind)
+        });
     }
 
     fn event(&self, at: Millis, kind: AuditKind) -> AuditEvent {
@@ -161,6 +179,9 @@ impl<'a> Step<'a> {
             at,
             session: None,
             client_id: None,
+            organization: None,
+            device: None,
+            network: None,
             actor: self.origin.actor.clone(),
             outcome: kind.outcome(),
             reason: None,

@@ -195,11 +195,12 @@ impl Unanswered {
     }
 }
 
-/// When there is work to do for a ledger: at once if events wait for their delivery, else when
-/// something is to be swept.
+/// When there is work to do for a ledger: at once if events wait for their delivery, else when an
+/// announcement is due or something is to be swept.
 fn due_of(document: &Ledger, policy: &Policy, now: Millis) -> Option<Millis> {
     let delivery = (!document.outbox.events.is_empty()).then_some(now);
-    delivery.into_iter().chain(next_due(document, policy)).min()
+    let announcement = document.webhooks.next_due();
+    delivery.into_iter().chain(announcement).chain(next_due(document, policy)).min()
 }
 
 fn read(text: &str) -> Result<Ledger, StoreError> {

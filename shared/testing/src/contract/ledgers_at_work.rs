@@ -86,7 +86,8 @@ pub(super) async fn events_appear_with_their_change_and_stay_until_delivered<L: 
     case: &Case<'_, L>,
 ) {
     let case = Case { policy: audited(), ..*case };
-    assert_eq!(case.outbox(9).await, Delivery { owner: None, events: Vec::new(), more: 0 });
+    let nothing = case.outbox(9).await;
+    assert_eq!((nothing.owner, nothing.events, nothing.more), (None, Vec::new(), 0));
     let created = join_all((0..4).map(|_| case.create())).await;
     let shown = case.outbox(3).await;
     assert_eq!((shown.events.len(), shown.more), (3, 1));
@@ -101,12 +102,12 @@ pub(super) async fn events_appear_with_their_change_and_stay_until_delivered<L: 
     assert_eq!(case.outbox(9).await.events, shown, "looking changes nothing");
     let session = created[0].session;
     case.run(Command::RevokeSession { session, reason: None }).await;
-    let acknowledged = case.run(Command::AckOutbox { up_to: shown[3].event.id }).await;
+    let acknowledged = case.run(acknowledge(&shown[3])).await;
     assert_eq!(acknowledged, Outcome::Acknowledged { events: 4, pending: 1 }, "exactly those");
     let rest = case.outbox(9).await.events;
     chained(shown[3].hash, &rest);
     assert_eq!(rest[0].event.kind, AuditKind::SessionRevoked);
-    let again = case.run(Command::AckOutbox { up_to: shown[3].event.id }).await;
+    let again = case.run(acknowledge(&shown[3])).await;
     assert_eq!(again, Outcome::Acknowledged { events: 0, pending: 1 });
     assert_eq!(case.outbox(9).await.events, rest);
 }
@@ -118,9 +119,9 @@ pub(super) async fn two_deliverers_tell_everything<L: Ledgers + Clock>(case: &Ca
         let mut taken = BTreeMap::new();
         for _ in 0..8 {
             let events = case.outbox(3).await.events;
-            let Some(last) = events.last().map(|last| last.event.id) else { continue };
+            let Some(acknowledge) = events.last().map(acknowledge) else { continue };
             taken.extend(events.into_iter().map(|one| (one.event.id, one)));
-            case.insist(Command::AckOutbox { up_to: last }).await;
+            case.insist(acknowledge).await;
         }
         taken
     };
@@ -173,8 +174,8 @@ pub(super) async fn ledgers_with_work_due_are_found<S: LedgerStore>(
     assert_eq!(is_due().await, Some(true), "there is something to tell");
     audited.run(Command::Sweep).await;
     assert_eq!(is_due().await, Some(true), "which is not swept away");
-    let last = audited.outbox(9).await.events.last().expect("an event").event.id;
-    audited.run(Command::AckOutbox { up_to: last }).await;
+    let last = audited.outbox(9).await.events.pop().expect("an event");
+    audited.run(acknowledge(&last)).await;
     assert_eq!(is_due().await, Some(false), "it is told");
     let limited = store.due(0).await;
     assert_eq!(limited, Some(Vec::new()));
@@ -199,6 +200,10 @@ fn chained(mut link: Link, events: &[ChainedEvent]) {
         assert_eq!((one.prev, one.hash), (link, link.then(&one.event)), "no gap");
         link = one.hash;
     }
+}
+
+fn acknowledge(last: &ChainedEvent) -> Command {
+    Command::AckOutbox { up_to: last.event.id, hash: last.hash }
 }
 
 fn revoke_one(session: SessionId, jti: &str, now: Millis) -> Command {
