@@ -21,7 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audit", &["data", "ledger", "oauth", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports"]),
+    (
+        "host",
+        &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "stores"],
+    ),
 ];
 
 /// Lines of a file before its tests.

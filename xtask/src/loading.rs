@@ -4,9 +4,9 @@
 use anyhow::{Result, anyhow, bail};
 use auth::settings::{
     ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
-    Verifier, WorkosSettings, public_url, published_keys,
+    Verifier, WorkosSettings, policy, public_url, published_keys,
 };
-use host::Origins;
+use host::{Origins, store};
 use ports::{Config, ConfigError};
 use stack::layout::FUNCTIONS;
 use stack::settings::{self, Kind, Settings};
@@ -28,7 +28,7 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     let outcome = match function {
         // It hands requests on and reads nothing.
         "gateway" => return Ok(()),
-        "ledger" => TrailSettings::load(&given).map(drop),
+        "ledger" => owner(&given),
         "authorize" => authorize(&given),
         "token" => token(&given),
         "introspect" => introspect(&given),
@@ -40,11 +40,17 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     // Each of them answers browsers, but the one that has no route.
     let outcome = outcome.and_then(|()| match function {
         "ledger" => Ok(()),
-        _ => Origins::load(&given).map(drop),
+        _ => store::on_workers(&given).and_then(|_| Origins::load(&given)).map(drop),
     });
     outcome.map_err(|ConfigError { setting, problem }| {
         anyhow!("the function {function} would refuse {setting}: it {problem}")
     })
+}
+
+fn owner(given: &Given) -> Result<(), ConfigError> {
+    policy(given)?;
+    store::check(given)?;
+    TrailSettings::load(given).map(drop)
 }
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
@@ -101,6 +107,7 @@ mod tests {
         }
         values.insert("WORKOS_CLIENT_ID".into(), "client_1".into());
         values.insert("SQL_CONNECTION_STRING".into(), "postgresql://a:b@example.test/c".into());
+        values.insert("LEDGER_STORE".into(), "durable-object".into());
         values
     }
 
@@ -116,8 +123,8 @@ mod tests {
     #[test]
     fn what_a_function_would_refuse_is_named_without_its_value() {
         for (name, value, function) in [
-            ("SESSION_MAX", "70000", "sessions"),
-            ("ACCESS_TOKEN_SECONDS", "4294967296", "sessions"),
+            ("SESSION_MAX", "70000", "ledger"),
+            ("ACCESS_TOKEN_SECONDS", "4294967296", "ledger"),
             ("ALLOWED_ORIGINS", "https://app.example/path", "sessions"),
             ("LEDGER_ADDRESS_KEY", "c2hvcnQ", "sessions"),
             ("PUBLIC_KEYS", "{\"keys\":7}", "sessions"),
@@ -125,7 +132,8 @@ mod tests {
             ("REFRESH_MAC_KEYS", "1=c2hvcnQ", "introspect"),
             ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
             ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
-            ("AUDIT_LEVEL", "All", "sessions"),
+            ("AUDIT_LEVEL", "All", "ledger"),
+            ("LEDGER_STORE", "sqlite", "ledger"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),

@@ -296,7 +296,11 @@ fn key(config: &impl Config, setting: &'static str) -> Result<Key, ConfigError> 
     parsed(config, setting, "must be 32 bytes in base64url", keys::parse_key)
 }
 
-fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
+/// The numbers of sessions.
+///
+/// # Errors
+/// The first one that is malformed.
+pub fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
     let defaults = Policy::default();
     let seconds = |setting, default| -> Result<u64, ConfigError> {
         match number::<u32>(config, setting)? {

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
-use ports::{Fetch, Request, Response};
+use ports::config::{parsed, required};
+use ports::{Config, ConfigError, Fetch, Request, Response};
 use serde::Deserialize;
 
 use crate::redis::{CommandError, Commands, RedisValue};
@@ -34,6 +35,23 @@ impl<'a, P: Fetch> RedisRest<'a, P> {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(body))
             .map_err(|error| CommandError::Away(format!("settings: {error}")))
+    }
+}
+
+impl<'a, P: Config> RedisRest<'a, P> {
+    /// The one that the settings `REDIS_REST_URL` and `REDIS_REST_TOKEN` name.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn configured(platform: &'a P) -> Result<Self, ConfigError> {
+        let problem = "must be an http(s) URL";
+        let url = parsed(platform, "REDIS_REST_URL", problem, |text| {
+            let uri: http::Uri = text.parse().map_err(|_| ())?;
+            let web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+            if web { Ok(text.to_owned()) } else { Err(()) }
+        })?;
+        let token = required(platform, "REDIS_REST_TOKEN")?;
+        Ok(Self { platform, url, token })
     }
 }
 
@@ -166,6 +184,36 @@ mod tests {
         }
         let away = fake(Err(FetchError::Timeout(TIMEOUT)));
         assert!(matches!(run(&away), Err(CommandError::Away(_))));
+    }
+
+    struct Settings<'a>(&'a [(&'static str, &'static str)]);
+
+    impl Config for Settings<'_> {
+        fn get(&self, name: &str) -> Option<String> {
+            let found = self.0.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    impl Fetch for Settings<'_> {
+        async fn fetch(&self, _: Request, timeout: Duration) -> Result<Response, FetchError> {
+            Err(FetchError::Timeout(timeout))
+        }
+    }
+
+    #[test]
+    fn a_setting_that_is_missing_or_wrong_is_named() {
+        let (url, token) = (("REDIS_REST_URL", "https://redis.test"), ("REDIS_REST_TOKEN", "x"));
+        assert!(RedisRest::configured(&Settings(&[url, token])).is_ok());
+        for (settings, named) in [
+            ([token].as_slice(), "REDIS_REST_URL"),
+            (&[("REDIS_REST_URL", "redis://redis.test"), token], "REDIS_REST_URL"),
+            (&[("REDIS_REST_URL", "redis.test"), token], "REDIS_REST_URL"),
+            (&[url], "REDIS_REST_TOKEN"),
+        ] {
+            let refused = RedisRest::configured(&Settings(settings)).err();
+            assert_eq!(refused.map(|error| error.setting), Some(named));
+        }
     }
 
     #[test]

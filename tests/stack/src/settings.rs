@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use oauth::keys::Derived;
+use stores::StoreChoice;
 
 /// Values by name.
 pub type Settings = BTreeMap<String, String>;
@@ -36,6 +37,9 @@ const PRODUCT: &[&str] =
     &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
 const EVERY: &[&str] =
     &["gateway", "authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
+const STORED: &[&str] =
+    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
+const POLICY: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp", "ledger"];
 const WORKOS: &[&str] = &["token", "health"];
 const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
@@ -59,19 +63,27 @@ pub const SETTINGS: &[Setting] = &[
     secret("CLIENT_SECRET_KEY", REFRESH),
     secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
     secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
+    var("LEDGER_STORE", STORED),
+    optional("REDIS_REST_URL", &["ledger"]),
+    Setting {
+        name: "REDIS_REST_TOKEN",
+        kind: Kind::Secret,
+        required: false,
+        functions: &["ledger"],
+    },
     secret("AUDIT_KEYS", &["ledger"]),
-    optional("AUDIT_LEVEL", LEDGER),
+    optional("AUDIT_LEVEL", POLICY),
     optional("ALLOWED_ORIGINS", EVERY),
-    optional("SESSION_MAX", LEDGER),
-    optional("SESSION_ON_LIMIT", LEDGER),
-    optional("SESSION_IDLE_SECONDS", LEDGER),
-    optional("SESSION_ABSOLUTE_SECONDS", LEDGER),
-    optional("OFFLINE_IDLE_SECONDS", LEDGER),
-    optional("OFFLINE_ABSOLUTE_SECONDS", LEDGER),
-    optional("REFRESH_GRACE_SECONDS", LEDGER),
-    optional("REVOCATION_MEMORY_SECONDS", LEDGER),
-    optional("ACCESS_TOKEN_SECONDS", LEDGER),
-    optional("RATE_LIMIT_TIER", LEDGER),
+    optional("SESSION_MAX", POLICY),
+    optional("SESSION_ON_LIMIT", POLICY),
+    optional("SESSION_IDLE_SECONDS", POLICY),
+    optional("SESSION_ABSOLUTE_SECONDS", POLICY),
+    optional("OFFLINE_IDLE_SECONDS", POLICY),
+    optional("OFFLINE_ABSOLUTE_SECONDS", POLICY),
+    optional("REFRESH_GRACE_SECONDS", POLICY),
+    optional("REVOCATION_MEMORY_SECONDS", POLICY),
+    optional("ACCESS_TOKEN_SECONDS", POLICY),
+    optional("RATE_LIMIT_TIER", POLICY),
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
@@ -117,12 +129,31 @@ pub fn check(values: &Settings) -> Result<()> {
             Some(value) => check_value(setting.name, value)?,
         }
     }
+    check_store(values)
+}
+
+/// A store that is elsewhere must be known.
+fn check_store(values: &Settings) -> Result<()> {
+    let redis = values.get("LEDGER_STORE").is_some_and(|store| store == "redis-rest");
+    for name in ["REDIS_REST_URL", "REDIS_REST_TOKEN"] {
+        if redis && values.get(name).is_none_or(|value| value.trim().is_empty()) {
+            bail!("{name} is not set, and LEDGER_STORE is redis-rest");
+        }
+    }
     Ok(())
 }
 
 fn check_value(name: &str, value: &str) -> Result<()> {
     match name {
         "PUBLIC_URL" | "WORKOS_API_URL" | "WORKOS_ISSUER" | "SQL_URL" => check_url(name, value),
+        "LEDGER_STORE" => match StoreChoice::parse(value) {
+            Ok(StoreChoice::DurableObject | StoreChoice::RedisRest | StoreChoice::Postgres) => {
+                Ok(())
+            }
+            Ok(_) => bail!("LEDGER_STORE names a store that Workers do not offer"),
+            Err(unknown) => bail!("LEDGER_STORE {unknown}"),
+        },
+        "REDIS_REST_URL" => check_url(name, value),
         "AUDIT_LEVEL" if !matches!(value, "off" | "notable" | "all") => {
             bail!("AUDIT_LEVEL must be off, notable or all")
         }
@@ -172,6 +203,7 @@ mod tests {
             values.insert(name.into(), "https://example.test".into());
         }
         values.insert("SQL_CONNECTION_STRING".into(), "postgresql://a:b@example.test/c".into());
+        values.insert("LEDGER_STORE".into(), "durable-object".into());
         values
     }
 
@@ -192,12 +224,30 @@ mod tests {
             ("REFRESH_GRACE_SECONDS", "1.5"),
             ("SQL_CONNECTION_STRING", "https://example.test"),
             ("SESSION_MIN", "1"),
+            ("LEDGER_STORE", ""),
+            ("LEDGER_STORE", "kv"),
+            ("LEDGER_STORE", "sqlite"),
+            ("REDIS_REST_URL", "http://redis.test"),
         ];
         for (name, value) in cases {
             let mut values = complete();
             values.insert(name.into(), value.into());
             assert!(check(&values).unwrap_err().to_string().contains(name), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn a_store_elsewhere_must_be_known() {
+        let mut values = complete();
+        values.insert("LEDGER_STORE".into(), "postgres".into());
+        check(&values).unwrap();
+        values.insert("LEDGER_STORE".into(), "redis-rest".into());
+        assert!(check(&values).unwrap_err().to_string().contains("REDIS_REST_URL"));
+        values.insert("REDIS_REST_URL".into(), "https://redis.test".into());
+        assert!(check(&values).unwrap_err().to_string().contains("REDIS_REST_TOKEN"));
+        values.insert("REDIS_REST_TOKEN".into(), "x".into());
+        check(&values).unwrap();
+        assert!(of("ledger", Kind::Secret, &values).contains_key("REDIS_REST_TOKEN"));
     }
 
     #[test]

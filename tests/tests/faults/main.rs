@@ -12,6 +12,7 @@ mod postgres;
 mod provider;
 mod rotation;
 mod short;
+mod stores;
 mod times;
 mod workos;
 
