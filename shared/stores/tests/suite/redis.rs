@@ -55,7 +55,7 @@ async fn the_keys_of_a_ledger_are_in_one_slot() {
     person.sign_in().await;
     let first = &person.address.to_string()[..1];
     let tag = format!("ledger:{{{first}}}:");
-    let seen = store.commands().seen.borrow();
+    let seen = store.commands().seen.borrow().clone();
     assert!(seen.iter().all(|(_, key)| key.starts_with(&tag)), "{seen:?}");
     let listed = server.client().send(&["KEYS", "*"]).await.unwrap();
     let RedisValue::Array(keys) = listed else { panic!("{listed:?}") };
