@@ -39,10 +39,10 @@ const EVERY: &[&str] =
     &["gateway", "authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
 const STORED: &[&str] =
     &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
-const POLICY: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp", "ledger"];
 const WORKOS: &[&str] = &["token", "health"];
 const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
-const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
+const ADDRESSES: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
+const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp", "ledger"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
 const VERIFY: &[&str] = &["authorize", "introspect", "revoke", "sessions", "mcp"];
 
@@ -58,7 +58,7 @@ pub const SETTINGS: &[Setting] = &[
     secret("SIGNING_KEYS", &["token"]),
     var("INTROSPECTION_PUBLIC_KEYS", &["authorize"]),
     secret("INTROSPECTION_SIGNING_KEYS", &["introspect"]),
-    secret("LEDGER_ADDRESS_KEY", LEDGER),
+    secret("LEDGER_ADDRESS_KEY", ADDRESSES),
     secret("REFRESH_MAC_KEYS", REFRESH),
     secret("CLIENT_SECRET_KEY", REFRESH),
     secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
@@ -72,18 +72,18 @@ pub const SETTINGS: &[Setting] = &[
         functions: &["ledger"],
     },
     secret("AUDIT_KEYS", &["ledger"]),
-    optional("AUDIT_LEVEL", POLICY),
+    optional("AUDIT_LEVEL", LEDGER),
     optional("ALLOWED_ORIGINS", EVERY),
-    optional("SESSION_MAX", POLICY),
-    optional("SESSION_ON_LIMIT", POLICY),
-    optional("SESSION_IDLE_SECONDS", POLICY),
-    optional("SESSION_ABSOLUTE_SECONDS", POLICY),
-    optional("OFFLINE_IDLE_SECONDS", POLICY),
-    optional("OFFLINE_ABSOLUTE_SECONDS", POLICY),
-    optional("REFRESH_GRACE_SECONDS", POLICY),
-    optional("REVOCATION_MEMORY_SECONDS", POLICY),
-    optional("ACCESS_TOKEN_SECONDS", POLICY),
-    optional("RATE_LIMIT_TIER", POLICY),
+    optional("SESSION_MAX", LEDGER),
+    optional("SESSION_ON_LIMIT", LEDGER),
+    optional("SESSION_IDLE_SECONDS", LEDGER),
+    optional("SESSION_ABSOLUTE_SECONDS", LEDGER),
+    optional("OFFLINE_IDLE_SECONDS", LEDGER),
+    optional("OFFLINE_ABSOLUTE_SECONDS", LEDGER),
+    optional("REFRESH_GRACE_SECONDS", LEDGER),
+    optional("REVOCATION_MEMORY_SECONDS", LEDGER),
+    optional("ACCESS_TOKEN_SECONDS", LEDGER),
+    optional("RATE_LIMIT_TIER", LEDGER),
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
