@@ -17,13 +17,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("observe", &["ports"]),
     ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
+    ("stores", &["data", "ledger", "ports"]),
     ("audit", &["data", "ledger", "oauth", "ports"]),
     ("webhooks", &["breaker", "ledger", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports", "webhooks"]),
     ("mcp", &["data", "oauth", "ports"]),
     (
         "host",
-        &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "webhooks"],
+        &[
+            "audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "stores",
+            "webhooks",
+        ],
     ),
 ];
 

@@ -18,6 +18,8 @@ pub mod contract;
 mod database;
 mod faults;
 mod platform;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod stores;
 mod workos;
 mod world;

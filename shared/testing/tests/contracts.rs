@@ -40,6 +40,14 @@ impl LedgerStore for Memory {
     async fn wait(&self, time: Duration) {
         self.platform.advance(time.as_millis().try_into().unwrap());
     }
+
+    fn lose_answers(&self, times: u32) -> bool {
+        match times {
+            0 => self.platform.heal(Dependency::Ledger),
+            _ => self.platform.fail_times(Dependency::Ledger, Fault::AnswerLost, times),
+        }
+        true
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod network;
 mod postgres;
 pub mod process;
 mod proxy;
+mod redis;
 pub mod settings;
 mod workers;
 mod workos;

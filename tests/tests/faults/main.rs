@@ -15,6 +15,7 @@ mod postgres;
 mod provider;
 mod rotation;
 mod short;
+mod stores;
 mod times;
 mod upstream;
 mod webhooks;

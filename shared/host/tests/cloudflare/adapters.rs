@@ -115,14 +115,36 @@ async fn a_cache_that_is_away_or_not_bound_is_an_error() {
     }
 }
 
-/// Durable Objects of the right shape, whose ledgers are those of the fake platform.
-struct Objects {
+/// An object for each.
+const OBJECTS: &str =
+    "{ LEDGER_STORE: 'durable-object', LEDGER: new (class DurableObjectNamespace {
+    getByName(name) {
+        return { fetch: async (request) => {
+            if (request.method !== 'POST') return new Response('method', { status: 405 });
+            try { return new Response(await a(name, await request.text())); }
+            catch (error) { return new Response(String(error), { status: 500 }); }
+        } };
+    }
+})() }";
+
+/// One function for all of them.
+const FUNCTION: &str = "{ LEDGER_STORE: 'postgres', LEDGERS: new (class Fetcher {
+    async fetch(request) {
+        if (request.method !== 'POST') return new Response('method', { status: 405 });
+        const name = new URL(request.url).pathname.slice(1);
+        try { return new Response(await a(name, await request.text())); }
+        catch (error) { return new Response(String(error), { status: 503 }); }
+    }
+})() }";
+
+/// Owners of the right shape, whose ledgers are those of the fake platform.
+struct Owners {
     host: Host,
     next: Cell<u8>,
     _answer: Closure<dyn FnMut(String, String) -> Promise>,
 }
 
-/// The ledgers through the adapter, on the clock by which the objects judge.
+/// The ledgers through the adapter, on the clock by which the owners judge.
 struct Host {
     cloudflare: Cloudflare,
     memory: Rc<FakePlatform>,
@@ -144,8 +166,8 @@ impl Ledgers for Host {
     }
 }
 
-impl Objects {
-    fn new() -> Self {
+impl Owners {
+    fn new(bindings: &str) -> Self {
         let memory = Rc::new(FakePlatform::new(NOW));
         let served = Rc::clone(&memory);
         let answer = Closure::new(move |name: String, body: String| {
@@ -159,22 +181,13 @@ impl Objects {
                 Ok(serde_json::to_string(&answer).map_err(|error| error.to_string())?.into())
             })
         });
-        let bindings = "{ LEDGER: new (class DurableObjectNamespace {
-            getByName(name) {
-                return { fetch: async (request) => {
-                    if (request.method !== 'POST') return new Response('method', { status: 405 });
-                    try { return new Response(await a(name, await request.text())); }
-                    catch (error) { return new Response(String(error), { status: 500 }); }
-                } };
-            }
-        })() }";
         let env: Env = call(bindings, &[answer.as_ref()]).unchecked_into();
         let host = Host { cloudflare: Cloudflare::new(env), memory };
         Self { host, next: Cell::new(0), _answer: answer }
     }
 }
 
-impl LedgerStore for Objects {
+impl LedgerStore for Owners {
     type Host = Host;
 
     fn host(&self) -> &Host {
@@ -197,12 +210,29 @@ fn list() -> Envelope {
 
 #[wasm_bindgen_test]
 async fn durable_objects_are_ledgers() {
-    contract::ledgers(&Objects::new()).await;
+    contract::ledgers(&Owners::new(OBJECTS)).await;
+}
+
+#[wasm_bindgen_test]
+async fn the_ledgers_of_another_store_are_reached_through_their_function() {
+    contract::ledgers(&Owners::new(FUNCTION)).await;
+}
+
+#[wasm_bindgen_test]
+async fn without_a_store_that_workers_offer_no_owner_is_asked() {
+    for store in ["undefined", "''", "'sqlite'", "'durable_object'"] {
+        let bindings = OBJECTS.replace("'durable-object'", store);
+        let owners = Owners::new(&bindings);
+        let outcome = owners.host.execute(&owners.fresh_address(), &list()).await;
+        let error = outcome.expect_err("no store").to_string();
+        assert!(error.contains("LEDGER_STORE"), "{error}");
+        assert_eq!(owners.host.memory.calls(Dependency::Ledger), 0);
+    }
 }
 
 #[wasm_bindgen_test]
 async fn a_ledger_is_asked_once_more_and_no_more() {
-    let objects = Objects::new();
+    let objects = Owners::new(OBJECTS);
     let memory = &objects.host.memory;
     let address = objects.fresh_address();
     memory.fail_times(Dependency::Ledger, Fault::Away, 1);
@@ -216,13 +246,15 @@ async fn a_ledger_is_asked_once_more_and_no_more() {
 
 #[wasm_bindgen_test]
 async fn a_ledger_that_is_not_bound_or_speaks_nonsense_is_an_error() {
-    let nonsense = "{ LEDGER: new (class DurableObjectNamespace {
+    let nonsense = "{ LEDGER_STORE: 'durable-object', LEDGER: new (class DurableObjectNamespace {
         getByName() { return { fetch: async () => new Response('<html>') }; }
     })() }";
-    let throwing = "{ LEDGER: new (class DurableObjectNamespace {
+    let throwing = "{ LEDGER_STORE: 'durable-object', LEDGER: new (class DurableObjectNamespace {
         getByName() { throw new Error('no such object'); }
     })() }";
-    for bindings in ["{}", "{ LEDGER: 'text' }", nonsense, throwing] {
+    let text = "{ LEDGER_STORE: 'durable-object', LEDGER: 'text' }";
+    let unbound = ["{ LEDGER_STORE: 'durable-object' }", "{ LEDGER_STORE: 'redis-rest' }"];
+    for bindings in unbound.into_iter().chain([text, nonsense, throwing]) {
         let platform = Cloudflare::new(env(bindings));
         let outcome = platform.execute(&Address::from_bytes([1; 16]), &list()).await;
         assert!(outcome.is_err(), "{bindings}");

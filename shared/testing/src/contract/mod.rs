@@ -2,6 +2,7 @@
 //! test where an adapter breaks the port's promise; adapters in memory and real ones run the same.
 
 mod ledgers;
+mod ledgers_at_work;
 mod signatures;
 mod small;
 mod sql;

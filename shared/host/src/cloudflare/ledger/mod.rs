@@ -1,14 +1,27 @@
-//! The owner of the ledgers: the Durable Object, its storage, and what it does by its alarm.
+//! The owner of the ledgers: the Durable Object, its storage, what it does by its alarm, and the way to
+//! the stores that a deployment may choose in its place.
 
 mod object;
+pub(super) mod remote;
 mod storage;
 mod trail;
 mod webhooks;
 
+use worker::wasm_bindgen::JsValue;
+
 pub use object::Ledger;
 
-/// The `scheduled` event of the owner: retention of the audit trail. What goes wrong is in the log, and
-/// tried again at the next one.
-pub async fn scheduled_event(env: worker::Env) {
-    trail::retain(&super::Cloudflare::new(env)).await;
+/// The schedule of retention; the other one is of the work that is due on stores without alarms.
+const DAILY: &str = "17 3 * * *";
+
+/// The `scheduled` event of the owner, for one of the schedules of its `wrangler.toml`. What goes wrong
+/// is in the log, and tried again at the next one.
+pub async fn scheduled_event(event: &JsValue, env: worker::Env) {
+    let platform = super::Cloudflare::new(env);
+    let cron = worker::js_sys::Reflect::get(event, &"cron".into()).ok();
+    if cron.and_then(|cron| cron.as_string()).as_deref() == Some(DAILY) {
+        trail::retain(&platform).await;
+    } else {
+        remote::pass(&platform).await;
+    }
 }

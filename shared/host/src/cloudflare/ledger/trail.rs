@@ -1,4 +1,4 @@
-//! Delivery of the audit trail by the object that owns the ledger.
+//! Delivery of the audit trail by whoever owns the ledger.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const BATCHES: usize = 16;
 /// # Errors
 /// For the log, if something is pending still.
 pub(super) async fn deliver(
-    object: &Ledger,
+    ledgers: &impl Ledgers,
     platform: &Cloudflare,
     address: &Address,
     policy: &Policy,
@@ -36,8 +36,8 @@ pub(super) async fn deliver(
     let shared = shared(platform);
     let guarded = Guarded::new(platform, Some(&shared.breakers));
     let sql = NeonSql::new(&guarded, sql.url, sql.connection_string);
-    let (ledgers, seals) = (Own(object), Seals::new(keys));
-    let deliverer = Deliverer { ledgers: &ledgers, sql: &sql, seals: &seals, policy };
+    let seals = Seals::new(keys);
+    let deliverer = Deliverer { ledgers, sql: &sql, seals: &seals, policy };
     for _ in 0..BATCHES {
         let delivered = deliverer.deliver(address, BATCH).await;
         if delivered.map_err(|error: DeliveryError| error.to_string())?.pending == 0 {
@@ -95,7 +95,7 @@ pub(super) fn random() -> u16 {
 }
 
 /// The object's own ledger, whatever the address.
-struct Own<'a>(&'a Ledger);
+pub(super) struct Own<'a>(pub(super) &'a Ledger);
 
 impl Ledgers for Own<'_> {
     async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
