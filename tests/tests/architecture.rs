@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ports", &["ledger", "oauth"]),
     ("observe", &["ports"]),
     ("data", &["ports"]),
+    ("stores", &["data", "ledger", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports"]),
     ("mcp", &["data", "oauth", "ports"]),
     ("host", &["auth", "ledger", "oauth", "observe", "ports"]),
