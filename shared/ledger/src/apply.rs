@@ -65,6 +65,10 @@ fn dispatch(
         Command::Sweep => lifecycle::sweep(ledger, step),
         Command::Outbox { limit } => outbox(ledger, limit),
         Command::AckOutbox { up_to } => acknowledge(ledger, up_to, step),
+        Command::AckEvents { ids } => {
+            let up_to = ledger.outbox.delivered(&ids);
+            acknowledge(ledger, up_to, step)
+        }
     }
 }
 

@@ -67,6 +67,12 @@ pub enum Command {
         /// The number of the last one; all before it were delivered too.
         up_to: u64,
     },
+    /// Forget exactly these events. On a store that keeps the trail in one chain this is as
+    /// `AckOutbox` for those at its beginning; where each event is kept by itself, only this is exact.
+    AckEvents {
+        /// The numbers of those that were delivered.
+        ids: Vec<u64>,
+    },
 }
 
 impl Command {

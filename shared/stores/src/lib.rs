@@ -5,5 +5,7 @@
 //! they are (crate `host`).
 
 mod choice;
+mod kv;
 
 pub use choice::{StoreChoice, UnknownStore};
+pub use kv::KvLedgers;

@@ -68,7 +68,9 @@ impl Simple {
             }
             Command::List => self.list(now, policy, &mut events),
             Command::RevokeMany { tokens } => self.revoke_many(tokens, now, policy, &mut events),
-            Command::Outbox { .. } | Command::AckOutbox { .. } => Outcome::Swept,
+            Command::Outbox { .. } | Command::AckOutbox { .. } | Command::AckEvents { .. } => {
+                Outcome::Swept
+            }
             Command::Sweep => {
                 self.grow_old(now, &mut events);
                 let memory = policy.revocation_memory;

@@ -1,0 +1,120 @@
+//! What was read of a ledger, and the ledger that it makes.
+
+use std::collections::BTreeMap;
+
+use ledger::{Ledger, Millis, RevokedToken, Session, SessionId, State, Window};
+use ports::LedgerError;
+
+use super::records::{Purge, Tombstone, Trace, position, read, read_session};
+
+/// What was read.
+#[derive(Default)]
+pub(super) struct View {
+    /// Sessions that were asked for, whether or not they were found.
+    pub(super) sessions: BTreeMap<SessionId, Held>,
+    /// Access tokens that were asked for and are revoked.
+    pub(super) revoked: Vec<RevokedToken>,
+    /// The last end of all sessions.
+    pub(super) purge: Option<Purge>,
+    /// The ends of all sessions but one.
+    pub(super) purges_but_one: Vec<Purge>,
+    /// What was spent of the rate limits.
+    pub(super) windows: Vec<Window>,
+    /// The sessions of the upstream sign-in that was asked for.
+    pub(super) signed_in: Vec<SessionId>,
+}
+
+/// A session as it was read.
+#[derive(Default)]
+pub(super) struct Held {
+    /// The texts, to tell whether somebody has written meanwhile.
+    pub(super) raw: Raw,
+    pub(super) session: Option<Session>,
+    pub(super) tombstone: Option<Tombstone>,
+    pub(super) trace: Trace,
+}
+
+/// The texts under the keys of a session that decide what becomes of it.
+#[derive(Default, Clone, PartialEq, Eq)]
+pub(super) struct Raw {
+    pub(super) session: Option<Vec<u8>>,
+    pub(super) tombstone: Option<Vec<u8>>,
+}
+
+impl Held {
+    /// # Errors
+    /// If one of the texts makes no sense.
+    pub(super) fn parse(raw: Raw, trace: Option<&[u8]>) -> Result<Self, LedgerError> {
+        Ok(Self {
+            session: raw.session.as_deref().map(read_session).transpose()?,
+            tombstone: raw.tombstone.as_deref().map(read).transpose()?,
+            trace: trace.map(read).transpose()?.unwrap_or_default(),
+            raw,
+        })
+    }
+
+    /// Whether there is no sign of it.
+    pub(super) const fn is_missing(&self) -> bool {
+        self.session.is_none() && self.tombstone.is_none()
+    }
+
+    /// The session with all that is known of it. Whatever has ended it wins over whatever else was
+    /// written.
+    fn assembled<'p>(&self, mut purges: impl Iterator<Item = &'p Purge>) -> Option<Session> {
+        let mut session = self.session.clone()?;
+        session.last_seen_at = session.last_seen_at.max(self.trace.seen);
+        session.access_revoked = self.trace.withdrawn == Some(position(&session));
+        let end = self.tombstone.clone();
+        let end = end.or_else(|| purges.find_map(|purge| purge.end_of(&session)));
+        if let Some(Tombstone { at, reason, note }) = end {
+            session.state = State::Ended { at, reason };
+            session.end_note = note;
+        }
+        Some(session)
+    }
+}
+
+impl View {
+    /// The ledger. Its outbox is empty: each event has a key of its own.
+    pub(super) fn ledger(&self) -> Ledger {
+        let assembled = self.sessions.values().map(|held| held.assembled(self.purges()));
+        let sessions: Vec<_> = assembled.flatten().collect();
+        Ledger {
+            schema: Ledger::SCHEMA,
+            owner: sessions.first().map(|session| session.subject.id.clone()),
+            sessions,
+            revoked_tokens: self.revoked.clone(),
+            windows: self.windows.clone(),
+            ..Ledger::default()
+        }
+    }
+
+    /// Whether nothing was known of a session.
+    pub(super) fn is_new(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_none_or(Held::is_missing)
+    }
+
+    /// Whether one of these begins only now and had ended before, with all others.
+    pub(super) fn has_ended_one_of(&self, sessions: &[Session]) -> bool {
+        let mut begun = sessions.iter().filter(|session| self.is_new(session.id));
+        begun.any(|session| self.purges().any(|purge| purge.end_of(session).is_some()))
+    }
+
+    fn purges(&self) -> impl Iterator<Item = &Purge> {
+        self.purge.iter().chain(&self.purges_but_one)
+    }
+
+    /// Sessions that were asked for and of which there is no sign.
+    pub(super) fn missing(&self) -> impl Iterator<Item = SessionId> {
+        let held = self.sessions.iter().filter(|(_, held)| held.is_missing());
+        held.map(|(session, _)| *session)
+    }
+}
+
+/// A revoked access token as its key tells of it.
+///
+/// # Errors
+/// If the text makes no sense.
+pub(super) fn revoked(jti: &str, until: &[u8]) -> Result<RevokedToken, LedgerError> {
+    Ok(RevokedToken { jti: jti.to_owned(), expires_at: read::<Millis>(until)? })
+}
