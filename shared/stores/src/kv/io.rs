@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all, join5, try_join_all};
+use futures_util::future::{join, join_all, join3, join5, try_join_all};
 use ledger::{Millis, Session, SessionId};
 use ports::{Clock, KvError, KvStore, LedgerError, Random, Timer, Written};
 
@@ -13,7 +13,7 @@ use super::keys::{self, Keys};
 use super::plan::{Care, Moved, Plan, Write};
 use super::records::{keep, merge, position, read, read_session, write, write_session};
 use super::scope::{Others, Scope, SignIn};
-use super::view::{Held, Raw, View, revoked};
+use super::view::{Held, View, revoked};
 
 /// So often a key is written that somebody else keeps busy.
 const WRITES: u32 = 4;
@@ -56,17 +56,6 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
             windows: windows?.unwrap_or_default(),
             signed_in,
         })
-    }
-
-    /// Whether somebody has written these sessions since they were read, or ended them.
-    pub(super) async fn overtaken(&self, view: &View, plan: &Plan) -> Result<bool, LedgerError> {
-        let each = plan.sessions.iter().map(|moved| async {
-            let session = moved.session.id;
-            let raw = self.raw(session).await?;
-            let before = view.sessions.get(&session).map(|held| &held.raw);
-            Ok::<_, LedgerError>(raw != before.cloned().unwrap_or_default())
-        });
-        Ok(try_join_all(each).await?.contains(&true))
     }
 
     /// Writes what a command has changed. Events come first, so that nothing is done untold; then
@@ -155,15 +144,18 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
     }
 
     async fn held(&self, session: SessionId) -> Result<(SessionId, Held), LedgerError> {
-        let trace = self.keys.trace(session);
-        let (raw, trace) = join(self.raw(session), self.get(&trace)).await;
-        Ok((session, Held::parse(raw?, trace?.as_deref())?))
-    }
-
-    async fn raw(&self, session: SessionId) -> Result<Raw, LedgerError> {
-        let (key, tombstone) = (self.keys.session(session), self.keys.tombstone(session));
-        let (session, tombstone) = join(self.get(&key), self.get(&tombstone)).await;
-        Ok(Raw { session: session?, tombstone: tombstone? })
+        let keys =
+            [self.keys.session(session), self.keys.tombstone(session), self.keys.trace(session)];
+        let [held, tombstone, trace] = keys.each_ref().map(|key| self.get(key));
+        let (held, tombstone, trace) = join3(held, tombstone, trace).await;
+        Ok((
+            session,
+            Held {
+                session: held?.as_deref().map(read_session).transpose()?,
+                tombstone: tombstone?.as_deref().map(read).transpose()?,
+                trace: trace?.as_deref().map(read).transpose()?.unwrap_or_default(),
+            },
+        ))
     }
 
     /// All of them, also if one fails.

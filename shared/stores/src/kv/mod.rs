@@ -19,8 +19,8 @@
 //! | `u/…/<session>` | since when a session is missing | a token of ours whose session is not found |
 //!
 //! A command reads the keys that it needs, applies [`ledger::apply`] to the ledger that they make,
-//! reads the sessions that it would write once more (and begins anew if somebody was faster), and
-//! writes what has changed. The names of the keys contain the ledger's address, which a token tells,
+//! and writes what has changed; a session over what is there by then, unless that has come further.
+//! The names of the keys contain the ledger's address, which a token tells,
 //! so the session's key is its own index; only sign-in, list, revoke-all and sweep list keys.
 //!
 //! # Guarantees
@@ -51,7 +51,7 @@
 //!
 //! | command | reads | lists | writes |
 //! |---|---|---|---|
-//! | refresh that rotates | 6, and 3 to see whether somebody was faster | | 2 (session, window) |
+//! | refresh that rotates | 7 | | 2 (session, window) |
 //! | refresh answered again | 6 | | 0 |
 //! | introspection | 6 | | 1 a minute per session |
 //! | revocation | 6 | | 3 (event, end, window) |
@@ -89,8 +89,6 @@ const PROPAGATION: Millis = 60_000;
 const SETTLED: Millis = 2 * PROPAGATION;
 /// So much longer than what it ends, an end is kept.
 const MARGIN: Millis = 3_600_000;
-/// So often a command begins anew because somebody was faster.
-const ATTEMPTS: u32 = 4;
 
 /// See the module.
 pub struct KvLedgers<'a, P, K> {
@@ -149,20 +147,13 @@ impl<'a, P: Clock + Timer + Random, K: KvStore> KvLedgers<'a, P, K> {
 
     async fn change(&self, io: &Io<'_, P, K>, envelope: &Envelope) -> Result<Applied, LedgerError> {
         let scope = Scope::of(envelope);
-        let mut attempt = 1;
-        loop {
-            let view = io.view(&scope).await?;
-            if scope.genuine {
-                io.wait_for_missing(&view).await?;
-            }
-            let (applied, plan) = self.step(io.keys, &scope, &view, envelope);
-            if attempt < ATTEMPTS && io.overtaken(&view, &plan).await? {
-                attempt += 1;
-                continue;
-            }
-            io.write(plan).await?;
-            return Ok(applied);
+        let view = io.view(&scope).await?;
+        if scope.genuine {
+            io.wait_for_missing(&view).await?;
         }
+        let (applied, plan) = self.step(io.keys, &scope, &view, envelope);
+        io.write(plan).await?;
+        Ok(applied)
     }
 
     /// Apply the command to what was read, and say what is to be written.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger::{Ledger, Millis, RevokedToken, Session, SessionId, State, Window};
 use ports::LedgerError;
 
-use super::records::{Purge, Tombstone, Trace, position, read, read_session};
+use super::records::{Purge, Tombstone, Trace, position, read};
 
 /// What was read.
 #[derive(Default)]
@@ -27,32 +27,12 @@ pub(super) struct View {
 /// A session as it was read.
 #[derive(Default)]
 pub(super) struct Held {
-    /// The texts, to tell whether somebody has written meanwhile.
-    pub(super) raw: Raw,
     pub(super) session: Option<Session>,
     pub(super) tombstone: Option<Tombstone>,
     pub(super) trace: Trace,
 }
 
-/// The texts under the keys of a session that decide what becomes of it.
-#[derive(Default, Clone, PartialEq, Eq)]
-pub(super) struct Raw {
-    pub(super) session: Option<Vec<u8>>,
-    pub(super) tombstone: Option<Vec<u8>>,
-}
-
 impl Held {
-    /// # Errors
-    /// If one of the texts makes no sense.
-    pub(super) fn parse(raw: Raw, trace: Option<&[u8]>) -> Result<Self, LedgerError> {
-        Ok(Self {
-            session: raw.session.as_deref().map(read_session).transpose()?,
-            tombstone: raw.tombstone.as_deref().map(read).transpose()?,
-            trace: trace.map(read).transpose()?.unwrap_or_default(),
-            raw,
-        })
-    }
-
     /// Whether there is no sign of it.
     pub(super) const fn is_missing(&self) -> bool {
         self.session.is_none() && self.tombstone.is_none()

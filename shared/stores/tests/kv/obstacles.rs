@@ -141,6 +141,20 @@ fn nobody_is_told_of_a_session_that_could_not_be_written() {
 }
 
 #[test]
+fn a_proof_finds_its_session_also_without_the_index() {
+    block_on(async {
+        let store = Store::new();
+        let Command::CreateSession(create) = sign_in() else { panic!("a sign-in") };
+        let proof = CreateSession { external_id: Some("x".to_owned()), ..create };
+        store.site.0.obstruct("ledger/x/", Obstacle::Away, 1);
+        let session = issue(store.run(Command::CreateSession(proof.clone())).await).session;
+        store.run(Command::RevokeSession { session, reason: None }).await;
+        let again = store.run(Command::CreateSession(proof)).await;
+        assert_eq!(again, Outcome::Refused(Refusal::StaleProof));
+    });
+}
+
+#[test]
 fn a_rotation_that_cannot_be_written_for_others_is_caught_up_with_by_its_successor() {
     block_on(async {
         let store = Store::new();

@@ -73,6 +73,11 @@ pub(super) async fn one_access_token_is_revoked<S: EventualStore>(case: &Case<'_
         }
         assert!(matches!(case.check(host, session, "other").await, Outcome::Active(_)));
     }
+    let signed_in = issue(case.here(case.sign_in(Some("sign-in"))).await);
+    case.here(revoke(signed_in.session, access("three", case.store.here().now()))).await;
+    case.store.settle().await;
+    let again = issue(case.there(case.sign_in(Some("sign-in"))).await);
+    assert_eq!((again.session, again.counter), (signed_in.session, 1), "not the revoked one again");
 }
 
 pub(super) async fn reuse_is_detected_in_the_end<S: EventualStore>(case: &Case<'_, S>) {

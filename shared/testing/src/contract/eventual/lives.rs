@@ -100,12 +100,15 @@ pub(super) async fn one_proof_makes_one_session<S: EventualStore>(case: &Case<'_
         let again = issue(case.at(host, Command::CreateSession(later)).await);
         assert_eq!(again.session, sessions[0], "another proof of the same sign-in");
     }
+    case.store.wait(Duration::from_secs(1)).await;
     let session = sessions[0];
     case.here(Command::RevokeSession { session, reason: None }).await;
     case.store.settle().await;
-    for host in case.both() {
-        let stale = case.at(host, Command::CreateSession(create.clone())).await;
-        assert_eq!(stale, Outcome::Refused(Refusal::StaleProof));
+    for (host, later) in case.both().into_iter().flat_map(|host| [(host, 0), (host, 1)]) {
+        let authenticated_at = create.authenticated_at + later;
+        let proof = CreateSession { authenticated_at, ..create.clone() };
+        let stale = case.at(host, Command::CreateSession(proof)).await;
+        assert_eq!(stale, Outcome::Refused(Refusal::StaleProof), "from before the end");
     }
     case.store.wait(Duration::from_secs(1)).await;
     let fresh = CreateSession { authenticated_at: case.store.here().now(), ..create };
@@ -189,4 +192,26 @@ pub(super) async fn addresses_are_apart<S: EventualStore>(one: &Case<'_, S>, oth
     let seen = other.check(other.store.here(), session, "x").await;
     assert_eq!(seen, Outcome::Inactive(Inactive::Unknown));
     assert_eq!(other.pending(other.store.here()).await, []);
+}
+
+pub(super) async fn a_timeout_by_a_stale_read_is_not_believed<S: EventualStore>(
+    case: &Case<'_, S>,
+) {
+    let policy = Policy { idle: 60_000, ..case.policy.clone() };
+    let case = &Case { policy, ..*case };
+    let session = case.create(case.store.here()).await;
+    case.store.part();
+    for _ in 0..2 {
+        case.store.wait(Duration::from_secs(55)).await;
+        assert!(matches!(case.check(case.store.here(), session, "x").await, Outcome::Active(_)));
+    }
+    case.store.wait(Duration::from_secs(20)).await;
+    // Whatever is said there, which has not seen it used: nothing comes of it.
+    let _ = case.check(case.store.there(), session, "x").await;
+    let _ = case.there(Command::List).await;
+    let _ = case.there(Command::Sweep).await;
+    case.store.settle().await;
+    for host in case.both() {
+        assert!(matches!(case.check(host, session, "x").await, Outcome::Active(_)));
+    }
 }

@@ -52,6 +52,7 @@ pub async fn eventual(store: &impl EventualStore) {
     lives::a_repeated_command_gives_the_answer_that_was_lost(&Case::of(store)).await;
     lives::an_extension_and_a_refresh_elsewhere_get_along(&Case::of(store)).await;
     lives::use_elsewhere_keeps_a_session_alive(&Case::of(store)).await;
+    lives::a_timeout_by_a_stale_read_is_not_believed(&Case::of(store)).await;
     ends::an_unused_session_ends(&Case::of(store)).await;
     ends::a_sweep_forgets_what_is_over(&Case::of(store)).await;
     lives::no_event_is_lost(&Case::of(store)).await;
