@@ -10,7 +10,7 @@ use ledger::{
 
 use super::keys::{Keys, digest};
 use super::records::{Pending, Purge, Tombstone, Trace, keep, position, write};
-use super::view::View;
+use super::view::{Held, View};
 use super::{MARGIN, SETTLED};
 
 /// An undelivered event is kept for a year.
@@ -91,9 +91,7 @@ impl Basis<'_> {
         let mut plan = Plan::default();
         for session in after.sessions.iter().filter(|session| !young.contains(&session.id)) {
             let was = before.sessions.iter().find(|was| was.id == session.id);
-            let trace =
-                view.sessions.get(&session.id).map_or_else(Trace::default, |held| held.trace);
-            self.session(was, session, trace, &mut plan);
+            self.session(was, session, view.sessions.get(&session.id), &mut plan);
         }
         self.forgotten(&before, after, &young, &mut plan);
         self.tokens(&before, after, &mut plan);
@@ -115,11 +113,17 @@ impl Basis<'_> {
         young.filter_map(|event| event.session).collect()
     }
 
-    fn session(&self, was: Option<&Session>, session: &Session, trace: Trace, plan: &mut Plan) {
-        let policy = &self.envelope.policy;
-        let until = remembered(session, policy);
+    fn session(
+        &self,
+        was: Option<&Session>,
+        session: &Session,
+        held: Option<&Held>,
+        plan: &mut Plan,
+    ) {
+        let until = remembered(session, &self.envelope.policy);
         if let State::Ended { at, reason } = session.state {
-            if was.is_none_or(|was| was.state == State::Active) {
+            // Also of one that had ended with all others: that end may be written over.
+            if held.is_none_or(|held| held.tombstone.is_none()) {
                 let tombstone = Tombstone { at, reason, note: session.end_note.clone() };
                 let (key, value) = (self.keys.tombstone(session.id), write(&tombstone));
                 // Longer than any refresh that has not seen it may keep the session.
@@ -133,6 +137,7 @@ impl Basis<'_> {
             plan.sessions.push(Moved { session, begun, until });
             return;
         }
+        let trace = held.map_or_else(Trace::default, |held| held.trace);
         let now = Trace {
             seen: session.last_seen_at.max(trace.seen),
             withdrawn: session.access_revoked.then(|| position(session)).or(trace.withdrawn),

@@ -4,5 +4,6 @@
 
 mod contract;
 mod obstacles;
+mod outbox;
 mod schedules;
 mod support;
