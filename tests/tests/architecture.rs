@@ -15,11 +15,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oauth", &["ledger"]),
     ("ports", &["ledger", "oauth"]),
     ("observe", &["ports"]),
+    ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
     ("stores", &["data", "ledger", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["auth", "ledger", "oauth", "observe", "ports"]),
+    ("host", &["auth", "breaker", "ledger", "oauth", "observe", "ports"]),
 ];
 
 /// Lines of a file before its tests.

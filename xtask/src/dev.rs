@@ -64,7 +64,12 @@ pub(crate) fn prepare() -> Result<()> {
 pub(crate) async fn start(port: Option<u16>, settings: &[(&str, &str)]) -> Result<Stack> {
     let progress: stack::Progress = Arc::new(|part: &str, took: Duration| report::done(part, took));
     let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let options = StackOptions { port, progress: Some(progress), settings: settings.collect() };
+    let options = StackOptions {
+        port,
+        progress: Some(progress),
+        settings: settings.collect(),
+        ..StackOptions::default()
+    };
     let stack = Stack::start(options).await?;
     stack.info().save()?;
     Ok(stack)

@@ -3,8 +3,8 @@
 
 use anyhow::{Result, anyhow, bail};
 use auth::settings::{
-    ClientSettings, MintSettings, Settings as Service, SqlSettings, Verifier, WorkosSettings,
-    public_url,
+    ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, Verifier,
+    WorkosSettings, public_url, published_keys,
 };
 use host::Origins;
 use ports::{Config, ConfigError};
@@ -30,7 +30,8 @@ fn load(function: &str, values: &Settings) -> Result<()> {
         "gateway" | "ledger" => return Ok(()),
         "authorize" => authorize(&given),
         "token" => token(&given),
-        "introspect" | "revoke" => client_endpoint(&given),
+        "introspect" => introspect(&given),
+        "revoke" => client_endpoint(&given),
         "sessions" | "mcp" => bearer_endpoint(&given),
         "health" => health(&given),
         other => bail!("nobody knows what the function {other} loads"),
@@ -44,13 +45,18 @@ fn load(function: &str, values: &Settings) -> Result<()> {
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
     public_url(given)?;
-    Verifier::load(given).map(drop)
+    published_keys(given).map(drop)
 }
 
 fn token(given: &Given) -> Result<(), ConfigError> {
     Service::load(given)?;
     ClientSettings::load(given)?;
     MintSettings::load(given).map(drop)
+}
+
+fn introspect(given: &Given) -> Result<(), ConfigError> {
+    Introspector::load(given)?;
+    client_endpoint(given)
 }
 
 fn client_endpoint(given: &Given) -> Result<(), ConfigError> {
@@ -115,6 +121,8 @@ mod tests {
             ("REFRESH_MAC_KEYS", "1=c2hvcnQ", "introspect"),
             ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
+            ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
+            ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
             ("WORKOS_API_URL", "https://example.test/", "health"),
             ("WORKOS_CLIENT_ID", "", "health"),
         ] {

@@ -7,6 +7,7 @@ mod deploy;
 mod dev;
 mod loading;
 mod prerequisites;
+mod redis;
 mod report;
 mod run;
 mod secrets;

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use stack::layout::{self, FUNCTIONS};
 use stack::{STACK_VARIABLE, Stack};
 
-use crate::{build, dev, prerequisites, report, run, tools};
+use crate::{build, dev, prerequisites, redis, report, run, tools};
 
 /// How `test` runs.
 #[derive(clap::Args)]
@@ -74,7 +74,10 @@ impl Session {
             self.step("deny", deny)?;
         }
         if wanted(Step::Unit) {
-            self.step("unit", cargo(&["test", "--no-fail-fast"]))?;
+            redis::prepare()?;
+            let mut unit = cargo(&["test", "--no-fail-fast"]);
+            unit.env("PATH", layout::path_variable()?);
+            self.step("unit", unit)?;
         }
         if wanted(Step::Wasm) {
             self.wasm()?;
@@ -114,6 +117,7 @@ impl Session {
 
     /// The stack lives as long as its tests.
     fn against_a_stack(&mut self, suites: bool, judges: bool) -> Result<()> {
+        redis::prepare()?;
         dev::prepare()?;
         let runtime = tokio::runtime::Runtime::new()?;
         let stack = runtime.block_on(dev::start(None, &[]))?;
@@ -133,7 +137,7 @@ impl Session {
 
     fn suites(&mut self, stack: &Stack) -> Result<()> {
         let mut command = cargo(&["test", "-p", "stack", "-p", "e2e", "--no-fail-fast"]);
-        command.env(STACK_VARIABLE, stack.info().save()?);
+        command.env(STACK_VARIABLE, stack.info().save()?).env("PATH", layout::path_variable()?);
         self.step("e2e", command)
     }
 

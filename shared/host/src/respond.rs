@@ -29,6 +29,15 @@ pub fn oauth(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
+/// A text of an OAuth endpoint that is no JSON: a signed answer.
+pub fn oauth_text(content_type: &'static str, text: String) -> Response {
+    let mut response = Response::new(text.into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    set(&mut response, CACHE_CONTROL, "no-store");
+    set(&mut response, PRAGMA, "no-cache");
+    response
+}
+
 /// An error of an OAuth endpoint, RFC 6749 section 5.2.
 pub fn oauth_error(error: &OAuthError, status: StatusCode) -> Response {
     #[derive(Serialize)]
@@ -58,6 +67,13 @@ pub fn oauth_unavailable() -> Response {
         "the service cannot decide this at the moment; try again",
     );
     retry_later(oauth_error(&error, StatusCode::SERVICE_UNAVAILABLE))
+}
+
+/// Too many requests at an OAuth endpoint.
+pub fn oauth_busy() -> Response {
+    let error =
+        OAuthError::new(ErrorCode::TemporarilyUnavailable, "too many requests; try again later");
+    oauth_error(&error, StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// A defect of ours at an OAuth endpoint.
@@ -131,13 +147,7 @@ pub fn allowed(methods: &[Method]) -> String {
 pub fn failure(failure: Failure, now: Millis, facts: &mut Facts) -> Response {
     facts.cause = Some(failure.to_string());
     let response = match failure {
-        Failure::Limited { budget } => {
-            let error = OAuthError::new(
-                ErrorCode::TemporarilyUnavailable,
-                "too many requests for this person; try again later",
-            );
-            limited(oauth_error(&error, StatusCode::TOO_MANY_REQUESTS), &budget, now)
-        }
+        Failure::Limited { budget } => limited(oauth_busy(), &budget, now),
         Failure::NotDue { due_at } => {
             let refresh_in = due_at.saturating_sub(now).div_ceil(1000);
             let body = serde_json::json!({ "refresh_due": false, "refresh_in": refresh_in });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use oauth::keys::Derived;
+use oauth::keys::{Derived, Master};
 
 use crate::info::{ClientInfo, StackInfo};
 use crate::postgres::Postgres;
@@ -27,6 +27,11 @@ pub struct StackOptions {
     pub port: Option<u16>,
     /// Settings of the functions that win over the stack's own, such as a shorter session.
     pub settings: Vec<(String, String)>,
+    /// Requests without credentials that the gateway takes in a minute; more than any suite makes if
+    /// absent.
+    pub guard: Option<u32>,
+    /// The master secret; a random one if absent.
+    pub masters: Option<Vec<Master>>,
     /// Told of every part that is up.
     pub progress: Option<Progress>,
 }
@@ -62,8 +67,12 @@ impl Stack {
         let data = std::env::temp_dir().join(format!("atoms-edge-{run}"));
         std::fs::create_dir(&data).with_context(|| format!("cannot make {}", data.display()))?;
         let reaper = Reaper::start(&data)?;
-        let keys = keys::derived()?;
+        let keys = match options.masters {
+            Some(masters) => Derived::from_masters(&masters)?,
+            None => keys::derived()?,
+        };
         let mut plan = Plan::new(options.port, &folder)?;
+        plan.workers.guard = options.guard.unwrap_or(plan.workers.guard);
         let values = plan.settings(&keys, options.settings)?;
         plan.workers.configure(&values)?;
 
@@ -155,6 +164,16 @@ impl Stack {
         }
     }
 
+    /// Give the functions what is derived from these master secrets, from their next start on.
+    ///
+    /// # Errors
+    /// If nothing can be derived from them.
+    pub fn rotate_keys(&mut self, masters: &[Master]) -> Result<()> {
+        let keys = Derived::from_masters(masters)?;
+        self.info.settings.extend(settings::derived(&keys));
+        self.plan.workers.configure(&self.info.settings)
+    }
+
     /// Start the functions again on the same port and the same store.
     ///
     /// # Errors
@@ -177,7 +196,11 @@ impl Plan {
             log: folder.join("proxy.log"),
         };
         Ok(Self {
-            workers: Workers { port: gateway_port(port)?, folder: folder.to_path_buf() },
+            workers: Workers {
+                port: gateway_port(port)?,
+                folder: folder.to_path_buf(),
+                guard: 1_000_000,
+            },
             emulator: Emulator { port: network::free_port()?, folder: folder.to_path_buf() },
             proxy,
         })

@@ -52,6 +52,8 @@ pub const SETTINGS: &[Setting] = &[
     secret("SQL_CONNECTION_STRING", DATA),
     var("PUBLIC_KEYS", VERIFY),
     secret("SIGNING_KEYS", &["token"]),
+    var("INTROSPECTION_PUBLIC_KEYS", &["authorize"]),
+    secret("INTROSPECTION_SIGNING_KEYS", &["introspect"]),
     secret("LEDGER_ADDRESS_KEY", LEDGER),
     secret("REFRESH_MAC_KEYS", REFRESH),
     secret("CLIENT_SECRET_KEY", REFRESH),

@@ -1,7 +1,11 @@
-use anyhow::Result;
-use e2e::World;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
 use e2e::main_job::{create_workspace, workspaces};
-use futures::future::try_join_all;
+use e2e::{Api, Session, World};
+use futures::future::{try_join, try_join_all};
 use stack::{Stack, StackOptions};
 
 #[tokio::test]
@@ -35,4 +39,84 @@ async fn sessions_survive_a_crash() -> Result<()> {
     assert_eq!((replay.status, replay.error()), (400, "invalid_grant"));
     assert!(!world.is_active(&next.access).await?);
     Ok(())
+}
+
+/// Clients that refresh at the same time, and how often each does.
+const CLIENTS: usize = 25;
+const REFRESHES: usize = 20;
+
+/// A client between two refreshes.
+struct Client {
+    session: Session,
+    answered: usize,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_in_the_middle_of_500_refreshes_loses_and_forks_no_session() -> Result<()> {
+    let mut stack = Stack::start(StackOptions::default()).await?;
+    let world = World::of(stack.info())?;
+    let people = try_join_all((0..5).map(|_| world.person())).await?;
+    let sessions = people
+        .iter()
+        .flat_map(|person| (0..CLIENTS / people.len()).map(|_| person.session("atoms-web")));
+    let sessions = try_join_all(sessions).await?;
+    let total = Arc::new(AtomicUsize::new(0));
+    let running: Vec<_> = sessions
+        .into_iter()
+        .map(|session| {
+            let (api, total) = (world.api.clone(), Arc::clone(&total));
+            tokio::spawn(async move { until_the_crash(&api, session, &total).await })
+        })
+        .collect();
+    while total.load(Ordering::Relaxed) < CLIENTS * REFRESHES / 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    stack.kill_functions();
+    let mut clients = Vec::new();
+    for client in running {
+        clients.push(client.await?);
+    }
+    let answered: usize = clients.iter().map(|client| client.answered).sum();
+    assert!(answered < CLIENTS * REFRESHES, "the crash came too late: {answered} answers");
+    stack.start_functions().await?;
+
+    // Whoever got an answer goes on with it; whoever got none uses the same token again.
+    try_join_all(clients.iter_mut().map(|client| go_on(&world.api, client))).await?;
+    for client in &clients {
+        assert!(world.is_active(&client.session.access).await?);
+    }
+    for (person, clients) in people.iter().zip(clients.chunks(CLIENTS / people.len())) {
+        let listed = world.api.sessions(&clients[0].session.access).await?.expect(200, "list")?;
+        let listed = listed.body["sessions"].as_array().map(Vec::len);
+        assert_eq!(listed, Some(clients.len()), "the sessions of {}", person.user.id);
+    }
+    Ok(())
+}
+
+/// Refreshes until the service is gone.
+async fn until_the_crash(api: &Api, session: Session, total: &AtomicUsize) -> Client {
+    let mut client = Client { session, answered: 0 };
+    while client.answered < REFRESHES && client.refresh(api).await.is_ok() {
+        total.fetch_add(1, Ordering::Relaxed);
+    }
+    client
+}
+
+/// The token whose answer was lost is used twice: two successors would be a fork.
+async fn go_on(api: &Api, client: &mut Client) -> Result<()> {
+    let (one, other) =
+        try_join(client.session.refreshed(api), client.session.refreshed(api)).await?;
+    ensure!(one.refresh == other.refresh, "the session has forked");
+    while client.answered < REFRESHES {
+        client.refresh(api).await?;
+    }
+    Ok(())
+}
+
+impl Client {
+    async fn refresh(&mut self, api: &Api) -> Result<()> {
+        self.session = self.session.refreshed(api).await?;
+        self.answered += 1;
+        Ok(())
+    }
 }

@@ -3,12 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "a native test: it has a clock")]
 
 mod authkit;
+mod breakers;
 mod crash;
 mod limits;
 mod log;
 mod misconfigured;
 mod postgres;
 mod provider;
+mod rotation;
 mod short;
 mod times;
 mod workos;

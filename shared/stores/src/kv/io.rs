@@ -4,15 +4,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all, join3, join5, try_join_all};
+use futures_util::future::{join, join_all, join4, join5, try_join_all};
 use ledger::{Millis, Session, SessionId};
 use ports::{Clock, KvError, KvStore, LedgerError, Random, Timer, Written};
 
 use super::SETTLED;
 use super::keys::{self, Keys};
 use super::plan::{Care, Moved, Plan, Write};
-use super::records::{keep, merge, position, read, read_session, write, write_session};
-use super::scope::{Others, Scope, SignIn};
+use super::records::{
+    Announcement, keep, merge, position, read, read_session, write, write_session,
+};
+use super::scope::{Announced, Others, Scope, SignIn};
 use super::view::{Held, View, revoked};
 
 /// So often a key is written that somebody else keeps busy.
@@ -21,6 +23,8 @@ const WRITES: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 /// At random somewhat longer, so that two who met do not meet again. In milliseconds.
 const JITTER: u64 = 250;
+/// So many announcements are looked at at a time.
+const ANNOUNCED: usize = 200;
 /// How long a missing session is remembered as such.
 const MISSING: Duration = Duration::from_secs(86_400);
 
@@ -36,15 +40,16 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
     pub(super) async fn view(&self, scope: &Scope) -> Result<View, LedgerError> {
         let (names, signed_in) = join(self.names(scope), self.signed_in(scope)).await;
         let (mut names, signed_in) = (names?, signed_in?);
+        let announced = self.announced(scope.webhooks).await?;
         names.extend(signed_in.iter().chain(&scope.sessions));
         names.extend(scope.sign_in.as_ref().map(|sign_in| self.keys.name_of(sign_in)));
         let windows =
             async { if scope.windows { self.record(self.keys.windows()).await } else { Ok(None) } };
-        let (held, tokens, purge, but_one, windows) = join5(
-            try_join_all(names.into_iter().map(|session| self.held(session))),
+        let (held, tokens, purge, of_some, windows) = join5(
+            try_join_all(names.into_iter().map(|session| self.held(session, scope.upstream))),
             try_join_all(scope.tokens.iter().map(|jti| self.revoked(jti))),
             self.record(self.keys.purge()),
-            self.record(self.keys.purges_but_one()),
+            self.record(self.keys.purges_of_some()),
             windows,
         )
         .await;
@@ -52,9 +57,10 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
             sessions: held?.into_iter().collect(),
             revoked: tokens?.into_iter().flatten().collect(),
             purge: purge?,
-            purges_but_one: but_one?.unwrap_or_default(),
+            purges_of_some: of_some?.unwrap_or_default(),
             windows: windows?.unwrap_or_default(),
             signed_in,
+            announced,
         })
     }
 
@@ -143,19 +149,40 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
         until.map(|until| revoked(jti, &until)).transpose()
     }
 
-    async fn held(&self, session: SessionId) -> Result<(SessionId, Held), LedgerError> {
-        let keys =
-            [self.keys.session(session), self.keys.tombstone(session), self.keys.trace(session)];
-        let [held, tombstone, trace] = keys.each_ref().map(|key| self.get(key));
-        let (held, tombstone, trace) = join3(held, tombstone, trace).await;
-        Ok((
-            session,
-            Held {
-                session: held?.as_deref().map(read_session).transpose()?,
-                tombstone: tombstone?.as_deref().map(read).transpose()?,
-                trace: trace?.as_deref().map(read).transpose()?.unwrap_or_default(),
-            },
-        ))
+    async fn held(
+        &self,
+        session: SessionId,
+        upstream: bool,
+    ) -> Result<(SessionId, Held), LedgerError> {
+        let upstream = async {
+            if upstream { self.record(self.keys.upstream(session)).await } else { Ok(None) }
+        };
+        let (key, trace) = (self.keys.session(session), self.keys.trace(session));
+        let (held, tombstone, trace, upstream) = join4(
+            self.get(&key),
+            self.record(self.keys.tombstone(session)),
+            self.record(trace),
+            upstream,
+        )
+        .await;
+        let held = Held {
+            session: held?.as_deref().map(read_session).transpose()?,
+            tombstone: tombstone?,
+            trace: trace?.unwrap_or_default(),
+            upstream: upstream?,
+        };
+        Ok((session, held))
+    }
+
+    async fn announced(&self, which: Announced) -> Result<Vec<Announcement>, LedgerError> {
+        let keys = match which {
+            Announced::None => return Ok(vec![]),
+            Announced::One(id) => vec![self.keys.webhook(id)],
+            Announced::All => self.list(&self.keys.webhooks()).await?,
+        };
+        let keys = keys.into_iter().take(ANNOUNCED);
+        let found = try_join_all(keys.map(|key| self.record(key))).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// All of them, also if one fails.

@@ -1,13 +1,16 @@
 //! What the keys of a ledger are called. The kind comes before the address, so that what is pending
 //! of all ledgers can be listed.
 
-use ledger::{Address, SessionId};
+use ledger::{Address, Link, SessionId};
 use sha2::{Digest, Sha256};
 
 use super::scope::SignIn;
 
 /// Of the events of all ledgers.
 pub(super) const EVENTS: &str = "ledger/e/";
+
+/// Of the announcements of all ledgers.
+pub(super) const WEBHOOKS: &str = "ledger/n/";
 
 /// The keys of one ledger.
 pub(super) struct Keys {
@@ -60,8 +63,8 @@ impl Keys {
         self.kind('a')
     }
 
-    /// The ends of all sessions but one.
-    pub(super) fn purges_but_one(&self) -> String {
+    /// The ends of all sessions but one, or of one sign-in.
+    pub(super) fn purges_of_some(&self) -> String {
         self.kind('b')
     }
 
@@ -83,6 +86,21 @@ impl Keys {
     /// All of them.
     pub(super) fn events(&self) -> String {
         self.kind('e')
+    }
+
+    /// The grant at the identity provider that a session holds.
+    pub(super) fn upstream(&self, session: SessionId) -> String {
+        format!("{}{session}", self.kind('g'))
+    }
+
+    /// An announcement.
+    pub(super) fn webhook(&self, id: Link) -> String {
+        format!("{}{id}", self.webhooks())
+    }
+
+    /// All of them.
+    pub(super) fn webhooks(&self) -> String {
+        self.kind('n')
     }
 
     /// The name for the session that a proof of an upstream sign-in starts: whoever starts it at
@@ -112,9 +130,9 @@ pub(super) fn session_id(key: &str) -> Option<SessionId> {
     key.rsplit('/').next()?.parse().ok()
 }
 
-/// The ledger that a key of an event is of.
+/// The ledger that a key is of.
 pub(super) fn address(key: &str) -> Option<Address> {
-    key.strip_prefix(EVENTS)?.split('/').next()?.parse().ok()
+    key.split('/').nth(2)?.parse().ok()
 }
 
 /// A hash of parts, each told apart from the next by its length.

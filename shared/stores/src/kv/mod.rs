@@ -10,12 +10,14 @@
 //! |---|---|---|
 //! | `s/…/<session>` | the session, alive: its grant, generation, counter, risk | sign-in, rotation, extension; the larger generation and counter wins |
 //! | `t/…/<session>` | its end (tombstone) | revocation, reuse, eviction, risk, settled timeouts; never by a refresh, never removed, outlives the session's key |
-//! | `a/…`, `b/…` | the last end of all sessions, ends of all but one | revoke-all: catches sessions that could not be seen there |
+//! | `a/…`, `b/…` | the last end of all sessions; ends of all but one, and of a sign-in | revoke-all, sign-out at the provider: they catch sessions that could not be seen there |
 //! | `j/…/<jti>` | one revoked access token | its revocation |
 //! | `l/…/<session>` | last use | use, at most once a minute |
 //! | `x/…/<sign-in>` | sessions of an upstream sign-in | sign-in |
 //! | `w/…` | rate-limit windows | whatever spends |
 //! | `e/…/<number>` | one audit event | the command that it tells of, before it takes effect |
+//! | `g/…/<session>` | the grant at the identity provider | whatever claims or renews it |
+//! | `n/…/<id>` | one announcement to webhooks | the command that it tells of, its delivery |
 //! | `u/…/<session>` | since when a session is missing | a token of ours whose session is not found |
 //!
 //! A command reads the keys that it needs, applies [`ledger::apply`] to the ledger that they make,
@@ -45,14 +47,16 @@
 //! | audit: no event is lost | always, with the change | always, before the change: an attempt that failed may be told of too |
 //! | audit: a changed row is found | yes | yes |
 //! | audit: a removed row is found | yes (chain) | **no**: there is no chain among writers who do not see each other |
+//! | webhooks | at least once | at least once; more often twice |
+//! | the provider's grant is renewed by one at a time | always | within a location; two that meet may lose it, and the person signs in again for the grant; that the provider calls it ended does not end the session (its sign-out webhook does) |
 //! | writes per second | – | one per session; a rotation that finds its key busy is answered without waiting long |
 //!
 //! # Costs, in operations of the platform
 //!
 //! | command | reads | lists | writes |
 //! |---|---|---|---|
-//! | refresh that rotates | 7 | | 2 (session, window) |
-//! | refresh answered again | 6 | | 0 |
+//! | refresh that rotates | 8 | | 2 (session, window) |
+//! | refresh answered again | 7 | | 0 |
 //! | introspection | 6 | | 1 a minute per session |
 //! | revocation | 6 | | 3 (event, end, window) |
 //! | sign-in | 6 + 3 for each living session | 2 | 3 (event, session, sign-in) |
@@ -124,25 +128,30 @@ impl<'a, P: Clock + Timer + Random, K: KvStore> KvLedgers<'a, P, K> {
         Ok(Applied { outcome, events: vec![], changed: false, budget: None })
     }
 
-    /// Ledgers with events to deliver, in no order that means anything.
+    /// Ledgers with events or announcements to deliver, in no order that means anything.
     ///
     /// # Errors
     /// If the store does not answer.
     pub async fn due(&self, limit: u32) -> Result<Vec<Address>, LedgerError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut found: Vec<Address> = Vec::new();
-        let mut cursor = None;
-        loop {
-            let page = self.kv.list(keys::EVENTS, cursor.as_deref()).await.map_err(failed)?;
-            found.extend(page.keys.iter().filter_map(|key| keys::address(key)));
-            // Keys come in order, so those of one ledger are together.
-            found.dedup();
-            cursor = page.next;
-            if cursor.is_none() || found.len() >= limit {
-                found.truncate(limit);
-                return Ok(found);
+        for prefix in [keys::EVENTS, keys::WEBHOOKS] {
+            let mut cursor = None;
+            loop {
+                let page = self.kv.list(prefix, cursor.as_deref()).await.map_err(failed)?;
+                found.extend(page.keys.iter().filter_map(|key| keys::address(key)));
+                // Keys come in order, so those of one ledger are together.
+                found.dedup();
+                cursor = page.next;
+                if cursor.is_none() || found.len() >= limit {
+                    break;
+                }
             }
         }
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(limit);
+        Ok(found)
     }
 
     async fn change(&self, io: &Io<'_, P, K>, envelope: &Envelope) -> Result<Applied, LedgerError> {
@@ -167,6 +176,9 @@ impl<'a, P: Clock + Timer + Random, K: KvStore> KvLedgers<'a, P, K> {
         let now = self.platform.now();
         let policy = patient(&envelope.policy);
         let mut ledger = view.ledger();
+        if matches!(envelope.command, Command::UpstreamStore(_)) {
+            doubt(&mut ledger);
+        }
         let context = Context { now, policy: &policy, origin: &envelope.origin };
         let mut derived = name(keys, view, scope);
         let mut name = |out: &mut [u8]| match derived.take() {
@@ -226,6 +238,13 @@ fn name(keys: &Keys, view: &View, scope: &Scope) -> Option<SessionId> {
 fn date(ledger: &mut Ledger, view: &View, authenticated_at: Millis) {
     let begun = ledger.sessions.iter_mut().filter(|session| view.is_new(session.id));
     begun.for_each(|session| session.created_at = session.created_at.min(authenticated_at));
+}
+
+/// Two locations may have used one refresh token of the identity provider, each with a lease that
+/// the other could not see. That the provider refuses one of them ends no session.
+fn doubt(ledger: &mut Ledger) {
+    let grants = ledger.sessions.iter_mut().filter_map(|session| session.upstream.as_mut());
+    grants.for_each(|grant| grant.unsure = true);
 }
 
 /// The proof is older than an end of all sessions: the answer as if it were older than the end of its

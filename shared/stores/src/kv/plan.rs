@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use ledger::{
     Applied, AuditEvent, AuditKind, Command, Envelope, Ledger, Millis, Outcome, Policy,
-    RevokedToken, Session, SessionId, State,
+    RevokedToken, Session, SessionId, State, Webhook,
 };
 
 use super::keys::{Keys, digest};
-use super::records::{Pending, Purge, Tombstone, Trace, keep, position, write};
+use super::records::{Announcement, Pending, Purge, Tombstone, Trace, keep, position, write};
 use super::view::{Held, View};
 use super::{MARGIN, SETTLED};
 
 /// An undelivered event is kept for a year.
 const EVENT: Duration = Duration::from_secs(365 * 86_400);
+/// An announcement that nobody delivers is of no use after a week.
+const ANNOUNCEMENT: Duration = Duration::from_secs(7 * 86_400);
 /// A window counts for two minutes.
 const WINDOW: Duration = Duration::from_secs(120);
 /// The random part of an event's number.
@@ -85,17 +87,30 @@ impl Basis<'_> {
         mut applied: Applied,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> (Applied, Plan) {
+        // Whoever adds a part to the ledger must say here under which key it is kept.
+        let Ledger {
+            schema: _,
+            owner: _,
+            sessions: _,
+            revoked_tokens: _,
+            windows: _,
+            outbox: _,
+            webhooks: _,
+        } = after;
         let before = view.ledger();
         let young = self.unsettled(&applied);
         applied.events.retain(|event| !is_young(event, &young));
         let mut plan = Plan::default();
         for session in after.sessions.iter().filter(|session| !young.contains(&session.id)) {
             let was = before.sessions.iter().find(|was| was.id == session.id);
-            self.session(was, session, view.sessions.get(&session.id), &mut plan);
+            let held = view.sessions.get(&session.id);
+            self.session(was, session, held, &mut plan);
+            self.upstream(held, session, &mut plan);
         }
         self.forgotten(&before, after, &young, &mut plan);
         self.tokens(&before, after, &mut plan);
         self.purge(&applied.outcome, view, &mut plan);
+        self.webhooks(view, after, &young, &mut plan);
         self.sign_in(&before, after, view, &mut plan);
         if before.windows != after.windows {
             let (key, value) = (self.keys.windows(), write(&after.windows));
@@ -174,23 +189,63 @@ impl Basis<'_> {
         }
     }
 
-    /// The end of all sessions is for those too that cannot be seen here yet.
+    /// The end of many sessions is for those too that cannot be seen here yet.
     fn purge(&self, outcome: &Outcome, view: &View, plan: &mut Plan) {
-        if let Command::RevokeAll { except, reason } = &self.envelope.command
-            && matches!(outcome, Outcome::Revoked { .. })
-        {
-            let note = reason.as_deref().map(|note| note.chars().take(Session::MAX_NOTE).collect());
-            let purge = Purge { at: self.now, except: *except, note };
-            let ttl = keep(self.horizon, self.now);
-            let (key, value) = match except {
-                None => (self.keys.purge(), write(&purge)),
-                Some(_) => {
-                    let all = purge.after(view.purges_but_one.clone());
-                    (self.keys.purges_but_one(), write(&all))
-                }
-            };
-            plan.ends.push(Write { key, value, ttl, care: Care::Must });
+        let (except, signed_out, reason) = match &self.envelope.command {
+            Command::RevokeAll { except, reason } => (*except, None, reason),
+            Command::RevokeExternal { external_id, reason } => {
+                (None, Some(external_id.clone()), reason)
+            }
+            _ => return,
+        };
+        if !matches!(outcome, Outcome::Revoked { .. }) {
+            return;
         }
+        let note = reason.as_deref().map(|note| note.chars().take(Session::MAX_NOTE).collect());
+        let all = except.is_none() && signed_out.is_none();
+        let purge = Purge { at: self.now, except, signed_out, note };
+        let (key, value) = if all {
+            (self.keys.purge(), write(&purge))
+        } else {
+            let several = purge.after(view.purges_of_some.clone());
+            (self.keys.purges_of_some(), write(&several))
+        };
+        let ttl = keep(self.horizon, self.now);
+        plan.ends.push(Write { key, value, ttl, care: Care::Must });
+    }
+
+    /// The grant at the identity provider has a key of its own: it changes while nothing rotates, and
+    /// what the provider has given must not be lost.
+    fn upstream(&self, held: Option<&Held>, session: &Session, plan: &mut Plan) {
+        let before = held.and_then(|held| held.upstream.as_ref());
+        let Some(grant) = session.upstream.as_ref().filter(|grant| Some(*grant) != before) else {
+            return;
+        };
+        let (key, value) = (self.keys.upstream(session.id), write(grant));
+        let ttl = keep(remembered(session, &self.envelope.policy), self.now);
+        plan.ends.push(Write { key, value, ttl, care: Care::Must });
+    }
+
+    fn webhooks(&self, view: &View, after: &Ledger, young: &BTreeSet<SessionId>, plan: &mut Plan) {
+        let before =
+            |webhook: &Webhook| view.announced.iter().find(|one| one.webhook.id == webhook.id);
+        let pending = &after.webhooks.pending;
+        for webhook in pending.iter().filter(|webhook| !is_young(&webhook.event, young)) {
+            let known = before(webhook);
+            if known.is_some_and(|known| known.webhook == *webhook) {
+                continue;
+            }
+            let announcement =
+                Announcement { owner: after.owner.clone(), webhook: webhook.clone() };
+            let (key, value) = (self.keys.webhook(webhook.id), write(&announcement));
+            // One that is new may have been announced already: a timeout may be noticed twice.
+            let care = if known.is_none() { Care::Once } else { Care::Must };
+            plan.events.push(Write { key, value, ttl: ANNOUNCEMENT, care });
+        }
+        let stays =
+            |one: &&Announcement| !pending.iter().any(|webhook| webhook.id == one.webhook.id);
+        let gone = view.announced.iter().filter(stays);
+        plan.gone.extend(gone.map(|one| self.keys.webhook(one.webhook.id)));
     }
 
     /// A session that was begun is found by its sign-in.
@@ -267,6 +322,7 @@ fn lasting(session: &Session) -> Session {
         replays: 0,
         refreshes: vec![],
         access_revoked: false,
+        upstream: None,
         ..session.clone()
     }
 }

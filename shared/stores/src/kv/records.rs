@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ledger::{AuditEvent, EndReason, Ledger, Millis, Session, SessionId, State};
+use ledger::{AuditEvent, EndReason, Ledger, Millis, Session, SessionId, State, Webhook};
 use ports::LedgerError;
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +32,9 @@ pub(super) struct Trace {
     pub(super) withdrawn: Option<(u16, u32)>,
 }
 
-/// The end of all sessions, perhaps but one: it ends also those that nobody could see there and
+/// The end of all sessions, or of all but one, or of those of one sign-in: it ends also those that nobody could see there and
 /// then. Each end of all comprises those before it, so the last one is enough, whoever writes it. Ends
-/// of all but one do not comprise each other, and are remembered together.
+/// of some do not comprise each other, and are remembered together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Purge {
     /// Sessions created up to this time have ended at it.
@@ -42,6 +42,9 @@ pub(super) struct Purge {
     /// But for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) except: Option<SessionId>,
+    /// Only those of this upstream sign-in, which has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) signed_out: Option<String>,
     /// Why, in the words of who did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
@@ -57,6 +60,16 @@ pub(super) struct Pending {
     pub(super) event: AuditEvent,
 }
 
+/// An announcement that is to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Announcement {
+    /// Whose ledger it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<String>,
+    /// The announcement.
+    pub(super) webhook: Webhook,
+}
+
 impl Purge {
     /// So many are remembered: the older ones have long been seen by everybody.
     const MAX: usize = 8;
@@ -70,9 +83,14 @@ impl Purge {
 
     /// What it makes of a session.
     pub(super) fn end_of(&self, session: &Session) -> Option<Tombstone> {
-        let caught = session.created_at <= self.at && self.except != Some(session.id);
+        let meant = self.except != Some(session.id)
+            && (self.signed_out.is_none() || self.signed_out == session.external_id);
+        let reason = match self.signed_out {
+            None => EndReason::RevokedAll,
+            Some(_) => EndReason::SignedOut,
+        };
         let Self { at, note, .. } = self.clone();
-        caught.then_some(Tombstone { at, reason: EndReason::RevokedAll, note })
+        (meant && session.created_at <= at).then_some(Tombstone { at, reason, note })
     }
 }
 
@@ -95,9 +113,9 @@ pub(super) fn merge(mine: Session, stored: Session) -> Session {
 }
 
 /// A session as it is stored: a ledger of this one, so that it is upgraded as every ledger. It
-/// lives; its end, and what its trace tells, are not here.
+/// lives; its end, its grant, and what its trace tells, are not here.
 pub(super) fn write_session(session: Session) -> Vec<u8> {
-    let session = Session { state: State::Active, end_note: None, ..session };
+    let session = Session { state: State::Active, end_note: None, upstream: None, ..session };
     let owner = Some(session.subject.id.clone());
     let ledger =
         Ledger { schema: Ledger::SCHEMA, owner, sessions: vec![session], ..Ledger::default() };
@@ -154,7 +172,8 @@ mod tests {
             seen: Seen::default(),
             risk: RiskMemory::default(),
             refreshes: vec![],
-            external_id: None,
+            external_id: Some("x".to_owned()),
+            upstream: None,
             created_at: 100,
             last_seen_at: rotated_at,
             idle: 1_000,
@@ -164,6 +183,7 @@ mod tests {
             key_id: 1,
             extended_from: None,
             rotated_at,
+            grace: None,
             replays: 0,
             access_revoked: false,
             state: State::Active,
@@ -207,11 +227,16 @@ mod tests {
 
     #[test]
     fn an_end_of_all_ends_what_began_before_it_but_for_one() {
-        let purge = |at, except| Purge { at, except, note: None };
+        let purge = |at, except| Purge { at, except, signed_out: None, note: None };
         assert!(purge(100, None).end_of(&session(0, 0, 100)).is_some());
         assert!(purge(99, None).end_of(&session(0, 0, 100)).is_none());
         let spared = Some(SessionId::from_bytes([1; 16]));
         assert!(purge(500, spared).end_of(&session(0, 0, 100)).is_none());
+        for (signed_out, ended) in [("x", Some(EndReason::SignedOut)), ("y", None)] {
+            let signed_out = Some(signed_out.to_owned());
+            let end = Purge { signed_out, ..purge(500, None) }.end_of(&session(0, 0, 100));
+            assert_eq!(end.map(|end| end.reason), ended);
+        }
         let all = (0..20).fold(vec![], |all, at| purge(at, spared).after(all));
         assert_eq!((all.len(), all.last().map(|purge| purge.at)), (Purge::MAX, Some(19)));
     }

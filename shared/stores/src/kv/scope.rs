@@ -1,6 +1,6 @@
 //! What a command must see of a ledger: the less, the fewer reads.
 
-use ledger::{Class, Command, Credential, Envelope, Millis, Revoke, SessionId};
+use ledger::{Class, Command, Credential, Envelope, Link, Millis, Revoke, SessionId};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +17,22 @@ pub(super) struct Scope {
     pub(super) sign_in: Option<SignIn>,
     /// What was spent of the rate limits.
     pub(super) windows: bool,
+    /// The grants that the sessions hold at the identity provider.
+    pub(super) upstream: bool,
+    /// Which announcements.
+    pub(super) webhooks: Announced,
+}
+
+/// Announcements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Announced {
+    /// None.
+    #[default]
+    None,
+    /// This one.
+    One(Link),
+    /// All that there are.
+    All,
 }
 
 /// An upstream sign-in by a proof.
@@ -58,7 +74,7 @@ impl Scope {
                 });
                 Self { sign_in, ..Self::every(Others::Alive) }
             }
-            Command::Refresh(refresh) => Self::token_of(refresh.session),
+            Command::Refresh(refresh) => Self::grant_of(refresh.session),
             Command::Extend(extend) => Self::token_of(extend.session),
             Command::Check(check) => Self {
                 tokens: token(&check.credential).into_iter().collect(),
@@ -72,7 +88,16 @@ impl Scope {
             Command::RevokeSession { session, .. } => {
                 Self { genuine: false, ..Self::token_of(*session) }
             }
-            Command::RevokeAll { .. } | Command::List => Self::every(Others::Alive),
+            Command::RevokeAll { .. } | Command::RevokeExternal { .. } | Command::List => {
+                Self::every(Others::Alive)
+            }
+            Command::UpstreamGrant(grant) => Self::grant_of(grant.session),
+            Command::UpstreamClaim { session, .. } => Self::grant_of(*session),
+            Command::UpstreamStore(store) => Self::grant_of(store.session),
+            Command::ClaimWebhooks { .. } => Self { webhooks: Announced::All, ..Self::default() },
+            Command::SettleWebhook(settle) => {
+                Self { webhooks: Announced::One(settle.id), ..Self::default() }
+            }
             Command::Sweep => Self::every(Others::All),
             Command::Outbox { .. } | Command::AckOutbox { .. } | Command::AckEvents { .. } => {
                 Self::default()
@@ -86,6 +111,10 @@ impl Scope {
 
     fn token_of(session: SessionId) -> Self {
         Self { sessions: vec![session], genuine: true, ..Self::default() }
+    }
+
+    fn grant_of(session: SessionId) -> Self {
+        Self { upstream: true, ..Self::token_of(session) }
     }
 
     fn tokens_of(tokens: &[Revoke]) -> Self {
@@ -114,6 +143,12 @@ const fn class(command: &Command) -> Option<Class> {
         Command::List => Some(Class::List),
         Command::CreateSession(_)
         | Command::Check(_)
+        | Command::RevokeExternal { .. }
+        | Command::UpstreamGrant(_)
+        | Command::UpstreamClaim { .. }
+        | Command::UpstreamStore(_)
+        | Command::ClaimWebhooks { .. }
+        | Command::SettleWebhook(_)
         | Command::Sweep
         | Command::Outbox { .. }
         | Command::AckOutbox { .. }

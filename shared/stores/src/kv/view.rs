@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Ledger, Millis, RevokedToken, Session, SessionId, State, Window};
+use ledger::{Ledger, Millis, RevokedToken, Session, SessionId, State, Upstream, Webhooks, Window};
 use ports::LedgerError;
 
-use super::records::{Purge, Tombstone, Trace, position, read};
+use super::records::{Announcement, Purge, Tombstone, Trace, position, read};
 
 /// What was read.
 #[derive(Default)]
@@ -16,12 +16,14 @@ pub(super) struct View {
     pub(super) revoked: Vec<RevokedToken>,
     /// The last end of all sessions.
     pub(super) purge: Option<Purge>,
-    /// The ends of all sessions but one.
-    pub(super) purges_but_one: Vec<Purge>,
+    /// The ends of all sessions but one, or of one sign-in.
+    pub(super) purges_of_some: Vec<Purge>,
     /// What was spent of the rate limits.
     pub(super) windows: Vec<Window>,
     /// The sessions of the upstream sign-in that was asked for.
     pub(super) signed_in: Vec<SessionId>,
+    /// Announcements that were asked for.
+    pub(super) announced: Vec<Announcement>,
 }
 
 /// A session as it was read.
@@ -30,6 +32,7 @@ pub(super) struct Held {
     pub(super) session: Option<Session>,
     pub(super) tombstone: Option<Tombstone>,
     pub(super) trace: Trace,
+    pub(super) upstream: Option<Upstream>,
 }
 
 impl Held {
@@ -44,6 +47,7 @@ impl Held {
         let mut session = self.session.clone()?;
         session.last_seen_at = session.last_seen_at.max(self.trace.seen);
         session.access_revoked = self.trace.withdrawn == Some(position(&session));
+        session.upstream.clone_from(&self.upstream);
         let end = self.tombstone.clone();
         let end = end.or_else(|| purges.find_map(|purge| purge.end_of(&session)));
         if let Some(Tombstone { at, reason, note }) = end {
@@ -59,9 +63,12 @@ impl View {
     pub(super) fn ledger(&self) -> Ledger {
         let assembled = self.sessions.values().map(|held| held.assembled(self.purges()));
         let sessions: Vec<_> = assembled.flatten().collect();
+        let owner = sessions.first().map(|session| session.subject.id.clone());
+        let pending = self.announced.iter().map(|one| one.webhook.clone()).collect();
         Ledger {
             schema: Ledger::SCHEMA,
-            owner: sessions.first().map(|session| session.subject.id.clone()),
+            owner: owner.or_else(|| self.announced.iter().find_map(|one| one.owner.clone())),
+            webhooks: Webhooks { pending, ..Webhooks::default() },
             sessions,
             revoked_tokens: self.revoked.clone(),
             windows: self.windows.clone(),
@@ -81,7 +88,7 @@ impl View {
     }
 
     fn purges(&self) -> impl Iterator<Item = &Purge> {
-        self.purge.iter().chain(&self.purges_but_one)
+        self.purge.iter().chain(&self.purges_of_some)
     }
 
     /// Sessions that were asked for and of which there is no sign.

@@ -378,6 +378,7 @@ fn refresh(session: SessionId, (generation, counter): (u16, u32)) -> Command {
         key_id: 1,
         proactive: false,
         force_rotation: false,
+        renews_upstream: false,
         signals: Signals::default(),
     })
 }

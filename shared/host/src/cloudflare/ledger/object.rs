@@ -6,7 +6,9 @@
 
 use std::cell::RefCell;
 
-use ledger::{Actor, Applied, Command, Context, Envelope, Millis, Origin, Policy, apply, next_due};
+use ledger::{
+    Actor, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle, apply, next_due,
+};
 use worker::wasm_bindgen;
 use worker::{
     DurableObject, Env, Request, Response, ResponseBuilder, Result, State, console_log,
@@ -24,6 +26,7 @@ const RETRY: i64 = 60_000;
 pub struct Ledger {
     state: State,
     memory: RefCell<Option<Memory>>,
+    throttle: RefCell<Throttle>,
 }
 
 /// What the object remembers between commands, so that a check reads no storage.
@@ -36,7 +39,7 @@ struct Memory {
 impl DurableObject for Ledger {
     fn new(state: State, _env: Env) -> Self {
         console_error_panic_hook::set_once();
-        Self { state, memory: RefCell::new(None) }
+        Self { state, memory: RefCell::new(None), throttle: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -45,6 +48,10 @@ impl DurableObject for Ledger {
             Ok(envelope) => envelope,
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
+        let admitted = self.throttle.borrow_mut().admit(&envelope, now());
+        if let Err(limited) = admitted {
+            return Ok(ResponseBuilder::new().fixed(serde_json::to_vec(&limited)?));
+        }
         let applied = self.execute(envelope)?;
         let outcome = serde_json::to_vec(&applied.outcome)?;
         self.arm().await?;
