@@ -143,3 +143,26 @@ pub(super) async fn a_sweep_forgets_what_is_over<S: EventualStore>(case: &Case<'
         assert!(matches!(case.check(host, kept, "x").await, Outcome::Active(_)), "it lives");
     }
 }
+
+pub(super) async fn a_sign_out_at_the_provider_reaches_sessions_that_cannot_be_seen<
+    S: EventualStore,
+>(
+    case: &Case<'_, S>,
+) {
+    let other = issue(case.here(case.sign_in(Some("other"))).await).session;
+    case.store.settle().await;
+    case.store.part();
+    let sign_in = case.sign_in(Some("sign-in"));
+    let unseen = issue(case.there(sign_in.clone()).await).session;
+    case.store.wait(Duration::from_secs(1)).await;
+    let signed_out = Command::RevokeExternal { external_id: "sign-in".to_owned(), reason: None };
+    assert!(matches!(case.here(signed_out).await, Outcome::Revoked { .. }));
+    let stale = case.here(sign_in.clone()).await;
+    assert_eq!(stale, Outcome::Refused(Refusal::StaleProof), "at once where it was told");
+    case.store.settle().await;
+    case.is_over(unseen, 0, EndReason::SignedOut).await;
+    for host in case.both() {
+        assert_eq!(case.list(host).await, [other]);
+        assert_eq!(case.at(host, sign_in.clone()).await, Outcome::Refused(Refusal::StaleProof));
+    }
+}

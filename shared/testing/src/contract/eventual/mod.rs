@@ -1,5 +1,6 @@
 mod ends;
 mod lives;
+mod work;
 
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub async fn eventual(store: &impl EventualStore) {
     lives::parallel_refreshes_converge(&Case::of(store)).await;
     ends::a_revocation_wins_whatever_is_refreshed_meanwhile(&Case::of(store)).await;
     ends::the_end_of_all_reaches_sessions_that_cannot_be_seen(&Case::of(store)).await;
+    ends::a_sign_out_at_the_provider_reaches_sessions_that_cannot_be_seen(&Case::of(store)).await;
     ends::one_access_token_is_revoked(&Case::of(store)).await;
     lives::no_session_is_lost(&Case::of(store)).await;
     lives::a_stale_counter_is_never_reuse(&Case::of(store)).await;
@@ -56,6 +58,8 @@ pub async fn eventual(store: &impl EventualStore) {
     ends::an_unused_session_ends(&Case::of(store)).await;
     ends::a_sweep_forgets_what_is_over(&Case::of(store)).await;
     lives::no_event_is_lost(&Case::of(store)).await;
+    work::a_grant_is_renewed_and_refusing_it_ends_no_session(&Case::of(store)).await;
+    work::an_announcement_is_claimed_until_it_is_settled(&Case::of(store)).await;
     lives::addresses_are_apart(&Case::of(store), &Case::of(store)).await;
 }
 
