@@ -18,9 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
     ("stores", &["data", "ledger", "ports"]),
+    ("audit", &["data", "ledger", "oauth", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["auth", "breaker", "ledger", "oauth", "observe", "ports"]),
+    ("host", &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports"]),
 ];
 
 /// Lines of a file before its tests.

@@ -1,5 +1,6 @@
 //! A person's own sessions: see them, end one, end all.
 
+use data::DataError;
 use ledger::{Budget, Command, Outcome, Refusal, SessionId, SessionView, UpstreamState};
 use oauth::scope;
 use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
@@ -58,6 +59,9 @@ pub enum SessionsError {
     /// No active session of that name.
     #[error("no such session")]
     NotFound,
+    /// A filter of the audit trail that is none, and what it should be.
+    #[error("{0}")]
+    Filter(&'static str),
     /// The person's clients ask too often; nothing was done.
     #[error("rate limit: {}", .0.class.as_str())]
     Limited(Budget),
@@ -72,6 +76,12 @@ pub enum SessionsError {
 impl From<LedgerError> for SessionsError {
     fn from(error: LedgerError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<DataError> for SessionsError {
+    fn from(error: DataError) -> Self {
+        Failure::from(error).into()
     }
 }
 

@@ -72,6 +72,14 @@ pub struct Verifier {
     pub internal: InternalKeys,
 }
 
+/// What only the owner of the ledgers needs, to deliver their audit trail.
+pub struct TrailSettings {
+    /// Where to.
+    pub sql: SqlSettings,
+    /// The keys of its seals.
+    pub keys: KeyRing,
+}
+
 /// The identity provider.
 pub struct WorkosSettings {
     /// Where its API is, without a trailing slash.
@@ -165,6 +173,19 @@ impl Introspector {
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
         let name = "INTROSPECTION_SIGNING_KEYS";
         Ok(Self { signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)? })
+    }
+}
+
+impl TrailSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            sql: SqlSettings::load(config)?,
+            keys: parsed(config, "AUDIT_KEYS", RING, KeyRing::parse)?,
+        })
     }
 }
 
@@ -315,10 +336,20 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         access_token,
         upstream_ahead: seconds("UPSTREAM_REFRESH_AHEAD_SECONDS", defaults.upstream_ahead)?,
         limits: Limits { tier, ..Limits::default() },
-        // Nothing delivers the trail yet, and what is not delivered would be kept.
-        audit: AuditLevel::Off,
+        audit: audit_level(config)?,
         ..defaults
     })
+}
+
+fn audit_level(config: &impl Config) -> Result<AuditLevel, ConfigError> {
+    match config.get("AUDIT_LEVEL").as_deref() {
+        Some("off") => Ok(AuditLevel::Off),
+        None | Some("notable") => Ok(AuditLevel::Notable),
+        Some("all") => Ok(AuditLevel::All),
+        Some(_) => {
+            Err(ConfigError { setting: "AUDIT_LEVEL", problem: "must be off, notable or all" })
+        }
+    }
 }
 
 fn on_limit(config: &impl Config) -> Result<OnLimit, ConfigError> {

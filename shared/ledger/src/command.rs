@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::LeaseId;
 use crate::{
-    Device, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
+    Device, Link, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
     UpstreamStore, Usage,
 };
 
@@ -88,16 +88,19 @@ pub enum Command {
         /// How many at most.
         limit: u32,
     },
-    /// Forget the events that were delivered.
+    /// Forget the events that were delivered, if they are the ones that are pending.
     AckOutbox {
         /// The number of the last one; all before it were delivered too.
         up_to: u64,
+        /// Its link. A store that has lost writes numbers other events alike, and those have not
+        /// been delivered: then nothing is forgotten.
+        hash: Link,
     },
     /// Forget exactly these events. On a store that keeps the trail in one chain this is as
     /// `AckOutbox` for those at its beginning; where each event is kept by itself, only this is exact.
     AckEvents {
-        /// The numbers of those that were delivered.
-        ids: Vec<u64>,
+        /// The numbers and links of those that were delivered.
+        events: Vec<(u64, Link)>,
     },
     /// Take announcements that are due, to deliver them: for [`Webhooks::LEASE`](crate::Webhooks)
     /// nobody else gets them.

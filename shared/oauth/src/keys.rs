@@ -96,6 +96,7 @@ impl Derived {
                 ("UPSTREAM_KEYS", ring("upstream-aead")),
                 ("INTERNAL_MAC_KEYS_ISSUER", ring("internal-mac issuer")),
                 ("INTERNAL_MAC_KEYS_MCP", ring("internal-mac mcp")),
+                ("AUDIT_KEYS", ring("audit")),
                 ("SIGNING_KEYS", signing),
                 ("PUBLIC_KEYS", public),
                 ("INTROSPECTION_SIGNING_KEYS", introspecting),
@@ -300,6 +301,7 @@ mod tests {
             "UPSTREAM_KEYS",
             "INTERNAL_MAC_KEYS_ISSUER",
             "INTERNAL_MAC_KEYS_MCP",
+            "AUDIT_KEYS",
         ] {
             let ring = |keys: &Derived| KeyRing::parse(keys.get(name).expect("set")).expect("ring");
             assert_eq!((ring(&waiting).newest(), ring(&promoted).newest()), (1, 2), "{name}");

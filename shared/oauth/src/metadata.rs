@@ -78,7 +78,7 @@ pub struct ProtectedResource {
 impl ProtectedResource {
     /// The document of the issuer as a resource: the session endpoints.
     pub fn issuer(resources: &Resources) -> Self {
-        const SCOPES: [&str; 2] = [scope::SESSIONS_READ, scope::SESSIONS_WRITE];
+        const SCOPES: [&str; 3] = [scope::SESSIONS_READ, scope::SESSIONS_WRITE, scope::AUDIT_READ];
         Self::of(resources.issuer(), resources, &SCOPES, "Atoms sessions")
     }
 

@@ -31,7 +31,7 @@ pub const API_SECRET: &str = "test-secret-of-atoms-api";
 /// The secret of `atoms-narrow`.
 pub const NARROW_SECRET: &str = "test-secret-of-atoms-narrow";
 /// The scopes of the first-party clients.
-pub const ALL_SCOPES: [&str; 5] = oauth::scope::ALL;
+pub const ALL_SCOPES: [&str; 6] = oauth::scope::ALL;
 
 const GRANTS: [&str; 2] = ["urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"];
 

@@ -2,7 +2,8 @@
 
 use auth::Settings;
 use auth::settings::{
-    ClientSettings, Introspector, MintSettings, Verifier, published_keys, webhook_secret,
+    ClientSettings, Introspector, MintSettings, TrailSettings, Verifier, published_keys,
+    webhook_secret,
 };
 use ledger::{AuditLevel, Limits, OnLimit, Policy};
 use ports::ConfigError;
@@ -16,10 +17,11 @@ fn load(world: &World) -> Result<(), ConfigError> {
     Verifier::load(&world.platform)?;
     webhook_secret(&world.platform)?;
     Introspector::load(&world.platform)?;
+    TrailSettings::load(&world.platform)?;
     Ok(())
 }
 
-const NEEDED: [&str; 14] = [
+const NEEDED: [&str; 15] = [
     "PUBLIC_URL",
     "SQL_URL",
     "SQL_CONNECTION_STRING",
@@ -34,6 +36,7 @@ const NEEDED: [&str; 14] = [
     "UPSTREAM_KEYS",
     "PUBLIC_KEYS",
     "INTROSPECTION_SIGNING_KEYS",
+    "AUDIT_KEYS",
 ];
 
 #[test]
@@ -95,6 +98,8 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("UPSTREAM_REFRESH_AHEAD_SECONDS", &number),
         ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
+        ("AUDIT_LEVEL", &["canary", "Off", "ALL"]),
+        ("AUDIT_KEYS", &ring),
     ] {
         for value in values {
             let world = World::new();
@@ -147,10 +152,7 @@ fn what_is_published_are_the_public_keys_of_both_purposes_and_never_a_private_on
 fn the_policy_is_the_default_unless_set() {
     let world = World::new();
     world.platform.unset("RATE_LIMIT_TIER");
-    assert_eq!(
-        Settings::load(&world.platform).unwrap().policy,
-        Policy { audit: AuditLevel::Off, ..Policy::default() }
-    );
+    assert_eq!(Settings::load(&world.platform).unwrap().policy, Policy::default());
     for (name, value) in [
         ("SESSION_MAX", "3"),
         ("SESSION_ON_LIMIT", "deny"),
@@ -163,6 +165,7 @@ fn the_policy_is_the_default_unless_set() {
         ("ACCESS_TOKEN_SECONDS", "7"),
         ("UPSTREAM_REFRESH_AHEAD_SECONDS", "9"),
         ("RATE_LIMIT_TIER", "8"),
+        ("AUDIT_LEVEL", "all"),
     ] {
         world.platform.set(name, value);
     }
@@ -178,6 +181,7 @@ fn the_policy_is_the_default_unless_set() {
         access_token: 7000,
         upstream_ahead: 9000,
         limits: Limits { tier: 8, ..Limits::default() },
+        audit: AuditLevel::All,
         ..Settings::load(&World::new().platform).unwrap().policy
     };
     assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);

@@ -121,8 +121,8 @@ impl<'a, P: Clock + Timer + Random, K: KvStore> KvLedgers<'a, P, K> {
         let io = Io { platform: self.platform, kv: &self.kv, keys: &keys };
         let outcome = match &envelope.command {
             Command::Outbox { limit } => io.pending(*limit).await?,
-            Command::AckEvents { ids } => io.delivered(ids).await?,
-            Command::AckOutbox { up_to } => io.delivered_up_to(*up_to).await?,
+            Command::AckEvents { events } => io.delivered(events).await?,
+            Command::AckOutbox { up_to, .. } => io.delivered_up_to(*up_to).await?,
             _ => return self.change(&io, envelope).await,
         };
         Ok(Applied { outcome, events: vec![], changed: false, budget: None })

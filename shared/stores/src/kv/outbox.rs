@@ -3,7 +3,7 @@
 //!
 //! There is no chain. Writers who do not see each other cannot agree on a last event, and a chain
 //! that forks by itself proves nothing. Each event is the first of a chain of its own: its link
-//! shows that it was not changed; that none is missing, nothing shows.
+//! shows that it was not changed; that none is missing, nothing shows, so there is no head either.
 
 use futures_util::future::try_join_all;
 use ledger::{ChainedEvent, Delivery, Link, Millis, Outcome};
@@ -24,7 +24,8 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let texts = try_join_all(keys.iter().take(limit).map(|key| self.get(key))).await?;
         let more = u32::try_from(keys.len().saturating_sub(limit)).unwrap_or(u32::MAX);
-        let mut delivery = Delivery { owner: None, events: vec![], more };
+        let (last, head) = (0, Link::default());
+        let mut delivery = Delivery { owner: None, events: vec![], more, last, head };
         // One that was listed and is not there has been delivered meanwhile.
         for text in texts.into_iter().flatten() {
             let Pending { owner, event } = read(&text)?;
@@ -37,8 +38,8 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
     }
 
     /// Forgets exactly these events.
-    pub(super) async fn delivered(&self, ids: &[u64]) -> Result<Outcome, LedgerError> {
-        self.forget(|id| ids.contains(&id)).await
+    pub(super) async fn delivered(&self, events: &[(u64, Link)]) -> Result<Outcome, LedgerError> {
+        self.forget(|id| events.iter().any(|(delivered, _)| *delivered == id)).await
     }
 
     /// Forgets the events up to a number that are so old that whoever has delivered the last one has

@@ -39,8 +39,8 @@ fn ledgers_with_events_are_due_until_these_were_delivered() {
         for one in &delivery.events {
             assert_eq!((one.prev, one.hash), (Link::default(), one.prev.then(&one.event)));
         }
-        let ids = delivery.events.iter().map(|one| one.event.id).collect();
-        let acknowledged = run(&location, addresses[0], Command::AckEvents { ids }).await;
+        let events = delivery.events.iter().map(|one| (one.event.id, one.hash)).collect();
+        let acknowledged = run(&location, addresses[0], Command::AckEvents { events }).await;
         assert_eq!(acknowledged, Outcome::Acknowledged { events: 3, pending: 1 });
         assert_eq!(ledgers.due(100).await.unwrap(), addresses, "one is left");
     });
@@ -54,7 +54,8 @@ fn acknowledged_by_the_last_number_only_what_everybody_has_seen_is_forgotten() {
         run(&location, address, sign_in()).await;
         location.advance(Duration::from_secs(601));
         run(&location, address, sign_in()).await;
-        let acknowledged = run(&location, address, Command::AckOutbox { up_to: u64::MAX }).await;
+        let last = Command::AckOutbox { up_to: u64::MAX, hash: Link::default() };
+        let acknowledged = run(&location, address, last).await;
         assert_eq!(acknowledged, Outcome::Acknowledged { events: 1, pending: 1 });
     });
 }

@@ -170,7 +170,8 @@ pub(super) async fn no_event_is_lost<S: EventualStore>(case: &Case<'_, S>) {
     assert!(ids.is_sorted() && !ids.is_empty());
     issue(case.there(refresh(session, 1)).await);
     let known: Vec<_> = case.pending(case.store.there()).await;
-    case.here(Command::AckEvents { ids: ids.clone() }).await;
+    let delivered = seen.iter().map(|one| (one.event.id, one.hash)).collect();
+    case.here(Command::AckEvents { events: delivered }).await;
     case.store.settle().await;
     for host in case.both() {
         let left = case.pending(host).await;
@@ -180,8 +181,9 @@ pub(super) async fn no_event_is_lost<S: EventualStore>(case: &Case<'_, S>) {
             assert!(left.contains(event), "an event that was not delivered was lost");
         }
     }
-    let left = case.pending(case.store.there()).await.iter().map(|one| one.event.id).collect();
-    case.there(Command::AckEvents { ids: left }).await;
+    let left = case.pending(case.store.there()).await;
+    let events = left.iter().map(|one| (one.event.id, one.hash)).collect();
+    case.there(Command::AckEvents { events }).await;
     case.store.settle().await;
     assert_eq!(case.pending(case.store.here()).await, []);
 }
