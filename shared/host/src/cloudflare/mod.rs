@@ -10,6 +10,7 @@ mod platform;
 mod signatures;
 
 pub use entry::{Held, fetch_event, gateway_event, owner_event};
+pub use kv::Namespace;
 pub use platform::Cloudflare;
 
 /// What [`crate::entrypoint!`] expands to needs these names, and no function should have to.
