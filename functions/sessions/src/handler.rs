@@ -1,6 +1,6 @@
 use auth::bearer::{Bearer, BearerError};
 use auth::sessions::{self, SessionEntry, SessionsError};
-use auth::settings::Verifier;
+use auth::settings::{Verifier, webhook_secret};
 use auth::{Settings, audit};
 use host::Endpoint;
 use host::respond::{self, Challenge};
@@ -8,17 +8,22 @@ use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 use oauth::scope;
 use observe::Facts;
-use ports::route::{AUDIT, Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL};
+use ports::route::{
+    AUDIT, Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL, WORKOS_WEBHOOK,
+};
 use ports::{Config, ConfigError, Millis, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
 
+use crate::workos;
+
 /// `/auth/sessions*` and `/auth/audit`: what a person sees and ends of their own sessions, and what
-/// has happened to them.
+/// has happened to them. `/webhooks/workos`: what their identity provider ends of them.
 pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
-    service: Settings,
+    pub(crate) service: Settings,
     verifier: Verifier,
+    pub(crate) webhook_secret: Option<String>,
 }
 
 impl Endpoint for Sessions {
@@ -26,7 +31,11 @@ impl Endpoint for Sessions {
     type Settings = SessionsSettings;
 
     fn configure(config: &impl Config) -> Result<SessionsSettings, ConfigError> {
-        Ok(SessionsSettings { service: Settings::load(config)?, verifier: Verifier::load(config)? })
+        Ok(SessionsSettings {
+            service: Settings::load(config)?,
+            verifier: Verifier::load(config)?,
+            webhook_secret: webhook_secret(config)?,
+        })
     }
 
     async fn handle(
@@ -35,6 +44,9 @@ impl Endpoint for Sessions {
         found: &Match<'_>,
         request: &Request,
     ) -> Response {
+        if found.route.path == WORKOS_WEBHOOK {
+            return workos::webhook(platform, settings, request).await;
+        }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let scope = match found.route.path {
             AUDIT => scope::AUDIT_READ,
@@ -42,7 +54,7 @@ impl Endpoint for Sessions {
         };
         let authorization =
             request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let SessionsSettings { service, verifier } = settings;
+        let SessionsSettings { service, verifier, .. } = settings;
         let caller = sessions::authorize(platform, service, verifier, authorization, scope).await;
         let mut facts = Facts::default();
         let answered = match caller {

@@ -2,6 +2,8 @@
 //! that can keep a secret may hand over the AuthKit refresh token instead: then the session holds the
 //! grant, and follows what WorkOS says of the person for as long as it lives.
 
+use std::time::Duration;
+
 use data::clients::{ClientKind, ClientRecord};
 use ledger::{Command, CreateSession, Device, Outcome, Signals, Subject};
 use oauth::form::Form;
@@ -48,7 +50,7 @@ pub async fn exchange<P: Platform>(
         }
     };
     let identity = authkit::verify(platform, &minting.workos, &access_token).await?;
-    let subject = provision(platform, settings, &identity).await?;
+    let subject = provision(platform, settings, &identity, data::DEFAULT_TIMEOUT).await?;
     let address = settings.user_ledger(&subject.id);
     let command = Command::CreateSession(CreateSession {
         subject,
@@ -160,9 +162,11 @@ pub(crate) async fn provision(
     platform: &impl Platform,
     settings: &Settings,
     identity: &Identity,
+    patience: Duration,
 ) -> Result<Subject, Failure> {
     let sql = &settings.sql;
-    let database = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
+    let database = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone())
+        .with_timeout(patience);
     let place = data::membership::provision(
         &database,
         &identity.user,

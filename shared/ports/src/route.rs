@@ -95,6 +95,8 @@ pub const SESSION: &str = "/auth/sessions/{id}";
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
 /// A person's audit trail.
 pub const AUDIT: &str = "/auth/audit";
+/// What WorkOS tells.
+pub const WORKOS_WEBHOOK: &str = "/webhooks/workos";
 /// The MCP endpoint.
 pub const MCP: &str = Resources::MCP_PATH;
 /// The state of the service and its dependencies.
@@ -118,6 +120,7 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::POST], REVOKE_ALL, Function::Sessions),
     route(&[Method::DELETE], SESSION, Function::Sessions),
     route(&[Method::GET], AUDIT, Function::Sessions),
+    route(&[Method::POST], WORKOS_WEBHOOK, Function::Sessions),
     Route { body_limit: LARGE, ..route(&[Method::POST], MCP, Function::Mcp) },
     route(&[Method::GET], HEALTH, Function::Health),
     route(&[Method::GET], HEALTH_LIVE, Function::Health),

@@ -55,6 +55,9 @@ pub const SETTINGS: &[Setting] = &[
     var("INTROSPECTION_PUBLIC_KEYS", &["authorize"]),
     secret("INTROSPECTION_SIGNING_KEYS", &["introspect"]),
     secret("LEDGER_ADDRESS_KEY", LEDGER),
+    secret("WORKOS_API_KEY", &["token"]),
+    Setting { required: false, ..secret("WORKOS_WEBHOOK_SECRET", &["sessions"]) },
+    secret("UPSTREAM_KEYS", &["token"]),
     secret("REFRESH_MAC_KEYS", REFRESH),
     secret("CLIENT_SECRET_KEY", REFRESH),
     secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
@@ -71,6 +74,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("REFRESH_GRACE_SECONDS", LEDGER),
     optional("REVOCATION_MEMORY_SECONDS", LEDGER),
     optional("ACCESS_TOKEN_SECONDS", LEDGER),
+    optional("UPSTREAM_REFRESH_AHEAD_SECONDS", LEDGER),
     optional("RATE_LIMIT_TIER", LEDGER),
 ];
 
@@ -133,6 +137,9 @@ fn check_value(name: &str, value: &str) -> Result<()> {
             Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(()),
             _ => bail!("SQL_CONNECTION_STRING must be a postgresql:// URL"),
         },
+        "WORKOS_WEBHOOK_SECRET" if value.len() < 16 => {
+            bail!("{name} must have at least 16 characters")
+        }
         "SESSION_MAX" => check_number(name, value),
         seconds if seconds.ends_with("_SECONDS") => check_number(name, value),
         _ => Ok(()),
@@ -187,6 +194,7 @@ mod tests {
             ("PUBLIC_URL", "https://example.test/"),
             ("PUBLIC_URL", ""),
             ("SESSION_ON_LIMIT", "ask"),
+            ("WORKOS_WEBHOOK_SECRET", "short"),
             ("AUDIT_LEVEL", "some"),
             ("SESSION_MAX", "0"),
             ("REFRESH_GRACE_SECONDS", "1.5"),

@@ -13,6 +13,7 @@ mod provider;
 mod rotation;
 mod short;
 mod times;
+mod upstream;
 mod workos;
 
 use std::time::Duration;
