@@ -92,7 +92,7 @@ async fn workers_kv_is_a_cache() {
 }
 
 /// The same with all that ledgers need: pages of three keys, and no second write within a second.
-const NAMESPACE: &str = "{ LEDGERS: new (class KvNamespace {
+const NAMESPACE: &str = "{ LEDGER_KV: new (class KvNamespace {
     map = new Map();
     written = new Map();
     async get(key, options) {
@@ -120,7 +120,7 @@ const NAMESPACE: &str = "{ LEDGERS: new (class KvNamespace {
 #[wasm_bindgen_test]
 async fn workers_kv_is_a_store_of_keys() {
     let env = env(NAMESPACE);
-    let namespace = Namespace::new(&env, "LEDGERS");
+    let namespace = Namespace::new(&env, "LEDGER_KV");
     let ttl = Duration::from_secs(60);
     assert_eq!(namespace.write("key", b"1", ttl).await, Ok(Written::Done));
     assert_eq!(namespace.write("key", b"2", ttl).await, Ok(Written::TooSoon));
