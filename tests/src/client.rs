@@ -254,6 +254,15 @@ impl Api {
         self.send(self.request(Method::DELETE, &path).bearer_auth(token)).await
     }
 
+    /// Let a session go on.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn extend(&self, token: &str, id: &str) -> Result<Answer> {
+        let path = format!("{SESSIONS}/{id}/extend");
+        self.send(self.request(Method::POST, &path).bearer_auth(token)).await
+    }
+
     /// End all sessions of the caller; the body is optional.
     ///
     /// # Errors

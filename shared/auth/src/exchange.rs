@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Command, CreateSession, Device, Outcome, Signals, Subject};
+use ledger::{Answer, Command, CreateSession, Envelope, Outcome, Subject};
 use oauth::form::Form;
 use oauth::metadata::TOKEN_EXCHANGE;
 use oauth::{ErrorCode, scope};
@@ -15,6 +15,7 @@ use crate::authkit::{self, Identity};
 use crate::issue::{TokenResponse, mint};
 use crate::refresh::{Refreshed, UNAUTHORIZED, refused, resources};
 use crate::settings::{ClientSettings, MintSettings, Settings};
+use crate::visitor::Visitor;
 use crate::{Failure, upstream};
 
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -37,10 +38,12 @@ pub async fn exchange<P: Platform>(
     client: &ClientSettings,
     minting: &MintSettings,
     record: &ClientRecord,
-    device: Device,
+    visitor: &Visitor,
     form: &Form,
 ) -> Result<(TokenResponse, Refreshed), Failure> {
     let request = Request::parse(settings, record, form)?;
+    // Before anything is asked of others.
+    let policy = settings.policy_of(record)?;
     let (access_token, refresh_token) = match request.subject {
         Proof::Access(token) => (token.to_owned(), None),
         Proof::Refresh(token) => {
@@ -59,24 +62,24 @@ pub async fn exchange<P: Platform>(
         scopes_by_default: request.scopes.by_default,
         resources: request.resources.names,
         resources_by_default: request.resources.by_default,
-        device,
+        device: visitor.device.clone(),
         external_id: Some(identity.external_id()),
         authenticated_at: identity.issued_at,
         key_id: client.refresh_keys.newest(),
-        signals: Signals::default(),
+        signals: visitor.signals.clone(),
     });
-    let envelope = settings.envelope(command);
-    match platform.execute(&address, &envelope).await? {
+    let envelope = Envelope { policy, ..settings.envelope(command) };
+    let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
+    match outcome {
         Outcome::Issued(issue) => {
             if let Some(token) = refresh_token {
                 let place = (&address, issue.session);
                 upstream::grant(platform, settings, minting, place, &token, &identity).await?;
             }
-            let mut response =
-                mint(platform, settings, client, minting, &record.client_id, &issue).await?;
+            let mut response = mint(platform, settings, client, minting, record, &issue).await?;
             response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
             let session = issue.session.to_string();
-            Ok((response, Refreshed { session, repeated: issue.repeated }))
+            Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
         }
         Outcome::Refused(refusal) => Err(refused(refusal)),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),

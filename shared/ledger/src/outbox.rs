@@ -232,8 +232,9 @@ mod tests {
 
     /// As whoever has delivered all that is pending up to that number.
     fn acknowledge(ledger: &mut Ledger, up_to: u64) -> Outcome {
-        let delivered = peek(ledger, 9_999).events.into_iter().filter(|one| one.event.id <= up_to);
-        let hash = delivered.last().map(|one| one.hash).unwrap_or_default();
+        let mut delivered =
+            peek(ledger, 9_999).events.into_iter().filter(|one| one.event.id <= up_to);
+        let hash = delivered.next_back().map(|one| one.hash).unwrap_or_default();
         run_by(ledger, Command::AckOutbox { up_to, hash }, NOW, &all()).outcome
     }
 

@@ -221,6 +221,8 @@ impl Plan {
             ("WORKOS_WEBHOOK_SECRET", self.webhook_secret.clone()),
             ("SQL_URL", format!("http://127.0.0.1:{}/sql", self.proxy.port)),
             ("SQL_CONNECTION_STRING", connection),
+            // Nobody is in front of it who would write the header, so whatever it says is made up.
+            ("TRUSTED_PROXY_HEADER", String::new()),
             // Suites ask more in a minute than the clients of a person may.
             ("RATE_LIMIT_TIER", "1000".to_owned()),
         ];

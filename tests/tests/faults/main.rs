@@ -5,9 +5,11 @@
 mod authkit;
 mod breakers;
 mod crash;
+mod guarded;
 mod limits;
 mod log;
 mod misconfigured;
+mod not_before;
 mod postgres;
 mod provider;
 mod rotation;

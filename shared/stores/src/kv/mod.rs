@@ -76,8 +76,8 @@ mod scope;
 mod view;
 
 use ledger::{
-    Address, Applied, AuditEvent, AuditKind, Command, Context, Envelope, Ledger, Millis, Outcome,
-    Policy, Refusal, SessionId, apply,
+    Address, Answer, Applied, AuditEvent, AuditKind, Command, Context, Envelope, Ledger, Millis,
+    Outcome, Policy, Refusal, SessionId, apply,
 };
 use ports::{Clock, KvStore, LedgerError, Ledgers, Random, Timer};
 
@@ -201,12 +201,8 @@ impl<'a, P: Clock + Timer + Random, K: KvStore> KvLedgers<'a, P, K> {
 }
 
 impl<P: Clock + Timer + Random, K: KvStore> Ledgers for KvLedgers<'_, P, K> {
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
-        self.apply(address, envelope).await.map(|applied| applied.outcome)
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
+        self.apply(address, envelope).await.map(Answer::from)
     }
 }
 

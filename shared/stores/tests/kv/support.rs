@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use ledger::{Address, Envelope, Outcome};
+use ledger::{Address, Answer, Envelope};
 use ports::{Clock, KvStore, LedgerError, Ledgers, Millis, Random, Timer};
 use stores::KvLedgers;
 use testing::contract::EventualStore;
@@ -17,12 +17,8 @@ impl<L: Clock> Clock for Site<L> {
 }
 
 impl<L: Clock + Timer + Random + KvStore> Ledgers for Site<L> {
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
-        KvLedgers::new(&self.0, &self.0).execute(address, envelope).await
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
+        KvLedgers::new(&self.0, &self.0).ask(address, envelope).await
     }
 }
 
