@@ -123,6 +123,7 @@ fn row(
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err has")]
 fn internal(error: serde_json::Error) -> DeliveryError {
     DeliveryError::Internal(error.to_string())
 }

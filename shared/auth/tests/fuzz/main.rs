@@ -3,7 +3,7 @@
 //!
 //! Each target runs for `FUZZ_SECONDS`, one by default, on stable Rust and without a corpus: inputs
 //! are made from valid ones, and a failing one is shrunk by proptest.
-#![expect(clippy::unwrap_used, reason = "what does not hold must end the test")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "what does not hold must end the test")]
 
 mod forms;
 mod jwt;
