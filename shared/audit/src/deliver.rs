@@ -63,11 +63,14 @@ impl<L: Ledgers, S: Sql> Deliverer<'_, L, S> {
                 Outcome::Outbox(delivery) => delivery,
                 other => return Err(out_of_turn(&other)),
             };
-        let Some(last) = events.last() else { return Ok(Delivered { events: 0, pending: 0 }) };
-        let (up_to, hash, count) = (last.event.id, last.hash, events.len());
+        if events.is_empty() {
+            return Ok(Delivered { events: 0, pending: 0 });
+        }
+        let count = events.len();
         let statements = self.statements(address, owner.as_deref(), &events)?;
         as_service(self.sql, statements).await?;
-        match self.execute(address, Command::AckOutbox { up_to, hash }).await? {
+        let stored = events.iter().map(|one| (one.event.id, one.hash)).collect();
+        match self.execute(address, Command::AckEvents { events: stored }).await? {
             Outcome::Acknowledged { pending, .. } => {
                 Ok(Delivered { events: u32::try_from(count).unwrap_or(u32::MAX), pending })
             }

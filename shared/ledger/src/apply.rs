@@ -100,6 +100,10 @@ fn dispatch(
         Command::Sweep => lifecycle::sweep(ledger, step),
         Command::Outbox { limit } => outbox(ledger, limit),
         Command::AckOutbox { up_to, hash } => acknowledge(ledger, up_to, hash, step),
+        Command::AckEvents { events } => {
+            let (up_to, hash) = ledger.outbox.delivered(&events);
+            acknowledge(ledger, up_to, hash, step)
+        }
         Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
         Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
     }

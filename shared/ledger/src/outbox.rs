@@ -143,6 +143,15 @@ impl Outbox {
         u32::try_from(delivered).unwrap_or(u32::MAX)
     }
 
+    /// The number and link of the last pending event that was delivered along with all before it.
+    pub(crate) fn delivered(&self, events: &[(u64, Link)]) -> (u64, Link) {
+        let linked = self.events.iter().scan(self.base, |link, event| {
+            *link = link.then(event);
+            Some((event.id, *link))
+        });
+        linked.take_while(|one| events.contains(one)).last().unwrap_or_default()
+    }
+
     /// Whether there is room for the event by itself.
     fn takes(&self, event: &AuditEvent) -> bool {
         let pending = self.events.len();
@@ -256,6 +265,23 @@ mod tests {
         rotate(&mut ledger, 1, &all());
         let next = peek(&mut ledger, 1).events;
         assert_eq!((next[0].event.id, next[0].prev), (5, head));
+    }
+
+    #[test]
+    fn exact_acknowledgement_forgets_what_stands_at_the_beginning() {
+        let mut ledger = ledger(&[1]);
+        rotate(&mut ledger, 4, &all());
+        let links = peek(&mut ledger, 100).events;
+        let exactly = |ledger: &mut Ledger, ids: &[u64]| {
+            let meant = links.iter().filter(|one| ids.contains(&one.event.id));
+            let events = meant.map(|one| (one.event.id, one.hash)).collect();
+            run_by(ledger, Command::AckEvents { events }, NOW, &all()).outcome
+        };
+        let forgotten = |events, pending| Outcome::Acknowledged { events, pending };
+        assert_eq!(exactly(&mut ledger, &[]), forgotten(0, 4));
+        assert_eq!(exactly(&mut ledger, &[2, 3]), forgotten(0, 4), "the first is pending still");
+        assert_eq!(exactly(&mut ledger, &[4, 2, 1]), forgotten(2, 2));
+        assert_eq!(exactly(&mut ledger, &[1, 2, 3, 4]), forgotten(2, 0));
     }
 
     #[test]

@@ -15,6 +15,7 @@
 mod cas;
 mod choice;
 mod gate;
+mod kv;
 mod memory;
 mod postgres;
 mod redis;
@@ -25,6 +26,7 @@ mod store;
 pub use cas::Cas;
 pub use choice::{StoreChoice, UnknownStore};
 pub use gate::Gate;
+pub use kv::KvLedgers;
 pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 pub use redis::{CommandError, Commands, RedisStore, RedisValue};

@@ -16,6 +16,7 @@
 
 pub mod contract;
 mod database;
+mod eventual_kv;
 mod faults;
 mod platform;
 #[cfg(feature = "redis")]
@@ -25,6 +26,7 @@ mod workos;
 mod world;
 
 pub use database::FakeDatabase;
+pub use eventual_kv::{KvLocation, Lag, Obstacle};
 pub use faults::{Dependency, Fault};
 pub use platform::{FakePlatform, yield_once};
 pub use workos::{AuthKitToken, FakeWorkos};

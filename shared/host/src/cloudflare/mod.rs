@@ -13,6 +13,7 @@ mod signatures;
 #[cfg(feature = "ledger-object")]
 pub use entry::owner_event;
 pub use entry::{Held, fetch_event, gateway_event};
+pub use kv::Namespace;
 pub use platform::Cloudflare;
 
 /// What [`crate::entrypoint!`] expands to needs these names, and no function should have to.

@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use host::cloudflare::Cloudflare;
+use host::cloudflare::{Cloudflare, Namespace};
 use http::Method;
 use ledger::{Address, Answer, Command, Envelope, Origin, Outcome, Policy};
-use ports::{Clock, Fetch, FetchError, Kv, Ledgers, Request, StatusOnly};
+use ports::{
+    Clock, Fetch, FetchError, KeyPage, Kv, KvError, KvStore, Ledgers, Request, StatusOnly, Written,
+};
 use testing::contract::{self, LedgerStore};
 use testing::{Dependency, FakePlatform, Fault, NOW};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -89,6 +91,73 @@ const CACHE: &str = "{ CACHE: new (class KvNamespace {
 #[wasm_bindgen_test]
 async fn workers_kv_is_a_cache() {
     contract::kv(&Cloudflare::new(env(CACHE)), "run").await;
+}
+
+/// The same with all that ledgers need: pages of three keys, and no second write within a second.
+const NAMESPACE: &str = "{ LEDGER_KV: new (class KvNamespace {
+    map = new Map();
+    written = new Map();
+    async get(key, options) {
+        if (options.cacheTtl < 30) throw new Error('Invalid cache_ttl');
+        return this.map.get(key)?.buffer.slice(0) ?? null;
+    }
+    async getWithMetadata(key, options) { return { value: await this.get(key, options), metadata: null }; }
+    async put(key, value, options) {
+        if (options.expirationTtl < 60) throw new Error('Invalid expiration_ttl');
+        const now = Date.now();
+        if (now - (this.written.get(key) ?? 0) < 1000) throw new Error('KV PUT failed: 429 Too Many Requests');
+        this.written.set(key, now);
+        this.map.set(key, new Uint8Array(value));
+    }
+    async list({ prefix, cursor }) {
+        const all = [...this.map.keys()].filter((key) => key.startsWith(prefix)).sort();
+        const rest = all.filter((key) => cursor === undefined || key > atob(cursor));
+        const keys = rest.slice(0, 3).map((name) => ({ name }));
+        if (rest.length <= 3) return { keys, list_complete: true, cacheStatus: null };
+        return { keys, list_complete: false, cursor: btoa(keys.at(-1).name), cacheStatus: null };
+    }
+    async delete(key) { this.map.delete(key); }
+})() }";
+
+#[wasm_bindgen_test]
+async fn workers_kv_is_a_store_of_keys() {
+    let env = env(NAMESPACE);
+    let namespace = Namespace::new(&env, "LEDGER_KV");
+    let ttl = Duration::from_secs(60);
+    assert_eq!(namespace.write("key", b"1", ttl).await, Ok(Written::Done));
+    assert_eq!(namespace.write("key", b"2", ttl).await, Ok(Written::TooSoon));
+    assert_eq!(namespace.get("key").await.expect("a read").as_deref(), Some(b"1".as_slice()));
+    let kept = Namespace::new(&env, "NOTHING");
+    assert!(kept.write("key", b"1", ttl).await.is_err(), "it is not bound");
+    assert!(kept.list("", None).await.is_err() && kept.delete("key").await.is_err());
+    contract::kv_store(&Patient(&namespace), "run", || async {}).await;
+}
+
+/// The suite of caches overwrites keys at once.
+struct Patient<'n>(&'n Namespace<'n>);
+
+impl Kv for Patient<'_> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        self.0.get(key).await
+    }
+
+    async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), KvError> {
+        self.write(key, value, ttl).await.map(drop)
+    }
+}
+
+impl KvStore for Patient<'_> {
+    async fn write(&self, key: &str, value: &[u8], ttl: Duration) -> Result<Written, KvError> {
+        self.0.write(key, value, ttl).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KvError> {
+        self.0.delete(key).await
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, KvError> {
+        self.0.list(prefix, cursor).await
+    }
 }
 
 #[wasm_bindgen_test]
