@@ -71,8 +71,13 @@ async fn verify(url: &str, seals: &Seals, anchors: Option<&Path>) -> Result<()> 
     let database = Database::snapshot(url).await.context("cannot connect to the database")?;
     let noted = known.len();
     let found = walk(&database, seals, known).await?;
-    let Report { ledgers, events, checkpoints, forks, findings, anchors: heads } = found;
+    let Report { ledgers, events, alone, checkpoints, forks, findings, anchors: heads } = found;
     println!("{events} events of {ledgers} ledgers, {checkpoints} behind a checkpoint");
+    if alone > 0 {
+        println!(
+            "{alone} are in no chain, as their store has none: that none is missing cannot be told"
+        );
+    }
     if anchors.is_some() {
         println!("{noted} heads were noted before");
     }

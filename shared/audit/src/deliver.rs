@@ -88,7 +88,9 @@ impl<L: Ledgers, S: Sql> Deliverer<'_, L, S> {
         let rows: Result<Vec<_>, DeliveryError> =
             events.iter().map(|event| Ok(self.seals.seal(row(address, owner, event)?))).collect();
         let mut statements = vec![audit::add(&rows?)?];
-        if let Some(ChainedEvent { event, hash, .. }) = events.last() {
+        // What is in no chain has no head.
+        let last = events.last().filter(|last| !last.is_alone());
+        if let Some(ChainedEvent { event, hash, .. }) = last {
             let (ledger, hash, seal) = (address.to_string(), hash.to_string(), String::new());
             let head = HeadRow { ledger, number: event.id, hash, seal, key_id: 0 };
             statements.push(audit::move_head(&self.seals.seal(head))?);

@@ -9,15 +9,19 @@ use stores::{RedisRest, StoreChoice};
 pub const LEDGER_STORE: &str = "LEDGER_STORE";
 
 /// The stores that Workers offer.
-pub const ON_WORKERS: [StoreChoice; 3] =
-    [StoreChoice::DurableObject, StoreChoice::RedisRest, StoreChoice::Postgres];
+pub const ON_WORKERS: [StoreChoice; 4] = [
+    StoreChoice::DurableObject,
+    StoreChoice::RedisRest,
+    StoreChoice::Postgres,
+    StoreChoice::PlatformKv,
+];
 
 /// The store that [`LEDGER_STORE`] names on Workers.
 ///
 /// # Errors
 /// If it is missing, names none, or names one that Workers do not offer.
 pub fn on_workers(config: &impl Config) -> Result<StoreChoice, ConfigError> {
-    let problem = "must be durable-object, redis-rest or postgres here";
+    let problem = "must be durable-object, redis-rest, postgres or platform-kv here";
     let choice = StoreChoice::parse(&required(config, LEDGER_STORE)?);
     choice
         .ok()

@@ -59,6 +59,17 @@ pub struct Delivery {
     pub more: u32,
 }
 
+impl ChainedEvent {
+    /// Events with this number or a larger one, and no link before them, are in no chain: a store whose
+    /// writers do not see each other numbers them by their time. No chain gets so long.
+    pub const ALONE: u64 = 1 << 40;
+
+    /// Whether it is in no chain.
+    pub fn is_alone(&self) -> bool {
+        self.event.id >= Self::ALONE && self.prev == Link::default()
+    }
+}
+
 impl Link {
     /// The link that a name stands for.
     pub(crate) fn of(name: &str) -> Self {

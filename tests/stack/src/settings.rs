@@ -170,9 +170,12 @@ fn check_value(name: &str, value: &str) -> Result<()> {
     match name {
         "PUBLIC_URL" | "WORKOS_API_URL" | "WORKOS_ISSUER" | "SQL_URL" => check_url(name, value),
         "LEDGER_STORE" => match StoreChoice::parse(value) {
-            Ok(StoreChoice::DurableObject | StoreChoice::RedisRest | StoreChoice::Postgres) => {
-                Ok(())
-            }
+            Ok(
+                StoreChoice::DurableObject
+                | StoreChoice::RedisRest
+                | StoreChoice::Postgres
+                | StoreChoice::PlatformKv,
+            ) => Ok(()),
             Ok(_) => bail!("LEDGER_STORE names a store that Workers do not offer"),
             Err(unknown) => bail!("LEDGER_STORE {unknown}"),
         },

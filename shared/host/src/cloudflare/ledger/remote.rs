@@ -12,17 +12,19 @@ use data::NeonSql;
 use ledger::{Actor, Address, Answer, Command, Envelope, Millis, Origin, Policy, Throttles};
 use ports::{Clock as _, ConfigError, LedgerError, Ledgers};
 use stores::{
-    Cas, Gate, PostgresStore, RedisRest, RedisStore, StoreChoice, StoreError, Stored, Version,
-    VersionedStore,
+    Cas, Gate, KvLedgers, PostgresStore, RedisRest, RedisStore, StoreChoice, StoreError, Stored,
+    Version, VersionedStore,
 };
 
 use super::trail;
 use super::webhooks::shared;
-use crate::cloudflare::Cloudflare;
+use crate::cloudflare::{Cloudflare, Namespace};
 use crate::store;
 
 /// How long a statement may take: callers wait for five seconds.
 const SQL_TIMEOUT: Duration = Duration::from_secs(4);
+/// The binding of the namespace that keeps ledgers, which must not be that of the cache.
+const NAMESPACE: &str = "LEDGER_KV";
 /// Ledgers that one pass works on.
 const PASS: u32 = 50;
 /// A busy deployment does the work that is due so often, in milliseconds, and does not wait for
@@ -127,9 +129,38 @@ fn own(command: Command, policy: &Policy) -> Envelope {
     Envelope { command, policy: policy.clone(), origin }
 }
 
-fn ledgers(platform: &Cloudflare) -> Result<Cas<'_, Cloudflare, Remote<'_>>, LedgerError> {
-    let store = Remote::of(platform).map_err(|error| LedgerError(error.to_string()))?;
-    Ok(Cas::new(platform, store).behind(GATE.with(Rc::clone)))
+fn ledgers(platform: &Cloudflare) -> Result<Chosen<'_>, LedgerError> {
+    let failed = |error: ConfigError| LedgerError(error.to_string());
+    if store::on_workers(platform).map_err(failed)? == StoreChoice::PlatformKv {
+        let namespace = Namespace::new(&platform.env, NAMESPACE);
+        return Ok(Chosen::Kv(KvLedgers::new(platform, namespace)));
+    }
+    let store = Remote::of(platform).map_err(failed)?;
+    Ok(Chosen::Cas(Cas::new(platform, store).behind(GATE.with(Rc::clone))))
+}
+
+/// The ledgers on the chosen store.
+enum Chosen<'a> {
+    Cas(Cas<'a, Cloudflare, Remote<'a>>),
+    Kv(KvLedgers<'a, Cloudflare, Namespace<'a>>),
+}
+
+impl Chosen<'_> {
+    async fn due(&self, limit: u32) -> Result<Vec<Address>, LedgerError> {
+        match self {
+            Self::Cas(ledgers) => ledgers.due(limit).await,
+            Self::Kv(ledgers) => ledgers.due(limit).await,
+        }
+    }
+}
+
+impl Ledgers for Chosen<'_> {
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
+        match self {
+            Self::Cas(ledgers) => ledgers.ask(address, envelope).await,
+            Self::Kv(ledgers) => ledgers.ask(address, envelope).await,
+        }
+    }
 }
 
 /// A store that is reached over HTTP.
