@@ -64,7 +64,7 @@ pub(super) async fn an_announcement_is_claimed_until_it_is_settled<S: EventualSt
     for webhook in &claimed.webhooks {
         let again = webhook.event.session == Some(other);
         let at = case.store.there().now();
-        let retry = Settled::Retry { at, settled: vec!["a".to_owned()], counts: true };
+        let retry = Settled::Retry { at, settled: vec!["a".to_owned()] };
         let then = if again { retry } else { Settled::Done };
         let settle = Settle { id: webhook.id, lease: webhook.next_at, then };
         assert_eq!(case.there(Command::SettleWebhook(settle)).await, Outcome::Settled);
