@@ -2,6 +2,7 @@
 //! refuse is not sent.
 
 use anyhow::{Result, anyhow, bail};
+use auth::edge::Edge;
 use auth::operator::Operators;
 use auth::policy;
 use auth::settings::{
@@ -54,6 +55,8 @@ fn owner(given: &Given) -> Result<(), ConfigError> {
     policy::load(given)?;
     store::check(given)?;
     webhooks::Settings::load(given)?;
+    // It must agree with introspection on its mode.
+    Edge::load(given)?;
     TrailSettings::load(given).map(drop)
 }
 
@@ -157,6 +160,7 @@ mod tests {
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
             ("WORKOS_API_URL", "https://example.test/", "health"),
+            ("INTROSPECTION_MODE", "weak", "ledger"),
             ("WORKOS_CLIENT_ID", "", "health"),
             ("WEBHOOK_URLS", "https://192.168.0.1/hook", "ledger"),
             ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ledger"),

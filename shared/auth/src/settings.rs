@@ -14,6 +14,7 @@ use ports::{Config, ConfigError};
 use serde_json::{Value, json};
 
 use crate::backoff::Backoff;
+use crate::edge::Edge;
 use crate::{Failure, policy};
 
 /// What every use case needs: who we are, where ledgers live, how long sessions last.
@@ -75,6 +76,8 @@ pub struct UpstreamSettings {
 pub struct Introspector {
     /// The key that signs answers, RFC 9701; it signs no tokens.
     pub signing_key: SigningKey,
+    /// In edge mode, what it needs.
+    pub edge: Option<Edge>,
 }
 
 /// What endpoints need that take access tokens.
@@ -214,7 +217,10 @@ impl Introspector {
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
         let name = "INTROSPECTION_SIGNING_KEYS";
-        Ok(Self { signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)? })
+        Ok(Self {
+            signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)?,
+            edge: Edge::load(config)?,
+        })
     }
 }
 

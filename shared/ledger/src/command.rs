@@ -115,6 +115,19 @@ pub enum Command {
 impl Command {
     /// Tokens that one command revokes.
     pub const MAX_TOKENS: usize = 100;
+
+    /// Whether somebody asks for a revocation, and must not be told that it is done before everybody
+    /// will hear of it.
+    pub const fn revokes(&self) -> bool {
+        matches!(
+            self,
+            Self::RevokeToken(_)
+                | Self::RevokeMany { .. }
+                | Self::RevokeSession { .. }
+                | Self::RevokeAll { .. }
+                | Self::RevokeExternal { .. }
+        )
+    }
 }
 
 /// See [`Command::CreateSession`].

@@ -1,5 +1,6 @@
 //! What the use cases need of the world, as small traits that a host implements: time, randomness,
-//! signatures, outbound HTTP, the key-value cache, the ledgers, SQL, settings and the log.
+//! signatures, outbound HTTP, the key-value cache, the ledgers, the publisher of revocations, SQL,
+//! settings and the log.
 //!
 //! All traits are statically dispatched and used from one thread; futures need not be `Send`.
 #![expect(
@@ -198,13 +199,23 @@ pub trait Ledgers {
 #[error("ledger: {0}")]
 pub struct LedgerError(pub String);
 
+/// The publisher of the revocation snapshot, for introspection in edge mode.
+pub trait Publisher {
+    /// Say that somebody reads a shard and finds nothing current. A publisher that does not hear it
+    /// costs time, not correctness, so there is no error.
+    async fn poke(&self, shard: u8);
+}
+
 /// A whole host: everything but SQL, which is spoken over [`Fetch`].
 pub trait Platform:
-    Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers
+    Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers + Publisher
 {
 }
 
-impl<T: Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers> Platform for T {}
+impl<T> Platform for T where
+    T: Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers + Publisher
+{
+}
 
 /// The business database.
 pub trait Sql {

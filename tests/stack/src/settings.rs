@@ -93,6 +93,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("ACCESS_TOKEN_SECONDS", LEDGER),
     optional("UPSTREAM_REFRESH_AHEAD_SECONDS", LEDGER),
     optional("RATE_LIMIT_TIER", LEDGER),
+    optional("INTROSPECTION_MODE", &["ledger", "introspect"]),
     optional("WEBHOOK_URLS", LEDGER),
     Setting { required: false, ..secret("WEBHOOK_SECRETS", &["ledger"]) },
 ];
@@ -186,6 +187,9 @@ fn check_value(name: &str, value: &str) -> Result<()> {
         "SESSION_ON_LIMIT" if !matches!(value, "evict" | "deny") => {
             bail!("SESSION_ON_LIMIT must be evict or deny")
         }
+        "INTROSPECTION_MODE" if !matches!(value, "strong" | "edge") => {
+            bail!("INTROSPECTION_MODE must be strong or edge")
+        }
         "ON_DEVICE_CHANGE" | "ON_NETWORK_CHANGE"
             if !matches!(value, "note" | "raise-risk" | "refuse") =>
         {
@@ -275,6 +279,7 @@ mod tests {
             ("PUBLIC_URL", "https://example.test/"),
             ("PUBLIC_URL", ""),
             ("SESSION_ON_LIMIT", "ask"),
+            ("INTROSPECTION_MODE", "weak"),
             ("WORKOS_WEBHOOK_SECRET", "short"),
             ("AUDIT_LEVEL", "some"),
             ("AUDIT_RETENTION_DAYS", "0"),

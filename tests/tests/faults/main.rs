@@ -6,6 +6,7 @@ mod audit;
 mod authkit;
 mod breakers;
 mod crash;
+mod edge;
 mod guarded;
 mod limits;
 mod log;

@@ -100,6 +100,7 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("UPSTREAM_REFRESH_AHEAD_SECONDS", &number),
         ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
+        ("INTROSPECTION_MODE", &["canary", "Edge", "weak"]),
         ("ON_DEVICE_CHANGE", &["canary", "raise_risk", "Note"]),
         ("ON_NETWORK_CHANGE", &["canary", "deny", "REFUSE"]),
         ("NOT_BEFORE", &["canary", "-1", "1.5", "2026-11-21", "2026-02-30T00:00:00Z"]),
@@ -216,6 +217,21 @@ fn a_ledgers_address_depends_on_the_person_and_the_key_alone() {
     assert_eq!(one.user_ledger("ada"), settings(None).user_ledger("ada"));
     assert_ne!(one.user_ledger("ada"), one.user_ledger("Ada"));
     assert_ne!(one.user_ledger("ada"), other.user_ledger("ada"));
+}
+
+#[test]
+fn edge_mode_needs_a_store_whose_revocations_are_published() {
+    let load = |store: &str, mode: &str| {
+        let world = World::new();
+        world.platform.set("LEDGER_STORE", store);
+        world.platform.set("INTROSPECTION_MODE", mode);
+        Introspector::load(&world.platform).map(|loaded| loaded.edge.is_some())
+    };
+    for store in ["", "durable-object"] {
+        assert_eq!((load(store, "edge"), load(store, "strong")), (Ok(true), Ok(false)));
+    }
+    assert_eq!(load("redis", "edge").unwrap_err().setting, "INTROSPECTION_MODE");
+    assert_eq!((load("redis", "strong"), load("redis", "")), (Ok(false), Ok(false)));
 }
 
 #[test]

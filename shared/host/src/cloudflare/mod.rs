@@ -8,6 +8,7 @@ pub mod ledger;
 mod ledgers;
 mod place;
 mod platform;
+mod publisher;
 mod signatures;
 
 #[cfg(feature = "ledger-object")]

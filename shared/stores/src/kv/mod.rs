@@ -125,7 +125,8 @@ impl<'a, P: Clock + Timer + Random, K: KvStore> KvLedgers<'a, P, K> {
             Command::AckOutbox { up_to, .. } => io.delivered_up_to(*up_to).await?,
             _ => return self.change(&io, envelope).await,
         };
-        Ok(Applied { outcome, events: vec![], changed: false, budget: None })
+        let (events, revocations) = (Vec::new(), Vec::new());
+        Ok(Applied { outcome, events, changed: false, budget: None, revocations })
     }
 
     /// Ledgers with events or announcements to deliver, in no order that means anything.

@@ -1,8 +1,10 @@
 //! The owner of the ledgers: the Durable Object, its storage, what it does by its alarm, and the way to
-//! the stores that a deployment may choose in its place.
+//! the stores that a deployment may choose in its place; and the publisher of what ledgers revoke.
 
 mod object;
+mod pending;
 pub(super) mod remote;
+mod revocations;
 mod storage;
 mod trail;
 mod webhooks;
@@ -10,6 +12,7 @@ mod webhooks;
 use worker::wasm_bindgen::JsValue;
 
 pub use object::Ledger;
+pub use revocations::Revocations;
 
 /// The schedule of retention; the other one is of the work that is due on stores without alarms.
 const DAILY: &str = "17 3 * * *";

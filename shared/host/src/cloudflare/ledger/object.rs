@@ -6,23 +6,30 @@
 
 use std::cell::RefCell;
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use ledger::{
     Actor, Address, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle,
     apply, next_due,
 };
+use snapshot::Report;
 use worker::wasm_bindgen;
 use worker::{
     DurableObject, Env, Request, Response, ResponseBuilder, Result, State, durable_object,
 };
 
+use super::pending::Pending;
+use super::revocations::is_edge;
 use super::storage::Held;
 use super::{trail, webhooks};
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::{fill, now};
+use crate::cloudflare::publisher::send;
 
 /// An alarm that failed rings again after this many milliseconds.
 const RETRY: i64 = 60_000;
+
+/// A report that failed is tried again after this many milliseconds.
+const REPORT_AGAIN: Millis = 5_000;
 
 /// One user's ledger.
 #[durable_object(alarm)]
@@ -36,6 +43,8 @@ pub struct Ledger {
 /// What the object remembers between commands, so that a check reads no storage.
 struct Memory {
     held: Held,
+    /// What the publisher of revocations must be told.
+    pending: Pending,
     /// When the alarm is set to ring.
     armed: Option<Millis>,
 }
@@ -59,17 +68,30 @@ impl DurableObject for Ledger {
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
         let admitted = self.throttle.borrow_mut().admit(&envelope, now());
-        if let Err(limited) = admitted {
-            let answer = serde_json::to_vec(&Answer::limited(limited))?;
-            return Ok(ResponseBuilder::new().fixed(answer));
-        }
-        let applied = self.execute(address, envelope)?;
-        let answer = serde_json::to_vec(&Answer::from(applied))?;
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(limited) => {
+                let answer = serde_json::to_vec(&Answer::limited(limited))?;
+                return Ok(ResponseBuilder::new().fixed(answer));
+            }
+        };
+        let revokes = envelope.command.revokes();
+        let Applied { outcome, budget, revocations, .. } = self.execute(address, envelope)?;
+        let answer = serde_json::to_vec(&Answer { outcome, budget: budget.or(admitted) })?;
+        // Before the report: it may be the last thing that this object does.
         self.arm().await?;
+        if revokes || !revocations.is_empty() {
+            self.report().await;
+        }
+        if revokes && self.has_pending() {
+            // Whoever asked for it must not believe that everybody has heard of it.
+            return Response::error("the revocation is stored, and not yet reported", 503);
+        }
         Ok(ResponseBuilder::new().fixed(answer))
     }
 
-    /// Sweep, and deliver the audit trail and announcements. It never fails: a failing alarm would be retried and then
+    /// Sweep, report what was revoked, and deliver the audit trail and announcements. It never fails:
+    /// a failing alarm would be retried and then
     /// given up by the platform.
     async fn alarm(&self) -> Result<Response> {
         if let Err(error) = self.wake().await {
@@ -96,6 +118,10 @@ impl Ledger {
         let applied = apply(&mut taken.held.document, command, context, &mut fill);
         taken.held.policy = policy;
         let sql = self.state.storage().sql();
+        // First what is to be reported: a revocation that is reported and not stored is on the safe side.
+        if !applied.revocations.is_empty() && is_edge(&self.platform.env) {
+            taken.pending.add(&sql, &applied.revocations)?;
+        }
         if applied.changed {
             taken.held.store(&sql)?;
         }
@@ -111,10 +137,11 @@ impl Ledger {
         // The alarm that rings is no longer set.
         self.disarm();
         self.maintain(Command::Sweep)?;
+        self.report().await;
         // Neither waits for the other.
         let (trail, announced) = join(self.deliver(), webhooks::deliver(self)).await;
         trail.and(announced)?;
-        if self.held(|held| held.document.is_empty()) {
+        if self.held(|held| held.document.is_empty()) && !self.has_pending() {
             self.state.storage().delete_all().await?;
             *self.memory.borrow_mut() = None;
             return Ok(());
@@ -174,7 +201,7 @@ impl Ledger {
 
     fn delivered(&self) -> Result<()> {
         let mut memory = self.memory.borrow_mut();
-        let Some(Memory { held, armed }) = memory.as_mut() else { return Ok(()) };
+        let Some(Memory { held, armed, .. }) = memory.as_mut() else { return Ok(()) };
         let pending = !held.document.outbox.events.is_empty();
         let schedule = audit::Schedule::succeeded(pending, now(), trail::random());
         // The alarm is set for an attempt that is not needed.
@@ -182,11 +209,42 @@ impl Ledger {
         held.delivery.set(schedule, &self.state.storage().sql())
     }
 
-    fn load(&self, policy: &Policy) -> Result<Memory> {
-        Ok(Memory { held: Held::load(&self.state.storage().sql(), policy)?, armed: None })
+    /// Tell the publishers what was revoked. What one of them does not take is kept for the alarm.
+    async fn report(&self) {
+        let reports = match self.memory.borrow().as_ref() {
+            Some(memory) => Report::of(memory.pending.all()),
+            None => return,
+        };
+        join_all(reports.iter().map(|report| async {
+            let taken = match send(&self.platform.env, report).await {
+                Ok(()) => self.reported(report),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = taken {
+                trail::complain(&self.platform, "report_failed", &error.to_string());
+            }
+        }))
+        .await;
     }
 
-    /// Set the one alarm for the next sweep or delivery, unless it rings before that anyway: use of a
+    fn reported(&self, report: &Report) -> Result<()> {
+        let mut memory = self.memory.borrow_mut();
+        // Another command may have failed meanwhile: then it is read anew, and reported once more.
+        let Some(memory) = memory.as_mut() else { return Ok(()) };
+        memory.pending.remove(&self.state.storage().sql(), &report.revocations)
+    }
+
+    fn has_pending(&self) -> bool {
+        !self.memory.borrow().as_ref().is_some_and(|memory| memory.pending.is_empty())
+    }
+
+    fn load(&self, policy: &Policy) -> Result<Memory> {
+        let sql = self.state.storage().sql();
+        let (held, pending) = (Held::load(&sql, policy)?, Pending::load(&sql)?);
+        Ok(Memory { held, pending, armed: None })
+    }
+
+    /// Set the one alarm for what is due next, unless it rings before that anyway: use of a
     /// session moves its timeout away, and an alarm that finds nothing to do sets itself anew.
     pub(super) async fn arm(&self) -> Result<()> {
         let due = {
@@ -194,10 +252,9 @@ impl Ledger {
             let Some(memory) = memory.as_mut() else { return Ok(()) };
             let Held { document, policy, delivery, .. } = &memory.held;
             let sweep = next_due(document, policy).map(|due| jittered(due.max(now())));
-            let deliveries = [delivery.schedule.due, document.webhooks.next_due()];
-            let Some(due) = deliveries.into_iter().flatten().chain(sweep).min() else {
-                return Ok(());
-            };
+            let report = (!memory.pending.is_empty()).then(|| now() + REPORT_AGAIN);
+            let all = [sweep, report, delivery.schedule.due, document.webhooks.next_due()];
+            let Some(due) = all.into_iter().flatten().min() else { return Ok(()) };
             if memory.armed.is_some_and(|armed| armed <= due) {
                 return Ok(());
             }
