@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("observe", &["ports"]),
     ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
+    ("stores", &["data", "ledger", "ports"]),
     ("audit", &["data", "ledger", "oauth", "ports"]),
     ("webhooks", &["breaker", "ledger", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports", "snapshot", "webhooks"]),
@@ -26,7 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "host",
         &[
             "audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "snapshot",
-            "webhooks",
+            "stores", "webhooks",
         ],
     ),
 ];

@@ -9,7 +9,7 @@ use oauth::access_token::{SigningKey, VerifyingKeys};
 use oauth::internal_mac::InternalKeys;
 use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::{Resources, Site};
-use ports::config::{parsed, required};
+use ports::config::{number, parsed, required};
 use ports::{Config, ConfigError};
 use serde_json::{Value, json};
 
@@ -94,6 +94,8 @@ pub struct TrailSettings {
     pub sql: SqlSettings,
     /// The keys of its seals.
     pub keys: KeyRing,
+    /// How many days of it are kept; `None` for the usual number.
+    pub days: Option<u32>,
 }
 
 /// The identity provider.
@@ -228,9 +230,15 @@ impl TrailSettings {
     /// # Errors
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        let setting = "AUDIT_RETENTION_DAYS";
+        let days = number(config, setting)?;
+        if days == Some(0) {
+            return Err(ConfigError { setting, problem: "must be at least 1" });
+        }
         Ok(Self {
             sql: SqlSettings::load(config)?,
             keys: parsed(config, "AUDIT_KEYS", RING, KeyRing::parse)?,
+            days,
         })
     }
 }

@@ -124,6 +124,10 @@ fn dispatch(
         Command::Sweep => lifecycle::sweep(ledger, step),
         Command::Outbox { limit } => outbox(ledger, limit),
         Command::AckOutbox { up_to, hash } => acknowledge(ledger, up_to, hash, step),
+        Command::AckEvents { events } => {
+            let (up_to, hash) = ledger.outbox.delivered(&events);
+            acknowledge(ledger, up_to, hash, step)
+        }
         Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
         Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
     }
@@ -131,8 +135,7 @@ fn dispatch(
 
 fn outbox(ledger: &Ledger, limit: u32) -> Outcome {
     let (events, more) = ledger.outbox.oldest(limit);
-    let (owner, outbox) = (ledger.owner.clone(), &ledger.outbox);
-    Outcome::Outbox(Delivery { owner, events, more, last: outbox.last, head: outbox.head })
+    Outcome::Outbox(Delivery { owner: ledger.owner.clone(), events, more })
 }
 
 fn acknowledge(ledger: &mut Ledger, up_to: u64, hash: Link, step: &mut Step<'_>) -> Outcome {

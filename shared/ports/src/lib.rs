@@ -118,6 +118,61 @@ pub trait Kv {
     async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), KvError>;
 }
 
+/// What a key-value store must do besides, to be a store of ledgers and not only a cache. It may be
+/// as stale, and it promises nothing about two writers of one key: the last one wins.
+pub trait KvStore: Kv {
+    /// Store `value` for about `ttl` (at least 60 s), and say whether that was done: platforms
+    /// refuse to write one key twice within a second.
+    async fn write(&self, key: &str, value: &[u8], ttl: Duration) -> Result<Written, KvError>;
+    /// Remove what is under `key`, if there is anything.
+    async fn delete(&self, key: &str) -> Result<(), KvError>;
+    /// The keys that begin with `prefix`, in the order of their bytes: the first page, or the one of
+    /// that cursor.
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, KvError>;
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is stored, and everybody will see it in time.
+    Done,
+    /// It is not: somebody has written the key within the last second.
+    TooSoon,
+}
+
+/// Some of the keys with a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyPage {
+    /// The keys. There may be none although there is a next page.
+    pub keys: Vec<String>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
+}
+
+impl<T: Kv> Kv for &T {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        T::get(self, key).await
+    }
+
+    async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), KvError> {
+        T::put(self, key, value, ttl).await
+    }
+}
+
+impl<T: KvStore> KvStore for &T {
+    async fn write(&self, key: &str, value: &[u8], ttl: Duration) -> Result<Written, KvError> {
+        T::write(self, key, value, ttl).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KvError> {
+        T::delete(self, key).await
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, KvError> {
+        T::list(self, prefix, cursor).await
+    }
+}
+
 /// The cache does not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("key-value store: {0}")]

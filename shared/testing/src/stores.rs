@@ -7,11 +7,17 @@ use std::time::Duration;
 use ledger::{
     Address, Answer, AuditEvent, Context, Envelope, Ledger, Revocation, Throttles, apply,
 };
-use ports::{Clock, Config, Kv, KvError, LedgerError, Ledgers, Millis, Publisher, Random};
+use ports::{
+    Clock, Config, KeyPage, Kv, KvError, KvStore, LedgerError, Ledgers, Millis, Publisher, Random,
+    Written,
+};
 use snapshot::{Memory, Report};
 
 use crate::faults::{Dependency, Fault};
 use crate::platform::{FakePlatform, yield_once};
+
+/// Keys of one page: few, so that tests turn pages.
+const PAGE: usize = 3;
 
 #[derive(Default)]
 pub(crate) struct Stores {
@@ -175,6 +181,45 @@ impl Kv for FakePlatform {
         self.stores.cache.borrow_mut().insert(key.to_owned(), entry);
         if fault.is_none() { Ok(()) } else { Err(KvError("the answer got lost".to_owned())) }
     }
+}
+
+/// Strongly consistent, and never in a hurry: what a store with one location is.
+impl KvStore for FakePlatform {
+    async fn write(&self, key: &str, value: &[u8], ttl: Duration) -> Result<Written, KvError> {
+        self.put(key, value, ttl).await.map(|()| Written::Done)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KvError> {
+        yield_once().await;
+        if self.faults.call(Dependency::Kv).is_some() {
+            return Err(KvError("away".to_owned()));
+        }
+        self.stores.cache.borrow_mut().remove(key);
+        Ok(())
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, KvError> {
+        yield_once().await;
+        if self.faults.call(Dependency::Kv).is_some() {
+            return Err(KvError("away".to_owned()));
+        }
+        let cache = self.stores.cache.borrow();
+        let live = cache.iter().filter(|(_, entry)| entry.expires_at > self.now());
+        Ok(page(live.map(|(key, _)| key), prefix, cursor))
+    }
+}
+
+/// One small page of keys that come in order.
+pub(crate) fn page<'k>(
+    keys: impl Iterator<Item = &'k String>,
+    prefix: &str,
+    cursor: Option<&str>,
+) -> KeyPage {
+    let after = |key: &&String| cursor.is_none_or(|cursor| key.as_str() > cursor);
+    let mut rest = keys.filter(|key| key.starts_with(prefix)).filter(after);
+    let keys: Vec<String> = rest.by_ref().take(PAGE).cloned().collect();
+    let next = rest.next().and(keys.last().cloned());
+    KeyPage { keys, next }
 }
 
 impl Ledgers for FakePlatform {

@@ -2,6 +2,7 @@
 //! starts a stack of its own, or shares the one whose sessions are short.
 #![expect(clippy::disallowed_methods, reason = "a native test: it has a clock")]
 
+mod audit;
 mod authkit;
 mod breakers;
 mod crash;
@@ -15,6 +16,7 @@ mod postgres;
 mod provider;
 mod rotation;
 mod short;
+mod stores;
 mod times;
 mod upstream;
 mod webhooks;

@@ -107,6 +107,7 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("TRUSTED_PROXY_HEADER", &["canary canary", "canary:", "canäry"]),
         ("AUDIT_LEVEL", &["canary", "Off", "ALL"]),
         ("AUDIT_KEYS", &ring),
+        ("AUDIT_RETENTION_DAYS", &number),
     ] {
         for value in values {
             let world = World::new();

@@ -190,7 +190,7 @@ impl Ledger {
         // Before anything is awaited: if the object dies now, the next attempt is set.
         self.arm().await?;
         let (address, policy) = begun;
-        match trail::deliver(self, &self.platform, &address, &policy).await {
+        match trail::deliver(&trail::Own(self), &self.platform, &address, &policy).await {
             Ok(()) => self.delivered(),
             Err(error) => {
                 trail::complain(&self.platform, "audit_delivery_failed", &error);

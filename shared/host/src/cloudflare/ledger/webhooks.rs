@@ -13,7 +13,8 @@ use crate::cloudflare::platform::now;
 
 /// What all objects of an isolate share.
 pub(super) struct Shared {
-    settings: Result<Settings, ConfigError>,
+    /// Who is told.
+    pub(super) settings: Result<Settings, ConfigError>,
     /// Of the webhooks, and of Postgres.
     pub(super) breakers: Breakers,
 }
