@@ -202,6 +202,25 @@ fn every_point_of_the_protocol_has_a_test() {
     }
 }
 
+#[test]
+fn every_guarantee_names_a_test_that_exists() {
+    let readme = fs::read_to_string(layout::root().join("README.md")).expect("README.md");
+    let (_, rest) = readme.split_once("## Guarantees").expect("README.md states guarantees");
+    let (section, _) = rest.split_once("\n## ").expect("another section follows");
+    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 10, "the table of guarantees is gone");
+    for row in rows {
+        let mut tests = row.split("[`").skip(1).peekable();
+        assert!(tests.peek().is_some(), "no test holds this: {row}");
+        for link in tests {
+            let (name, rest) = link.split_once("`](").expect("a link");
+            let (path, _) = rest.split_once(')').expect("a link");
+            let text = fs::read_to_string(layout::root().join(path)).expect("the linked file");
+            assert!(text.contains(&format!("fn {name}(")), "{path} has no test {name}");
+        }
+    }
+}
+
 fn folders_in(name: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(layout::root().join(name)).expect("the folder exists");
     let paths = entries.flatten().map(|entry| entry.path());

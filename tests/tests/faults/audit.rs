@@ -74,6 +74,8 @@ async fn f16_what_happens_while_postgres_is_away_is_delivered_afterwards_exactly
     for person in &people {
         sessions.push([person.session("atoms-web").await?, person.session("atoms-web").await?]);
     }
+    // Whose client is not known by then cannot introspect.
+    assert!(world.is_active(&sessions[0][0].access).await?);
     stack.stop_proxy();
 
     for [busy, ended] in &mut sessions {

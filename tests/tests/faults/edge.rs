@@ -98,7 +98,9 @@ async fn outcome(world: &World, token: &str) -> Result<String> {
         let log = world.info.logs();
         let line = log.lines().find(|line| line.contains(&id) && line.contains("\"introspect\""));
         if let Some(line) = line {
-            let line: Value = serde_json::from_str(line).context("the line is no JSON")?;
+            // One function's lines may have wrangler's mark before them.
+            let json = &line[line.find('{').unwrap_or_default()..];
+            let line: Value = serde_json::from_str(json).context("the line is no JSON")?;
             return Ok(line["outcome"].as_str().unwrap_or_default().to_owned());
         }
         seconds(0.1).await;

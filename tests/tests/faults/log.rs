@@ -66,8 +66,9 @@ async fn each_request_is_one_line_and_no_secret_is_in_it() -> Result<()> {
     ];
     secrets.extend(stack.info().clients.values().filter_map(|client| client.secret.as_deref()));
     for setting in SETTINGS.iter().filter(|setting| setting.kind == Kind::Secret) {
+        // An optional one may not be there.
+        let Some(value) = stack.info().settings.get(setting.name) else { continue };
         // The keys of a ring and the members of a key set count one by one.
-        let value = &stack.info().settings[setting.name];
         secrets.extend(value.split(['=', '"', ':', '@', ',']).filter(|part| part.len() > 20));
     }
     assert!(secrets.len() > 15);

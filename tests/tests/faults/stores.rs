@@ -17,6 +17,11 @@ async fn sessions_keep_their_promises_on_postgres() -> Result<()> {
     sessions_keep_their_promises("postgres").await
 }
 
+#[tokio::test]
+async fn sessions_keep_their_promises_on_workers_kv_of_one_location() -> Result<()> {
+    sessions_keep_their_promises("platform-kv").await
+}
+
 async fn sessions_keep_their_promises(store: &str) -> Result<()> {
     let settings = vec![("LEDGER_STORE".to_owned(), store.to_owned())];
     let mut stack = Stack::start(StackOptions { settings, ..StackOptions::default() }).await?;
@@ -32,7 +37,8 @@ async fn sessions_keep_their_promises(store: &str) -> Result<()> {
 }
 
 async fn parallel_refreshes_converge(world: &World) -> Result<()> {
-    let session = world.person().await?.session("atoms-web").await?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
     let all: Vec<Session> = try_join_all((0..50).map(|_| session.refreshed(&world.api))).await?;
     for other in &all {
         assert_eq!((&other.refresh, &other.access), (&all[0].refresh, &all[0].access));
@@ -43,7 +49,8 @@ async fn parallel_refreshes_converge(world: &World) -> Result<()> {
 }
 
 async fn reuse_ends_the_session(world: &World) -> Result<()> {
-    let session = world.person().await?.session("atoms-web").await?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
     let first = session.refreshed(&world.api).await?;
     let second = first.refreshed(&world.api).await?;
     let reused = world.api.refresh(&session.client, &session.refresh, &[]).await?;
@@ -73,7 +80,8 @@ async fn what_is_revoked_is_over(world: &World) -> Result<()> {
 
 /// Functions hold nothing: what was answered is in the store.
 async fn a_crash_loses_nothing(stack: &mut Stack, world: &World) -> Result<()> {
-    let session = world.person().await?.session("atoms-web").await?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
     let before = session.refreshed(&world.api).await?;
     stack.kill_functions();
     stack.start_functions().await?;
@@ -84,7 +92,8 @@ async fn a_crash_loses_nothing(stack: &mut Stack, world: &World) -> Result<()> {
 
 /// A busy deployment sees to the work that is due without a schedule.
 async fn the_trail_is_delivered(stack: &Stack, world: &World) -> Result<()> {
-    let session = world.person().await?.session("atoms-web").await?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
     let id = session.id()?;
     let mut connection = PgConnection::connect(&stack.info().postgres_url).await?;
     for _ in 0..90 {
