@@ -15,10 +15,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("oauth", &["ledger"]),
     ("ports", &["ledger", "oauth"]),
     ("observe", &["ports"]),
+    ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
     ("auth", &["data", "ledger", "oauth", "ports"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["auth", "ledger", "oauth", "observe", "ports"]),
+    ("host", &["auth", "breaker", "ledger", "oauth", "observe", "ports"]),
 ];
 
 /// The benchmark's bare Worker: what it measures is the platform without our host.

@@ -27,6 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Endpoint for Health {
     const FUNCTION: Function = Function::Health;
+    const GUARDED: bool = false;
     type Settings = HealthSettings;
 
     fn configure(config: &impl Config) -> Result<HealthSettings, ConfigError> {

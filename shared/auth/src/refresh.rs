@@ -41,6 +41,7 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         key_id: client.refresh_keys.newest(),
         proactive: form.flag("proactive")?,
         force_rotation: form.flag("force_rotation")?,
+        renews_upstream: false,
         signals: Signals::default(),
     });
     let envelope = settings.envelope(command);

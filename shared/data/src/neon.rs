@@ -54,7 +54,7 @@ impl<P: Fetch> Sql for NeonSql<'_, P> {
         let request = self.request(statements)?;
         let response =
             self.platform.fetch(request, self.timeout).await.map_err(|error| match error {
-                FetchError::Timeout(_) | FetchError::Connection(_) => {
+                FetchError::Timeout(_) | FetchError::Connection(_) | FetchError::Paused(_) => {
                     SqlError::Unavailable(error.to_string())
                 }
             })?;
@@ -243,6 +243,7 @@ mod tests {
         for error in [
             FetchError::Timeout(Duration::from_secs(1)),
             FetchError::Connection("refused".to_owned()),
+            FetchError::Paused(Duration::from_secs(1)),
         ] {
             let fake = Fake { answer: Err(error), seen: RefCell::default() };
             assert!(matches!(run(&fake), Err(SqlError::Unavailable(_))));

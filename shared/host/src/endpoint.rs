@@ -7,6 +7,10 @@ pub trait Endpoint {
     /// Which function of the route table it is.
     const FUNCTION: Function;
 
+    /// Whether it leaves dependencies alone that have failed again and again. What tells how they are
+    /// must ask them.
+    const GUARDED: bool = true;
+
     /// What it reads from the deployment's settings, once per instance.
     type Settings: 'static;
 

@@ -5,6 +5,7 @@
 //! it is built for. Natively only the pipeline exists, so that tests link no SDK.
 
 mod endpoint;
+pub mod guard;
 mod origins;
 mod pipeline;
 pub mod respond;

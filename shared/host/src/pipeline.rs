@@ -1,11 +1,14 @@
 //! What every request goes through: route and method, trace and request id, CORS, the settings, the
 //! bounded body, the handler, security headers, the log line.
 
+use std::time::Duration;
+
+use breaker::{Breakers, Guarded};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CONTENT_SECURITY_POLICY, ORIGIN,
-    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -32,16 +35,22 @@ pub enum BodyError {
     Unreadable,
 }
 
-/// A function's settings, read once and kept as long as the platform keeps the instance.
+/// A function's settings, read once, and what it has learnt of its dependencies, kept as long as the
+/// platform keeps the instance.
 pub struct Instance<E: Endpoint> {
     settings: Result<E::Settings, ConfigError>,
     origins: Result<Origins, ConfigError>,
+    breakers: Breakers,
 }
 
 impl<E: Endpoint> Instance<E> {
     /// Read the settings; what is wrong with them comes out when a request needs them.
     pub fn new(config: &impl Config) -> Self {
-        Self { settings: E::configure(config), origins: Origins::load(config) }
+        Self {
+            settings: E::configure(config),
+            origins: Origins::load(config),
+            breakers: Breakers::default(),
+        }
     }
 
     fn ready(&self) -> Result<(&E::Settings, &Origins), ConfigError> {
@@ -161,10 +170,22 @@ async fn answer<E: Endpoint>(
             *request.method_mut() = parts.method.clone();
             *request.uri_mut() = parts.uri.clone();
             *request.headers_mut() = parts.headers.clone();
-            E::handle(platform, settings, &found, &request).await
+            let guarded = Guarded::new(platform, E::GUARDED.then_some(&instance.breakers));
+            let response = E::handle(&guarded, settings, &found, &request).await;
+            paused(response, guarded.wait())
         }
         Err(error) => no_body(found.route, error),
     }
+}
+
+/// An answer that waits for a dependency that is left alone says for how long it is.
+fn paused(mut response: Response, wait: Option<Duration>) -> Response {
+    let unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    if let Some(wait) = wait.filter(|_| unavailable) {
+        let seconds = wait.as_millis().div_ceil(1000);
+        respond::set(&mut response, RETRY_AFTER, &seconds.max(1).to_string());
+    }
+    response
 }
 
 fn misconfigured(error: ConfigError) -> Response {

@@ -60,6 +60,13 @@ pub fn oauth_unavailable() -> Response {
     retry_later(oauth_error(&error, StatusCode::SERVICE_UNAVAILABLE))
 }
 
+/// Too many requests at an OAuth endpoint.
+pub fn oauth_busy() -> Response {
+    let error =
+        OAuthError::new(ErrorCode::TemporarilyUnavailable, "too many requests; try again later");
+    oauth_error(&error, StatusCode::TOO_MANY_REQUESTS)
+}
+
 /// A defect of ours at an OAuth endpoint.
 pub fn oauth_internal() -> Response {
     let error = OAuthError::new(ErrorCode::ServerError, "the service failed");
@@ -131,13 +138,7 @@ pub fn allowed(methods: &[Method]) -> String {
 pub fn failure(failure: Failure, now: Millis, facts: &mut Facts) -> Response {
     facts.cause = Some(failure.to_string());
     let response = match failure {
-        Failure::Limited { budget } => {
-            let error = OAuthError::new(
-                ErrorCode::TemporarilyUnavailable,
-                "too many requests for this person; try again later",
-            );
-            limited(oauth_error(&error, StatusCode::TOO_MANY_REQUESTS), &budget, now)
-        }
+        Failure::Limited { budget } => limited(oauth_busy(), &budget, now),
         Failure::NotDue { due_at } => {
             let refresh_in = due_at.saturating_sub(now).div_ceil(1000);
             let body = serde_json::json!({ "refresh_due": false, "refresh_in": refresh_in });

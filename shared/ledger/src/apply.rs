@@ -1,6 +1,6 @@
 use crate::step::{Context, Step};
 use crate::{AuditEvent, Budget, Command, Delivery, Ledger, Outcome};
-use crate::{checking, extension, lifecycle, revocation, rotation};
+use crate::{checking, extension, lifecycle, revocation, rotation, upstream, webhooks};
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Applied {
 /// result, every command has an outcome, and a clock that goes back does no harm.
 ///
 /// The ledger is one that came through [`Ledger::upgraded`], or a new one. `random` fills its
-/// argument with unpredictable bytes; it is called for the name of a new session only.
+/// argument with unpredictable bytes: the name of a new session, or how long to wait after a failure.
 pub fn apply(
     ledger: &mut Ledger,
     command: Command,
@@ -35,6 +35,10 @@ pub fn apply(
     ledger.windows = step.windows;
     for event in &mut step.events {
         step.changed |= ledger.outbox.add(event, step.policy.audit);
+        if step.policy.webhooks && event.kind.is_announced() {
+            ledger.webhooks.add(ledger.owner.as_deref(), event, step.now);
+            step.changed = true;
+        }
     }
     if step.changed {
         ledger.schema = Ledger::SCHEMA;
@@ -61,10 +65,18 @@ fn dispatch(
         Command::RevokeAll { except, reason } => {
             revocation::revoke_all(ledger, except, reason.as_deref(), step)
         }
+        Command::RevokeExternal { external_id, reason } => {
+            revocation::revoke_external(ledger, &external_id, reason.as_deref(), step)
+        }
+        Command::UpstreamGrant(command) => upstream::grant(ledger, command, step),
+        Command::UpstreamClaim { session, lease } => upstream::claim(ledger, session, lease, step),
+        Command::UpstreamStore(command) => upstream::store(ledger, command, step, random),
         Command::List => lifecycle::list(ledger, step),
         Command::Sweep => lifecycle::sweep(ledger, step),
         Command::Outbox { limit } => outbox(ledger, limit),
         Command::AckOutbox { up_to } => acknowledge(ledger, up_to, step),
+        Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
+        Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
     }
 }
 

@@ -159,6 +159,12 @@ kinds! {
     SessionOver = "session.absolute_timeout", Success, Notable;
     /// A session was older than what the deployment still takes.
     SessionNotBefore = "session.not_before", Success, Notable;
+    /// A session ended with the sign-in that it came from.
+    SessionSignedOut = "session.signed_out", Success, Notable;
+    /// A session ended because its grant at the identity provider has ended.
+    SessionUpstreamEnded = "session.upstream_ended", Success, Notable;
+    /// A session follows its person to another organization or other roles.
+    SessionMoved = "session.moved", Success, Notable;
     /// A session's counter had reached its largest value.
     SessionExhausted = "session.exhausted", Success, Notable;
     /// An ended session is no longer remembered.
@@ -201,10 +207,22 @@ kinds! {
     RiskCleared = "risk.cleared", Success, Notable;
     /// A session looked too risky and has been ended.
     RiskEnded = "risk.ended", Alert, Notable;
+    /// A session was given the grant of its sign-in at the identity provider.
+    UpstreamGranted = "upstream.granted", Success, Notable;
+    /// The grant was renewed.
+    UpstreamRenewed = "upstream.renewed", Success, Routine;
+    /// The grant could not be renewed; it is tried again.
+    UpstreamFailed = "upstream.failed", Refused, Routine;
+    /// Whoever renewed the grant did not come back: the answer is lost.
+    UpstreamAnswerLost = "upstream.answer_lost", Alert, Notable;
+    /// The grant is lost; the person has to sign in again for it.
+    UpstreamSignIn = "upstream.sign_in_required", Alert, Notable;
     /// A rate limit was met.
     LimitReached = "limit.reached", Refused, Refusal;
     /// A valid token was ahead of the ledger: the store had lost writes and was moved forward.
     Rollback = "ledger.rollback", Alert, Notable;
+    /// An announcement was given up: an endpoint of the webhooks did not take it for a day.
+    WebhookFailed = "webhook.failed", Alert, Notable;
 }
 
 impl AuditKind {
@@ -220,6 +238,56 @@ impl AuditKind {
             EndReason::Risk => Self::RiskEnded,
             EndReason::NotBefore => Self::SessionNotBefore,
             EndReason::Exhausted => Self::SessionExhausted,
+            EndReason::SignedOut => Self::SessionSignedOut,
+            EndReason::UpstreamEnded => Self::SessionUpstreamEnded,
+        }
+    }
+
+    /// Whether webhooks are told of it: reuse, risk, and every end of a session.
+    pub const fn is_announced(self) -> bool {
+        match self {
+            Self::ReuseDetected
+            | Self::RiskFlagged
+            | Self::RiskCleared
+            | Self::RiskEnded
+            | Self::SessionRevoked
+            | Self::SessionRevokedAll
+            | Self::SessionEvicted
+            | Self::SessionIdle
+            | Self::SessionOver
+            | Self::SessionNotBefore
+            | Self::SessionExhausted
+            | Self::SessionSignedOut
+            | Self::SessionUpstreamEnded => true,
+            Self::SessionCreated
+            | Self::SessionResumed
+            | Self::SessionDenied
+            | Self::SessionExtended
+            | Self::SessionForgotten
+            | Self::TokenRotated
+            | Self::TokenReplayed
+            | Self::TokenNotDue
+            | Self::TokenRevoked
+            | Self::TokenEscalated
+            | Self::ForeignClient
+            | Self::ScopeRefused
+            | Self::ResourceRefused
+            | Self::ProofStale
+            | Self::DeviceChanged
+            | Self::DeviceRefused
+            | Self::NetworkChanged
+            | Self::NetworkRefused
+            | Self::CountryChanged
+            | Self::ImpossibleTravel
+            | Self::LimitReached
+            | Self::Rollback
+            | Self::SessionMoved
+            | Self::UpstreamGranted
+            | Self::UpstreamRenewed
+            | Self::UpstreamFailed
+            | Self::UpstreamAnswerLost
+            | Self::UpstreamSignIn
+            | Self::WebhookFailed => false,
         }
     }
 }

@@ -42,7 +42,7 @@ fn withdrawn(
             let in_force = match session.place(*generation, *counter) {
                 // Ahead: the store has lost a write, which is not the token's fault.
                 Place::Current | Place::Ahead => true,
-                Place::Previous => session.in_grace(step.now, step.policy.grace),
+                Place::Previous => session.in_grace(step.now, step.policy),
                 Place::Older => false,
             };
             (!in_force).then_some(Inactive::Superseded)
@@ -87,6 +87,16 @@ mod tests {
         assert!(active(&at(&mut ledger, 1, access("j"), NOW)));
         let applied = at(&mut ledger, 1, access("dead"), NOW);
         assert_eq!(applied.outcome, Outcome::Inactive(Inactive::TokenRevoked));
+    }
+
+    #[test]
+    fn the_grace_of_the_rotation_holds_for_whoever_asks() {
+        let mut ledger = ledger(&[1]);
+        let short = Policy { grace: 1_000, ..Policy::default() };
+        let rotation = Command::Refresh(crate::fixture::refresh(1, 0));
+        crate::fixture::run_by(&mut ledger, rotation, NOW, &short);
+        assert!(active(&at(&mut ledger, 1, refresh(0, 0), NOW + 999)));
+        assert!(!active(&at(&mut ledger, 1, refresh(0, 0), NOW + 1_000)));
     }
 
     #[test]

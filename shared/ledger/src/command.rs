@@ -1,6 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, Millis, Origin, Policy, SessionId, Signals, Subject, Usage};
+use crate::id::LeaseId;
+use crate::{
+    Device, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
+    UpstreamStore, Usage,
+};
 
 /// A command with the policy it is to be judged by: what travels to the ledger's owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +57,28 @@ pub enum Command {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// End all sessions that came from one sign-in at the identity provider, which has ended it. A
+    /// proof of that sign-in from before cannot start another one, for no client. It may be repeated.
+    RevokeExternal {
+        /// The sign-in, as in [`CreateSession::external_id`].
+        external_id: String,
+        /// Why, for the record. Longer ones are cut at 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Give a session the grant of the sign-in that it came from. One that was issued before the one
+    /// that it holds is not taken.
+    UpstreamGrant(UpstreamGrant),
+    /// Ask to renew a session's grant at the identity provider. It is lent to one at a time; the
+    /// same lease may ask again. Whoever gets it stores what came of it, or it counts as lost.
+    UpstreamClaim {
+        /// The session.
+        session: SessionId,
+        /// A name for the lease, drawn at random.
+        lease: LeaseId,
+    },
+    /// Say what came of it.
+    UpstreamStore(UpstreamStore),
     /// List the active sessions.
     List,
     /// Forget what need not be remembered and end what has timed out.
@@ -67,6 +93,14 @@ pub enum Command {
         /// The number of the last one; all before it were delivered too.
         up_to: u64,
     },
+    /// Take announcements that are due, to deliver them: for [`Webhooks::LEASE`](crate::Webhooks)
+    /// nobody else gets them.
+    ClaimWebhooks {
+        /// How many at most.
+        limit: u32,
+    },
+    /// Tell what became of a claimed announcement.
+    SettleWebhook(Settle),
 }
 
 impl Command {
@@ -135,6 +169,11 @@ pub struct Refresh {
     /// was replaced.
     #[serde(default)]
     pub force_rotation: bool,
+    /// Whether the caller renews the session's grant at the identity provider when it is due. Then a
+    /// refresh that would rotate answers [`Due`](crate::UpstreamOutcome::Due) first and changes
+    /// nothing, so that its tokens tell what the provider says by now.
+    #[serde(default)]
+    pub renews_upstream: bool,
     /// Where the call comes from.
     #[serde(default)]
     pub signals: Signals,

@@ -23,9 +23,16 @@ pub struct Device {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Signals {
-    /// The device, by a keyed hash.
+    /// The device as far as the transport tells it, by a keyed hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
+    /// The device as the client itself describes it, by a keyed hash. Kept apart from the other, so
+    /// that a client that describes it in some calls only does not look like two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub described: Option<Fingerprint>,
+    /// What may well change on one device (language, time zone, screen), by a keyed hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surroundings: Option<Fingerprint>,
     /// The network prefix, for example `192.0.2.0/24`; never the address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
@@ -59,6 +66,12 @@ impl Signals {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Seen {
+    /// The device that made the last rotation, as the client described it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub described: Option<Fingerprint>,
+    /// Language, time zone and screen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surroundings: Option<Fingerprint>,
     /// The country code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
@@ -77,6 +90,8 @@ impl Seen {
     /// What a sign-in told.
     pub(crate) fn first(signals: &Signals, now: Millis) -> Self {
         Self {
+            described: signals.described,
+            surroundings: signals.surroundings,
             country: signals.country.clone(),
             asn: signals.asn,
             user_agent_family: signals.user_agent_family.clone(),

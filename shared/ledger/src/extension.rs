@@ -26,7 +26,7 @@ pub(crate) fn extend(ledger: &mut Ledger, command: &Extend, step: &mut Step<'_>)
     }
     session.extended_from = Some(session.counter);
     (session.generation, session.counter) = (generation, 0);
-    session.settle(command.key_id, step.now);
+    session.settle(command.key_id, step.now, step.policy);
     step.changed = true;
     step.tell(AuditKind::SessionExtended, session);
     Outcome::Issued(issue(session, false))
@@ -34,7 +34,7 @@ pub(crate) fn extend(ledger: &mut Ledger, command: &Extend, step: &mut Step<'_>)
 
 /// Whether the session was extended a moment ago and not refreshed since.
 fn is_new(session: &Session, step: &Step<'_>) -> bool {
-    session.extended_from.is_some() && session.in_grace(step.now, step.policy.grace)
+    session.extended_from.is_some() && session.in_grace(step.now, step.policy)
 }
 
 fn issue(session: &Session, repeated: bool) -> crate::Issue {

@@ -37,6 +37,7 @@ pub(crate) fn session(name: u8) -> Session {
         risk: RiskMemory::default(),
         refreshes: vec![],
         external_id: None,
+        upstream: None,
         created_at: NOW,
         last_seen_at: NOW,
         idle: policy.idle,
@@ -46,6 +47,7 @@ pub(crate) fn session(name: u8) -> Session {
         key_id: 1,
         extended_from: None,
         rotated_at: NOW,
+        grace: None,
         replays: 0,
         access_revoked: false,
         state: State::Active,
@@ -89,6 +91,7 @@ pub(crate) fn refresh(name: u8, counter: u32) -> Refresh {
         key_id: 2,
         proactive: false,
         force_rotation: false,
+        renews_upstream: false,
         signals: Signals::default(),
     }
 }

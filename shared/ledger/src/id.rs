@@ -16,6 +16,10 @@ pub struct SessionId([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 16]);
 
+/// The random name of a lease, 16 bytes; 32 lower-case hexadecimal digits as text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeaseId([u8; 16]);
+
 /// A link of the audit chain, 32 bytes; 64 lower-case hexadecimal digits as text. `Default` is the
 /// one before the first event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -85,6 +89,7 @@ macro_rules! hex_id {
 hex_id!(Address, 16);
 hex_id!(SessionId, 16);
 hex_id!(Fingerprint, 16);
+hex_id!(LeaseId, 16);
 hex_id!(Link, 32);
 
 fn parse_hex<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {

@@ -2,7 +2,8 @@
 //! that a pure function applies.
 //!
 //! In scope: sessions, rotation of refresh tokens, reuse detection, risk, timeouts, revocation, the
-//! session limit, rate limits, and the audit trail until it is delivered. Time and randomness are
+//! session limit, rate limits, the grant at the identity provider, and the audit trail and
+//! announcements until they are delivered. Time and randomness are
 //! arguments; a store makes each command atomic.
 //!
 //! Out of scope: fingerprints, network prefixes and seals, which need keys or configuration; token
@@ -28,12 +29,14 @@ mod risk;
 mod rotation;
 mod session;
 mod step;
+mod upstream;
+mod webhooks;
 
 pub use apply::{Applied, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
 pub use command::{Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke};
 pub use device::{Device, Location, OnChange, Seen, Signals};
-pub use id::{Address, Fingerprint, InvalidId, Link, SessionId};
+pub use id::{Address, Fingerprint, InvalidId, LeaseId, Link, SessionId};
 pub use lifecycle::next_due;
 pub use limits::{Budget, Class, Limits, Window};
 pub use model::{
@@ -41,9 +44,14 @@ pub use model::{
 };
 pub use outbox::{ChainedEvent, Delivery, Outbox};
 pub use outcome::{Inactive, Issue, Outcome, Refusal, SessionView, Standing};
-pub use policy::{OnLimit, Policy};
+pub use policy::{OnLimit, Policy, SessionLimit};
 pub use risk::{Risk, RiskMemory, RiskReason};
 pub use step::Context;
+pub use upstream::{
+    Lease, Renewed, Upstream, UpstreamAnswer, UpstreamGrant, UpstreamOutcome, UpstreamState,
+    UpstreamStore,
+};
+pub use webhooks::{Claimed, Settle, Settled, Webhook, Webhooks};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;

@@ -2,14 +2,15 @@ use crate::rotation::{rotate, within};
 use crate::step::Step;
 use crate::{
     AuditKind, Class, CreateSession, Device, EndReason, Ledger, Millis, OnLimit, Outcome, Policy,
-    Refusal, RiskMemory, Seen, Session, SessionId, SessionView, State,
+    Refusal, RiskMemory, Seen, Session, SessionId, SessionLimit, SessionView, State,
 };
 
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
 /// session, end of memory of an ended one, or expiry of a revoked token. `None`: never. When the
-/// outbox is delivered is for the store to say.
+/// outbox is delivered is for the store to say, and for announcements see
+/// [`Webhooks::next_due`](crate::Webhooks::next_due).
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
     let sessions = ledger.sessions.iter().map(|session| match session.ended() {
         None => session.deadline(policy).0,
@@ -32,8 +33,10 @@ pub(crate) fn create(
             session.external_id == command.external_id && session.client_id == command.client_id
         };
         // Before the active session is looked for: a proof that the end of one session made
-        // worthless must not fetch the tokens of the next one either.
-        let ends = ledger.sessions.iter().filter(|session| same(session));
+        // worthless must not fetch the tokens of the next one either. A sign-out at the provider
+        // makes it worthless for all clients.
+        let over = |session: &&Session| same(session) || signed_out(session, &command);
+        let ends = ledger.sessions.iter().filter(over);
         if ends.filter_map(Session::ended).any(|(at, _)| command.authenticated_at <= at) {
             step.tell_of_none(AuditKind::ProofStale, Some(&command.client_id));
             return Outcome::Refused(Refusal::StaleProof);
@@ -43,7 +46,7 @@ pub(crate) fn create(
             return repeat(session, &command, step);
         }
     }
-    if !make_room(ledger, step) {
+    if !make_room(ledger, &command.client_id, step) {
         step.tell_of_none(AuditKind::SessionDenied, Some(&command.client_id));
         return Outcome::Refused(Refusal::SessionLimit);
     }
@@ -127,20 +130,44 @@ fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -
     }
 }
 
-/// Evicts until one more session fits; `false` if the policy denies the newcomer instead.
-fn make_room(ledger: &mut Ledger, step: &mut Step<'_>) -> bool {
-    let limit = usize::from(step.policy.max_sessions.max(1));
-    let active = ledger.sessions.iter_mut().filter(|session| session.is_active());
-    let mut active: Vec<&mut Session> = active.collect();
-    let surplus = (active.len() + 1).saturating_sub(limit);
-    if surplus > 0 && step.policy.on_limit == OnLimit::Deny {
-        return false;
-    }
+/// Whether the identity provider has ended the sign-in.
+fn signed_out(session: &Session, command: &CreateSession) -> bool {
+    session.external_id == command.external_id
+        && session.ended().is_some_and(|(_, reason)| reason == EndReason::SignedOut)
+}
+
+/// Evicts until one more session fits; `false` if the policy denies the newcomer instead. Nobody is
+/// evicted for a newcomer that is then denied.
+fn make_room(ledger: &mut Ledger, client_id: &str, step: &mut Step<'_>) -> bool {
+    let Policy { max_sessions, on_limit, client_limit, .. } = *step.policy;
+    let all = SessionLimit { max: max_sessions, on_limit };
+    let mut active: Vec<&mut Session> =
+        ledger.sessions.iter_mut().filter(|session| session.is_active()).collect();
     active.sort_by_key(|session| (session.last_seen_at, session.created_at));
-    for session in active.into_iter().take(surplus) {
+    let own = |session: &Session| session.client_id == client_id;
+    let of_client = active.iter().filter(|session| own(session)).count();
+    let Some(from_client) = client_limit.map_or(Some(0), |limit| surplus(limit, of_client)) else {
+        return false;
+    };
+    let Some(from_all) = surplus(all, active.len() - from_client) else { return false };
+    let (mut of_own, mut of_any) = (from_client, from_all);
+    for session in active {
+        if of_own > 0 && own(session) {
+            of_own -= 1;
+        } else if of_any > 0 {
+            of_any -= 1;
+        } else {
+            continue;
+        }
         step.end(session, EndReason::Evicted);
     }
     true
+}
+
+/// How many of the sessions must go for one more; `None` if the newcomer is denied.
+fn surplus(limit: SessionLimit, active: usize) -> Option<usize> {
+    let surplus = (active + 1).saturating_sub(usize::from(limit.max.max(1)));
+    (surplus == 0 || limit.on_limit == OnLimit::EvictLongestIdle).then_some(surplus)
 }
 
 fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session {
@@ -161,6 +188,7 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
         risk: RiskMemory::default(),
         refreshes: vec![],
         external_id: command.external_id,
+        upstream: None,
         created_at: step.now,
         last_seen_at: step.now,
         idle,
@@ -170,6 +198,7 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
         key_id: command.key_id,
         extended_from: None,
         rotated_at: step.now,
+        grace: None,
         replays: 0,
         access_revoked: false,
         state: State::Active,
@@ -197,6 +226,7 @@ fn view(session: &Session, step: &Step<'_>) -> SessionView {
         network: session.network.clone(),
         risk: session.risk.at(step.now),
         refreshes: session.refreshes.clone(),
+        upstream: session.upstream.as_ref().map(|grant| grant.state),
         scopes: session.scopes.clone(),
         created_at: session.created_at,
         last_seen_at: session.last_seen_at,
@@ -429,6 +459,49 @@ mod tests {
         assert_eq!(kinds(&applied), expected);
         assert_eq!(ledger.sessions[1].ended(), Some((NOW, EndReason::Evicted)));
         assert_eq!(ledger.sessions.iter().filter(|session| session.is_active()).count(), 3);
+    }
+
+    /// The sessions 1 to 3, the first of another client and used least.
+    fn of_two_clients() -> Ledger {
+        let mut ledger = ledger(&[1, 2, 3]);
+        ledger.sessions[0].client_id = "other".to_owned();
+        ledger.sessions[0].last_seen_at = NOW - 2;
+        ledger.sessions[1].last_seen_at = NOW - 1;
+        ledger
+    }
+
+    fn limited(all: u16, own: u16, on_limit: OnLimit) -> Policy {
+        let client_limit = Some(SessionLimit { max: own, on_limit });
+        Policy { max_sessions: all, client_limit, ..Policy::default() }
+    }
+
+    fn active(ledger: &Ledger) -> Vec<bool> {
+        ledger.sessions.iter().map(Session::is_active).collect()
+    }
+
+    #[test]
+    fn a_clients_own_limit_evicts_its_own_sessions_only() {
+        let mut ledger = of_two_clients();
+        let policy = limited(10, 2, OnLimit::EvictLongestIdle);
+        run_by(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW, &policy);
+        assert_eq!(active(&ledger), [true, false, true, true]);
+        let mut ledger = of_two_clients();
+        let policy = limited(2, 2, OnLimit::EvictLongestIdle);
+        run_by(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW, &policy);
+        assert_eq!(active(&ledger), [false, false, true, true], "both limits hold");
+    }
+
+    #[test]
+    fn a_client_that_denies_evicts_nobody_and_leaves_others_room() {
+        let mut ledger = of_two_clients();
+        let policy = limited(2, 2, OnLimit::Deny);
+        let applied = run_by(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW, &policy);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::SessionLimit));
+        assert_eq!(active(&ledger), [true, true, true]);
+        let other = CreateSession { client_id: "other".to_owned(), ..sign_in(None, NOW) };
+        let policy = limited(10, 2, OnLimit::Deny);
+        let applied = run_by(&mut ledger, Command::CreateSession(other), NOW, &policy);
+        assert!(matches!(applied.outcome, Outcome::Issued(_)));
     }
 
     #[test]

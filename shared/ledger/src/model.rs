@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, Millis, Outbox, RiskMemory, Seen, SessionId, Window};
+use crate::{Device, Millis, Outbox, RiskMemory, Seen, SessionId, Upstream, Webhooks, Window};
 
 /// Everything that is remembered about one user's sessions. `Default` is the empty ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Ledger {
     /// The audit trail on its way out.
     #[serde(default, skip_serializing_if = "Outbox::is_unused")]
     pub outbox: Outbox,
+    /// Announcements on their way to webhooks.
+    #[serde(default, skip_serializing_if = "Webhooks::is_empty")]
+    pub webhooks: Webhooks,
 }
 
 impl Ledger {
@@ -44,7 +47,10 @@ impl Ledger {
     /// Whether nothing is remembered, so that the document need not be kept. The head of an audit
     /// trail is remembered for ever: without it nobody could tell that the trail was cut.
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.revoked_tokens.is_empty() && self.outbox.is_unused()
+        self.sessions.is_empty()
+            && self.revoked_tokens.is_empty()
+            && self.outbox.is_unused()
+            && self.webhooks.is_empty()
     }
 
     /// A stored document in the shape of this code. Every document passes here before it is used.
@@ -111,6 +117,9 @@ pub struct Session {
     /// Identifies the upstream sign-in that this session came from, for idempotent creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The grant of that sign-in, if it was handed over; an ended session keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<Upstream>,
     /// When the session was created.
     pub created_at: Millis,
     /// When the session was last used; written at most once a minute.
@@ -131,6 +140,11 @@ pub struct Session {
     pub extended_from: Option<u32>,
     /// When the counter reached its value: the `iat` of tokens minted at it.
     pub rotated_at: Millis,
+    /// How long after that the token before still yields the same successor: what the policy said
+    /// then, so that all who ask later (resource servers too, which do not know the client) agree.
+    /// Absent in documents from before it was kept, and until the first rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Millis>,
     /// Replays of the token before the current one, counted as far as somebody asks.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replays: u32,
@@ -209,6 +223,10 @@ pub enum EndReason {
     NotBefore,
     /// Its counter stands at the largest value and cannot rotate.
     Exhausted,
+    /// The identity provider ended the sign-in that it came from, and told us.
+    SignedOut,
+    /// The identity provider refused to renew the grant of the sign-in that it came from.
+    UpstreamEnded,
 }
 
 /// One access token that was revoked by itself.
@@ -241,7 +259,7 @@ mod tests {
     use crate::fixture::{refresh, run, run_by, session};
     use crate::{
         AuditLevel, Check, Command, Credential, Fingerprint, Inactive, Limits, Location, Outcome,
-        Policy, Refresh,
+        Policy, Refresh, UpstreamState,
     };
 
     #[test]
@@ -323,6 +341,8 @@ mod tests {
         session.device.fingerprint = Some(Fingerprint::from_bytes([7; 16]));
         session.network.clone_from(&network);
         session.seen = Seen {
+            described: Some(Fingerprint::from_bytes([8; 16])),
+            surroundings: Some(Fingerprint::from_bytes([9; 16])),
             country: Some("DE".to_owned()),
             asn: Some(64_500),
             user_agent_family: Some("Firefox".to_owned()),
@@ -333,6 +353,23 @@ mod tests {
         let full = serde_json::to_string(&session).unwrap().len();
         println!("bytes per session: {plain} without signals, {full} with all of them");
         assert!(plain < 800 && full < 1_500, "{plain} {full}");
+        session.upstream = Some(Upstream {
+            sealed: "x".repeat(120),
+            issued_at: 1_750_000_600_000,
+            expires_at: 1_750_000_900_000,
+            renewed_at: 1_750_000_600_000,
+            organization: Some("org_01HZX8K2M3N4P5Q6R7S8T9V0W1".to_owned()),
+            role: Some("admin".to_owned()),
+            next_subject: None,
+            lease: None,
+            failures: 0,
+            retry_at: None,
+            unsure: false,
+            state: UpstreamState::Good,
+        });
+        let granted = serde_json::to_string(&session).unwrap().len() - full;
+        println!("bytes of a grant at the identity provider: {granted}");
+        assert!(granted < 350, "{granted}");
         let policy = Policy { audit: AuditLevel::All, limits: Limits::off(), ..Policy::default() };
         let mut ledger = Ledger { sessions: vec![session], ..Ledger::default() };
         let (session, client_id) = (ledger.sessions[0].id, "atoms-web".to_owned());

@@ -60,6 +60,11 @@ pub struct Delivery {
 }
 
 impl Link {
+    /// The link that a name stands for.
+    pub(crate) fn of(name: &str) -> Self {
+        Self::from_bytes(Sha256::digest(name).into())
+    }
+
     /// The link of an event that follows this one.
     #[must_use]
     pub fn then(&self, event: &AuditEvent) -> Self {

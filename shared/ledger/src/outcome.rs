@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Budget, Delivery, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject};
+use crate::{
+    Budget, Claimed, Delivery, Device, EndReason, Millis, PastRefresh, Risk, SessionId, Subject,
+    UpstreamOutcome, UpstreamState,
+};
 
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +20,9 @@ pub enum Outcome {
     Active(Standing),
     /// Check: the token is not in force.
     Inactive(Inactive),
-    /// RevokeToken, RevokeSession, RevokeAll: done, also when there was nothing left to do.
+    /// UpstreamGrant, UpstreamClaim, UpstreamStore, and a Refresh before which the grant is due.
+    Upstream(UpstreamOutcome),
+    /// RevokeToken, RevokeSession, RevokeAll, RevokeExternal: done, also when there was nothing left to do.
     Revoked {
         /// How many sessions ended by this command.
         sessions: u32,
@@ -37,9 +42,14 @@ pub enum Outcome {
         /// How many are to be delivered still.
         pending: u32,
     },
+    /// ClaimWebhooks: what is to be delivered now.
+    Webhooks(Claimed),
+    /// SettleWebhook: done, also when there was nothing left to settle.
+    Settled,
     /// Sweep: done.
     Swept,
-    /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession: refused.
+    /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession, UpstreamGrant, UpstreamClaim,
+    /// UpstreamStore: refused.
     Refused(Refusal),
 }
 
@@ -48,6 +58,7 @@ pub enum Outcome {
 pub(crate) enum Stop {
     Refused(Refusal),
     NotDue { due_at: Millis },
+    UpstreamDue,
     Limited(Budget),
 }
 
@@ -56,6 +67,7 @@ impl From<Stop> for Outcome {
         match stop {
             Stop::Refused(refusal) => Self::Refused(refusal),
             Stop::NotDue { due_at } => Self::NotDue { due_at },
+            Stop::UpstreamDue => Self::Upstream(UpstreamOutcome::Due),
             Stop::Limited(budget) => Self::Limited(budget),
         }
     }
@@ -166,6 +178,8 @@ pub struct SessionView {
     pub risk: Risk,
     /// Its last refreshes, oldest first.
     pub refreshes: Vec<PastRefresh>,
+    /// Whether its grant at the identity provider is of use, if it holds one.
+    pub upstream: Option<UpstreamState>,
     /// Granted scopes.
     pub scopes: Vec<String>,
     /// When it was created.

@@ -16,6 +16,9 @@ pub struct Policy {
     pub max_sessions: u16,
     /// What happens to the one session too many.
     pub on_limit: OnLimit,
+    /// The same for the sessions of one client, besides that of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_limit: Option<SessionLimit>,
     /// A session without use for this long ends.
     pub idle: Millis,
     /// A session ends this long after its creation, used or not.
@@ -42,10 +45,24 @@ pub struct Policy {
     /// deployment whose keys were stolen. A moment in the future works when it comes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Millis>,
+    /// A grant at the identity provider is renewed from this long before its access token expires.
+    pub upstream_ahead: Millis,
     /// How often the clients of one person may do something.
     pub limits: Limits,
     /// What the audit trail is told.
     pub audit: AuditLevel,
+    /// Whether what matters to others is announced to webhooks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub webhooks: bool,
+}
+
+/// How many sessions of one client a user may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLimit {
+    /// Active ones.
+    pub max: u16,
+    /// What happens to the one too many.
+    pub on_limit: OnLimit,
 }
 
 /// What happens when a user who holds `max_sessions` signs in once more.
@@ -63,6 +80,7 @@ impl Default for Policy {
         Self {
             max_sessions: 10,
             on_limit: OnLimit::EvictLongestIdle,
+            client_limit: None,
             idle: 30 * MINUTE,
             absolute: DAY,
             offline_idle: 7 * DAY,
@@ -75,8 +93,10 @@ impl Default for Policy {
             risk_flag: 500,
             risk_end: 800,
             not_before: None,
+            upstream_ahead: 5 * MINUTE,
             limits: Limits::default(),
             audit: AuditLevel::Notable,
+            webhooks: false,
         }
     }
 }

@@ -2,7 +2,7 @@ use crate::outcome::Stop;
 use crate::step::Step;
 use crate::{
     AuditKind, Class, Command, Credential, EndReason, Ledger, Millis, Outcome, Refusal, Revoke,
-    RevokedToken, SessionId,
+    RevokedToken, Session, SessionId,
 };
 
 /// For so long a revocation by name may be repeated. The ports send a command again when its answer
@@ -107,6 +107,25 @@ pub(crate) fn revoke_all(
     Outcome::Revoked { sessions: ended }
 }
 
+/// See [`Command::RevokeExternal`](crate::Command::RevokeExternal).
+pub(crate) fn revoke_external(
+    ledger: &mut Ledger,
+    external_id: &str,
+    note: Option<&str>,
+    step: &mut Step<'_>,
+) -> Outcome {
+    let mut ended = 0;
+    let same = |session: &&mut Session| session.external_id.as_deref() == Some(external_id);
+    for session in ledger.sessions.iter_mut().filter(same) {
+        step.expire(session);
+        if session.is_active() {
+            step.revoke(session, EndReason::SignedOut, note);
+            ended += 1;
+        }
+    }
+    Outcome::Revoked { sessions: ended }
+}
+
 /// Remembers a token as revoked; `false` if the ledger remembers as many as it can.
 fn withdraw(revoked: &mut Vec<RevokedToken>, jti: String, expires_at: Millis, now: Millis) -> bool {
     if revoked.len() >= Ledger::MAX_REVOKED_TOKENS {
@@ -123,7 +142,7 @@ fn withdraw(revoked: &mut Vec<RevokedToken>, jti: String, expires_at: Millis, no
 mod tests {
     use super::*;
     use crate::fixture::{MINUTE, NOW, id, kinds, ledger, run, run_by, session};
-    use crate::{Actor, Applied, Context, Limits, Origin, Policy, Session, State, apply};
+    use crate::{Actor, Applied, Context, Limits, Origin, Policy, State, apply};
 
     fn access(jti: &str) -> Revoke {
         let credential = Credential::Access { jti: jti.to_owned(), expires_at: NOW + 15 * MINUTE };

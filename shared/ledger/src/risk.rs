@@ -45,6 +45,8 @@ pub enum RiskReason {
     DeviceChange,
     /// It came from another user agent.
     UserAgentChange,
+    /// It came with another language, time zone or screen.
+    SurroundingsChange,
     /// Its tokens were rotated many times in a short time.
     Velocity,
     /// One of its tokens was replayed many times within the grace.
@@ -56,7 +58,7 @@ impl RiskReason {
     /// everything else stays below 800; another device in another country does not.
     pub const fn weight(self) -> u16 {
         match self {
-            Self::NetworkChange | Self::GraceReplays => 50,
+            Self::NetworkChange | Self::SurroundingsChange | Self::GraceReplays => 50,
             Self::AsnChange | Self::Velocity => 100,
             Self::UserAgentChange => 150,
             Self::CountryChange => 200,
@@ -173,11 +175,12 @@ fn differences(
     now: Millis,
 ) -> impl Iterator<Item = (RiskReason, Option<AuditKind>)> {
     let seen = &session.seen;
-    let device = differs(session.device.fingerprint.as_ref(), signals.fingerprint.as_ref());
+    let device = session.is_other_device(signals);
     let network = differs(session.network.as_ref(), signals.network.as_ref());
     let country = differs(seen.country.as_ref(), signals.country.as_ref());
     let asn = differs(seen.asn.as_ref(), signals.asn.as_ref());
     let agent = differs(seen.user_agent_family.as_ref(), signals.user_agent_family.as_ref());
+    let surroundings = differs(seen.surroundings.as_ref(), signals.surroundings.as_ref());
     let travel = impossible(seen.location, signals.location, now);
     let all = [
         (device, RiskReason::DeviceChange, Some(AuditKind::DeviceChanged)),
@@ -185,6 +188,7 @@ fn differences(
         (country, RiskReason::CountryChange, Some(AuditKind::CountryChanged)),
         (asn, RiskReason::AsnChange, None),
         (agent, RiskReason::UserAgentChange, None),
+        (surroundings, RiskReason::SurroundingsChange, None),
         (travel, RiskReason::ImpossibleTravel, Some(AuditKind::ImpossibleTravel)),
     ];
     all.into_iter().filter(|(happened, ..)| *happened).map(|(_, reason, kind)| (reason, kind))
@@ -208,9 +212,11 @@ fn remember(session: &mut Session, signals: &Signals, replay: bool, now: Millis)
     }
     if !replay {
         take(&mut session.device.fingerprint, &signals.fingerprint);
+        take(&mut session.seen.described, &signals.described);
     }
     take(&mut session.network, &signals.network);
-    let Seen { country, asn, user_agent_family, location } = &mut session.seen;
+    let Seen { surroundings, country, asn, user_agent_family, location, .. } = &mut session.seen;
+    take(surroundings, &signals.surroundings);
     take(country, &signals.country);
     take(asn, &signals.asn);
     take(user_agent_family, &signals.user_agent_family);
@@ -236,6 +242,8 @@ mod tests {
     fn home() -> Signals {
         Signals {
             fingerprint: Some(Fingerprint::from_bytes([1; 16])),
+            described: Some(Fingerprint::from_bytes([2; 16])),
+            surroundings: Some(Fingerprint::from_bytes([3; 16])),
             network: Some("192.0.2.0/24".to_owned()),
             country: Some("DE".to_owned()),
             asn: Some(64_500),
@@ -331,6 +339,36 @@ mod tests {
         assert_eq!(ledger.sessions[0].network, home().network, "and not forgotten");
         let applied = at(&mut ledger, 2, home(), NOW + 2 * MINUTE);
         assert_eq!(kinds(&applied), [AuditKind::TokenRotated]);
+    }
+
+    #[test]
+    fn a_device_is_another_by_either_description_and_its_surroundings_weigh_little() {
+        let other = Some(Fingerprint::from_bytes([9; 16]));
+        for (signals, weight) in [
+            (Signals { fingerprint: other, ..home() }, 400),
+            (Signals { described: other, ..home() }, 400),
+            (Signals { fingerprint: other, described: other, ..home() }, 400),
+            (Signals { surroundings: other, ..home() }, 50),
+            (Signals { described: None, surroundings: None, ..home() }, 0),
+        ] {
+            let mut ledger = settled();
+            at(&mut ledger, 1, signals.clone(), NOW + 10 * MINUTE);
+            assert_eq!(risk(&ledger, NOW + 10 * MINUTE).per_mille, weight, "{signals:?}");
+            let again = at(&mut ledger, 2, signals, NOW + 11 * MINUTE);
+            assert!(!kinds(&again).contains(&AuditKind::DeviceChanged), "it is known by now");
+        }
+    }
+
+    #[test]
+    fn a_replay_from_a_device_of_another_description_is_reuse() {
+        let mut ledger = settled();
+        at(&mut ledger, 1, home(), NOW + 1);
+        let silent = Signals { described: None, ..home() };
+        let applied = at(&mut ledger.clone(), 1, silent, NOW + 2);
+        assert!(matches!(applied.outcome, Outcome::Issued(_)), "what is not told is not compared");
+        let other = Signals { described: Some(Fingerprint::from_bytes([9; 16])), ..home() };
+        let applied = at(&mut ledger, 1, other, NOW + 2);
+        assert_eq!(applied.outcome, Outcome::Refused(Refusal::Reuse));
     }
 
     #[test]

@@ -47,10 +47,8 @@ pub(crate) fn within(granted: &[String], asked: Option<&[String]>) -> Option<Vec
 
 /// What the policy refuses of where the refresh comes from.
 fn unbound(session: &Session, signals: &Signals, step: &Step<'_>) -> Option<(Refusal, AuditKind)> {
-    let (device, network) = (&session.device.fingerprint, &session.network);
-    if step.policy.on_device_change == OnChange::Refuse
-        && differs(device.as_ref(), signals.fingerprint.as_ref())
-    {
+    let network = &session.network;
+    if step.policy.on_device_change == OnChange::Refuse && session.is_other_device(signals) {
         return Some((Refusal::DeviceChanged, AuditKind::DeviceRefused));
     }
     (step.policy.on_network_change == OnChange::Refuse
@@ -64,6 +62,14 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
     match session.place(command.generation, command.counter) {
         Place::Current => {
             wait(session, command, step)?;
+            if command.renews_upstream
+                && session
+                    .upstream
+                    .as_ref()
+                    .is_some_and(|grant| grant.is_due(step.now, step.policy))
+            {
+                return Err(Stop::UpstreamDue);
+            }
             step.spend(Class::Refresh)?;
             advance(session, command, step)
         }
@@ -77,6 +83,10 @@ fn turn(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
             // Only we can have minted it, so the store has lost a write: catch up with it.
             session.generation = command.generation;
             session.counter = command.counter;
+            if let Some(grant) = &mut session.upstream {
+                // Perhaps the newest answer of the identity provider was among them.
+                grant.unsure = true;
+            }
             step.changed = true;
             step.tell(AuditKind::Rollback, session);
             advance(session, command, step)
@@ -97,8 +107,7 @@ fn wait(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result
 
 /// Whether the token before the current one is presented again by whoever had it replaced.
 fn repeats(session: &Session, command: &Refresh, step: &Step<'_>) -> bool {
-    let (made_it, asks) = (&session.device.fingerprint, &command.signals.fingerprint);
-    session.in_grace(step.now, step.policy.grace) && !differs(made_it.as_ref(), asks.as_ref())
+    session.in_grace(step.now, step.policy) && !session.is_other_device(&command.signals)
 }
 
 /// The same tokens again, also if the access token among them has been revoked since. All who hold
@@ -108,7 +117,7 @@ fn repeats(session: &Session, command: &Refresh, step: &Step<'_>) -> bool {
 fn replay(session: &mut Session, command: &Refresh, step: &mut Step<'_>) -> Result<bool, Stop> {
     let limit = step.policy.limits.of(Class::Replay).filter(|_| step.origin.actor.is_client());
     if let Some(limit) = limit.filter(|limit| session.replays >= *limit) {
-        let reset_at = session.rotated_at.saturating_add(step.policy.grace);
+        let reset_at = session.grace_end(step.policy);
         return Err(step.limited(Budget { class: Class::Replay, limit, remaining: 0, reset_at }));
     }
     let before = session.clone();
@@ -152,7 +161,7 @@ pub(crate) fn rotate(
     };
     session.counter = next;
     session.extended_from = None;
-    session.settle(key_id, step.now);
+    session.settle(key_id, step.now, step.policy);
     step.changed = true;
     step.tell(AuditKind::TokenRotated, session);
     Ok(false)

@@ -1,4 +1,7 @@
-use crate::{EndReason, Issue, Ledger, Millis, PastRefresh, Policy, Session, SessionId, State};
+use crate::risk::differs;
+use crate::{
+    EndReason, Issue, Ledger, Millis, PastRefresh, Policy, Session, SessionId, Signals, State,
+};
 
 /// Where a refresh token stands relative to the one that rotates next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,12 @@ impl Session {
         self.rotated_at.saturating_add(policy.access_token).min(self.absolute_end)
     }
 
+    /// Whether a call comes from another device than the one that made the last rotation.
+    pub(crate) fn is_other_device(&self, signals: &Signals) -> bool {
+        differs(self.device.fingerprint.as_ref(), signals.fingerprint.as_ref())
+            || differs(self.seen.described.as_ref(), signals.described.as_ref())
+    }
+
     pub(crate) fn place(&self, generation: u16, counter: u32) -> Place {
         let (asked, held) = ((generation, counter), (self.generation, self.counter));
         if asked == held {
@@ -86,12 +95,16 @@ impl Session {
     }
 
     /// Notes that the current refresh token is new.
-    pub(crate) fn settle(&mut self, key_id: u8, now: Millis) {
+    pub(crate) fn settle(&mut self, key_id: u8, now: Millis, policy: &Policy) {
         self.key_id = key_id;
         self.rotated_at = now;
+        self.grace = Some(policy.grace);
         self.last_seen_at = now;
         self.replays = 0;
         self.access_revoked = false;
+        if let Some(next) = self.upstream.as_mut().and_then(|grant| grant.next_subject.take()) {
+            self.subject = next;
+        }
     }
 
     /// Adds to the history of refreshes.
@@ -109,8 +122,13 @@ impl Session {
 
     /// Whether the token before the current one still counts. A rotation in the future means that
     /// the clock went back; the client is not to blame, so the grace holds.
-    pub(crate) fn in_grace(&self, now: Millis, grace: Millis) -> bool {
-        now < self.rotated_at.saturating_add(grace)
+    pub(crate) fn in_grace(&self, now: Millis, policy: &Policy) -> bool {
+        now < self.grace_end(policy)
+    }
+
+    /// When the token before the current one stops to count.
+    pub(crate) fn grace_end(&self, policy: &Policy) -> Millis {
+        self.rotated_at.saturating_add(self.grace.unwrap_or(policy.grace))
     }
 
     /// What the tokens at the current counter are minted from.
@@ -167,7 +185,10 @@ mod tests {
         session.rotated_at = Millis::MAX;
         session.absolute_end = Millis::MAX;
         assert_eq!(session.deadline(&Policy::default()).0, Millis::MAX);
-        assert!(session.in_grace(0, Millis::MAX));
+        let policy = Policy { grace: Millis::MAX, ..Policy::default() };
+        assert!(session.in_grace(0, &policy));
+        session.grace = Some(Millis::MAX);
+        assert!(session.in_grace(0, &Policy::default()));
     }
 
     #[test]

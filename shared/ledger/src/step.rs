@@ -130,6 +130,16 @@ impl<'a> Step<'a> {
         self.events.push(AuditEvent { client_id: client_id.map(str::to_owned), ..event });
     }
 
+    /// Adds to the audit trail what came of an event of before.
+    pub(crate) fn tell_like(&mut self, kind: AuditKind, before: &AuditEvent) {
+        self.events.push(AuditEvent {
+            session: before.session,
+            client_id: before.client_id.clone(),
+            reason: Some(before.kind.as_str().to_owned()),
+            ..self.event(self.now, kind)
+        });
+    }
+
     /// Refuses, and tells of it.
     pub(crate) fn refuse(
         &mut self,
@@ -143,6 +153,8 @@ impl<'a> Step<'a> {
 
     fn end_at(&mut self, session: &mut Session, at: Millis, reason: EndReason) {
         session.state = State::Ended { at, reason };
+        // It is of no use any more, and sealed or not it is somebody's credential.
+        session.upstream = None;
         self.changed = true;
         self.tell_at(at, AuditKind::of_end(reason), session, session.end_note.clone());
     }

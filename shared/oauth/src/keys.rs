@@ -92,6 +92,7 @@ impl Derived {
                 ("LEDGER_ADDRESS_KEY", base64url(&derive(&first.secret, "ledger-address"))),
                 ("CLIENT_SECRET_KEY", base64url(&derive(&first.secret, "client-secret"))),
                 ("REFRESH_MAC_KEYS", ring("refresh-mac")),
+                ("UPSTREAM_KEYS", ring("upstream-aead")),
                 ("INTERNAL_MAC_KEYS_ISSUER", ring("internal-mac issuer")),
                 ("INTERNAL_MAC_KEYS_MCP", ring("internal-mac mcp")),
                 ("SIGNING_KEYS", json!({ "keys": signing }).to_string()),
@@ -237,7 +238,10 @@ mod tests {
         let derived = Derived::from_masters(&masters()).expect("derived");
         let ring = KeyRing::parse(derived.get("REFRESH_MAC_KEYS").expect("ring")).expect("ring");
         assert_eq!(ring.newest(), 2);
+        let upstream = KeyRing::parse(derived.get("UPSTREAM_KEYS").expect("ring")).expect("ring");
         let mut keys = vec![
+            *upstream.get(1).expect("key 1"),
+            *upstream.get(2).expect("key 2"),
             parse_key(derived.get("LEDGER_ADDRESS_KEY").expect("set")).expect("a key"),
             parse_key(derived.get("CLIENT_SECRET_KEY").expect("set")).expect("a key"),
             *ring.get(1).expect("key 1"),
@@ -245,7 +249,7 @@ mod tests {
         ];
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), 4);
+        assert_eq!(keys.len(), 6);
     }
 
     #[test]
@@ -280,7 +284,12 @@ mod tests {
         let waiting = derived(&format!("verify:2={two}, 1={one}"));
         let promoted = derived(&format!("2={two},1={one}"));
         let alone = derived(&format!("1={one}"));
-        for name in ["REFRESH_MAC_KEYS", "INTERNAL_MAC_KEYS_ISSUER", "INTERNAL_MAC_KEYS_MCP"] {
+        for name in [
+            "REFRESH_MAC_KEYS",
+            "UPSTREAM_KEYS",
+            "INTERNAL_MAC_KEYS_ISSUER",
+            "INTERNAL_MAC_KEYS_MCP",
+        ] {
             let ring = |keys: &Derived| KeyRing::parse(keys.get(name).expect("set")).expect("ring");
             assert_eq!((ring(&waiting).newest(), ring(&promoted).newest()), (1, 2), "{name}");
             assert_eq!(ring(&waiting).get(2), ring(&promoted).get(2), "{name}");

@@ -17,7 +17,9 @@ pub mod metadata;
 pub mod refresh_token;
 pub mod resource;
 pub mod scope;
+pub mod seal;
 pub mod software;
+pub mod workos_signature;
 
 pub use access_token::AccessToken;
 pub use error::{ErrorCode, OAuthError};

@@ -15,6 +15,7 @@ use ledger::{Address, Envelope, Outcome};
 pub use oauth::jwk::{PrivateKey, PublicKey};
 
 pub mod config;
+pub mod network;
 pub mod route;
 
 pub use config::ConfigError;
@@ -88,6 +89,9 @@ pub enum FetchError {
     /// No connection, or it broke.
     #[error("{0}")]
     Connection(String),
+    /// It failed a moment ago and is left alone for this long: nobody was asked.
+    #[error("left alone for another {0:?} after failures")]
+    Paused(Duration),
 }
 
 /// The eventually consistent cache. What is read may be stale.

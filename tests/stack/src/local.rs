@@ -27,6 +27,9 @@ pub struct StackOptions {
     pub port: Option<u16>,
     /// Settings of the functions that win over the stack's own, such as a shorter session.
     pub settings: Vec<(String, String)>,
+    /// Requests without credentials that the gateway takes in a minute; more than any suite makes if
+    /// absent.
+    pub guard: Option<u32>,
     /// The master secret; a random one if absent.
     pub masters: Option<Vec<Master>>,
     /// Told of every part that is up.
@@ -72,6 +75,7 @@ impl Stack {
             None => keys::derived()?,
         };
         let mut plan = Plan::new(options.port, &folder)?;
+        plan.workers.guard = options.guard.unwrap_or(plan.workers.guard);
         let values = plan.settings(&keys, options.settings)?;
         let whole = !options.data_only;
         if whole {
@@ -198,7 +202,11 @@ impl Plan {
             log: folder.join("proxy.log"),
         };
         Ok(Self {
-            workers: Workers { port: gateway_port(port)?, folder: folder.to_path_buf() },
+            workers: Workers {
+                port: gateway_port(port)?,
+                folder: folder.to_path_buf(),
+                guard: 1_000_000,
+            },
             emulator: Emulator { port: network::free_port()?, folder: folder.to_path_buf() },
             proxy,
         })

@@ -21,6 +21,8 @@ pub(crate) struct Workers {
     /// The run's folder: configurations, stored data and the log are in it.
     pub(crate) folder: PathBuf,
     pub(crate) port: u16,
+    /// Requests without credentials that the gateway takes in a minute.
+    pub(crate) guard: u32,
 }
 
 impl Workers {
@@ -38,7 +40,8 @@ impl Workers {
     pub(crate) fn configure(&self, values: &Settings) -> Result<()> {
         for function in layout::FUNCTIONS {
             let committed = layout::wrangler_config(function);
-            let config = configuration(&committed, settings::of(function, Kind::Var, values))?;
+            let config =
+                configuration(&committed, settings::of(function, Kind::Var, values), self.guard)?;
             let folder = self.folder.join(function);
             fs::create_dir_all(&folder)?;
             fs::write(folder.join("wrangler.toml"), toml::to_string(&config)?)?;
@@ -92,9 +95,9 @@ fn isolate(command: &mut Command, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A committed configuration with an absolute `main`, without a build step, with the run's vars, and
-/// with one local KV namespace for all.
-fn configuration(committed: &Path, vars: Settings) -> Result<Table> {
+/// A committed configuration with an absolute `main`, without a build step, with the run's vars, with
+/// one local KV namespace for all, and with the run's limit of requests without credentials.
+fn configuration(committed: &Path, vars: Settings, guard: u32) -> Result<Table> {
     let text = fs::read_to_string(committed)
         .with_context(|| format!("cannot read {}", committed.display()))?;
     let mut config: Table =
@@ -115,6 +118,11 @@ fn configuration(committed: &Path, vars: Settings) -> Result<Table> {
     {
         if let Some(namespace) = namespace.as_table_mut() {
             namespace.insert("id".into(), "local".into());
+        }
+    }
+    for limit in config.get_mut("ratelimits").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(limit) = limit.get_mut("simple").and_then(Value::as_table_mut) {
+            limit.insert("limit".into(), guard.into());
         }
     }
     Ok(config)

@@ -52,3 +52,27 @@ fn limited(answer: &Answer, class: &str, limit: u32) {
     assert_eq!(answer.header("ratelimit-policy"), format!("\"{class}\";q={limit};w=60"));
     assert!(answer.header("ratelimit").starts_with(&format!("\"{class}\";r=0;t=")));
 }
+
+#[tokio::test]
+async fn a_flood_without_credentials_is_turned_away_and_others_are_not() -> Result<()> {
+    let options = StackOptions { guard: Some(40), ..StackOptions::default() };
+    let stack = Stack::start(options).await?;
+    let world = World::of(stack.info())?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
+    let mut turned_away = None;
+    for _ in 0..60 {
+        let answer = world.api.get("/health/live").await?;
+        if answer.status == 429 {
+            turned_away = Some(answer);
+            break;
+        }
+    }
+    let answer = turned_away.expect("the flood is never turned away");
+    assert_eq!(answer.member("code"), "rate_limited");
+    assert_eq!(answer.header("retry-after"), "60");
+    // Whoever shows credentials is judged by them, not by the neighbours.
+    assert_eq!(world.api.sessions(&session.access).await?.status, 200);
+    assert!(world.is_active(&session.access).await?);
+    Ok(())
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a native test: it has a clock")]
 
 mod authkit;
+mod breakers;
 mod crash;
 mod limits;
 mod log;

@@ -12,10 +12,12 @@ use worker::wasm_bindgen::JsValue;
 use worker::{Env, Headers, ResponseBuilder};
 
 use super::Cloudflare;
-use crate::{BodyError, Endpoint, Incoming, Instance, Visit, body_limit, respond, serve};
+use crate::{BodyError, Endpoint, Incoming, Instance, Visit, body_limit, guard, respond, serve};
 
 /// The URI type takes no longer ones.
 const MAX_URL: usize = 65_534;
+/// The binding of the platform's limiter.
+const GUARD: &str = "GUARD";
 
 /// An endpoint's instance, made by the first request: bindings exist only in requests.
 pub struct Held<E: Endpoint>(OnceCell<Rc<Instance<E>>>);
@@ -69,6 +71,7 @@ pub async fn gateway_event(
             let visit = Visit::begin(&platform, "gateway", &parts);
             let path = parts.uri.path();
             let answer = match binding_of(path) {
+                _ if floods(env, &parts).await => guard::refusal(path),
                 Some(binding) => match hand_on(env, binding, request).await {
                     Ok(response) => return Ok(response),
                     Err(error) => away(path, binding, &error),
@@ -95,6 +98,14 @@ pub async fn owner_event(request: worker::web_sys::Request, env: Env) -> Result<
         Err(refusal) => refusal,
     };
     Ok(to_js(answer)?)
+}
+
+/// Whether the platform's limiter has seen too many of the kind. Without one, or if it fails, nothing
+/// is filtered.
+async fn floods(env: &Env, parts: &Parts) -> bool {
+    let Some(key) = guard::counted_as(parts) else { return false };
+    let Ok(limiter) = env.rate_limiter(GUARD) else { return false };
+    limiter.limit(key).await.is_ok_and(|outcome| !outcome.success)
 }
 
 async fn hand_on(env: &Env, binding: &str, request: worker::Request) -> worker::Result<JsValue> {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use ledger::{
     Applied, AuditKind, Command, EndReason, Issue, Ledger, Millis, Outbox, Outcome, Policy,
-    Refresh, Refusal, Session, SessionId, Signals, State, next_due,
+    Refresh, Refusal, Session, SessionId, Signals, State, UpstreamAnswer, UpstreamOutcome,
+    Webhooks, next_due,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use crate::trail;
 use crate::{Token, run};
+use crate::{announced, trail};
 
 /// One command and what it did.
 pub(crate) struct Scene<'a> {
@@ -31,10 +32,13 @@ pub(crate) fn hold(scene: &Scene<'_>) -> TestCaseResult {
     refusals_change_nothing(scene)?;
     reuse_ends_its_session_only(scene)?;
     replays_converge_and_extend_nothing(scene)?;
+    a_grant_is_lent_to_one_at_a_time(scene)?;
+    an_outage_of_the_provider_ends_nothing(scene)?;
     the_limit_holds(scene)?;
     sweeps_when_due(scene)?;
     survives_storage(scene)?;
-    trail::holds(scene)
+    trail::holds(scene)?;
+    announced::holds(scene)
 }
 
 /// Of all tokens ever issued for a session and not ahead of the ledger, at most one advances it,
@@ -60,6 +64,7 @@ pub(crate) fn one_live_counter(
                 key_id: 0,
                 proactive: false,
                 force_rotation: false,
+                renews_upstream: false,
                 signals: Signals::default(),
             });
             let applied = run(&mut ledger.clone(), &command, now, policy, 0);
@@ -135,6 +140,9 @@ fn strangers_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
         Command::Check(command) => command.session,
         Command::RevokeToken(command) => command.session,
         Command::RevokeSession { session, .. } => *session,
+        Command::UpstreamGrant(command) => command.session,
+        Command::UpstreamClaim { session, .. } => *session,
+        Command::UpstreamStore(command) => command.session,
         _ => return Ok(()),
     };
     if find(scene.before, session).is_none() {
@@ -170,6 +178,7 @@ fn reuse_ends_its_session_only(scene: &Scene<'_>) -> TestCaseResult {
         let mut expected = scene.before.clone();
         for session in expected.sessions.iter_mut().filter(|one| one.id == command.session) {
             session.state = State::Ended { at: scene.now, reason: EndReason::Reuse };
+            session.upstream = None;
         }
         prop_assert_eq!(bare(&expected), bare(scene.after));
     }
@@ -202,6 +211,32 @@ fn replays_converge_and_extend_nothing(scene: &Scene<'_>) -> TestCaseResult {
     Ok(())
 }
 
+/// Who gets the refresh token of a grant is the only one to have it.
+fn a_grant_is_lent_to_one_at_a_time(scene: &Scene<'_>) -> TestCaseResult {
+    let Command::UpstreamClaim { session, lease } = scene.command else { return Ok(()) };
+    let lent = matches!(&scene.applied.outcome, Outcome::Upstream(UpstreamOutcome::Leased { .. }));
+    let held =
+        |ledger| find(ledger, *session).and_then(|one: &Session| one.upstream.as_ref()?.lease);
+    prop_assert!(!lent || held(scene.after).is_some_and(|held| held.id == *lease));
+    if let Some(held) = held(scene.before).filter(|held| lent && scene.now < held.until) {
+        prop_assert_eq!(held.id, *lease, "it was lent to another");
+    }
+    Ok(())
+}
+
+/// A session ends with its grant only if the provider says so and no answer of it may be lost.
+fn an_outage_of_the_provider_ends_nothing(scene: &Scene<'_>) -> TestCaseResult {
+    let alive = |ledger: &Ledger| {
+        let sessions = ledger.sessions.iter();
+        sessions.filter(|session| session.state == State::Active).count()
+    };
+    let Command::UpstreamStore(command) = scene.command else { return Ok(()) };
+    let before = find(scene.before, command.session).and_then(|session| session.upstream.as_ref());
+    let sure = command.answer == UpstreamAnswer::Ended && before.is_some_and(|it| !it.unsure);
+    prop_assert!(sure || alive(&with_timeouts_of(scene)) == alive(scene.after));
+    Ok(())
+}
+
 fn the_limit_holds(scene: &Scene<'_>) -> TestCaseResult {
     let sessions = scene.after.sessions.iter();
     let active = sessions.filter(|session| session.state == State::Active).count();
@@ -231,9 +266,10 @@ fn survives_storage(scene: &Scene<'_>) -> TestCaseResult {
     Ok(())
 }
 
-/// Without what every command may change: the audit trail.
+/// Without what every command may change: the audit trail and the announcements.
 pub(crate) fn bare(ledger: &Ledger) -> Ledger {
-    Ledger { outbox: Outbox::default(), schema: 0, ..ledger.clone() }
+    let (outbox, webhooks) = (Outbox::default(), Webhooks::default());
+    Ledger { outbox, webhooks, schema: 0, ..ledger.clone() }
 }
 
 /// The ledger before, with those timeouts that the one after shows.
@@ -250,6 +286,7 @@ fn with_timeouts_of(scene: &Scene<'_>) -> Ledger {
             && at <= scene.now
         {
             session.state = State::Ended { at, reason };
+            session.upstream = None;
         }
     }
     ledger

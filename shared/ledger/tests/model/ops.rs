@@ -1,8 +1,9 @@
 //! What can happen in a history.
 
 use ledger::{
-    AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, Limits,
-    Millis, OnChange, OnLimit, Policy, Refresh, Revoke, Signals, Subject, Usage,
+    AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, LeaseId,
+    Ledger, Limits, Millis, OnChange, OnLimit, Policy, Refresh, Renewed, Revoke, SessionLimit,
+    Settle, Settled, Signals, Subject, UpstreamAnswer, UpstreamGrant, UpstreamStore, Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -30,6 +31,8 @@ pub(crate) enum Op {
         refresh: Order,
         times: u8,
     },
+    /// One after the other.
+    Sequence(Vec<Op>),
     Command(Order),
 }
 
@@ -47,6 +50,23 @@ pub(crate) enum When {
     Now,
     IfDue,
     InAnyCase,
+}
+
+/// What the provider gives: how long its access token lives, and of whom it speaks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given {
+    number: u8,
+    age: Millis,
+    life: Millis,
+    organization: Option<u8>,
+}
+
+/// What the provider answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    Renewed(Given),
+    Retryable { wait: Option<Millis>, unsure: bool },
+    Ended,
 }
 
 /// A command before it is known which tokens there are.
@@ -70,6 +90,7 @@ pub(crate) enum Order {
         resources: Option<u8>,
         key_id: u8,
         when: When,
+        renews_upstream: bool,
         signals: Signals,
     },
     Extend {
@@ -96,16 +117,41 @@ pub(crate) enum Order {
     RevokeAll {
         except: Option<Pick>,
     },
+    RevokeExternal {
+        external: u8,
+    },
+    Grant {
+        pick: Pick,
+        renewed: Given,
+    },
+    Claim {
+        pick: Pick,
+        lease: u8,
+    },
+    Store {
+        pick: Pick,
+        lease: u8,
+        answer: Answer,
+    },
     List,
     Sweep,
     Deliver {
         up_to: u64,
     },
     Peek,
+    ClaimWebhooks {
+        limit: u32,
+    },
+    Settle {
+        which: Index,
+        /// The lease of somebody else.
+        stale: bool,
+        then: Settled,
+    },
 }
 
 impl Order {
-    pub(crate) fn command(&self, tokens: &[Token], now: Millis) -> Command {
+    pub(crate) fn command(&self, tokens: &[Token], ledger: &Ledger, now: Millis) -> Command {
         match *self {
             Self::SignIn {
                 client,
@@ -136,7 +182,16 @@ impl Order {
                 let (session, client_id) = (token.session, holder(&token, foreign));
                 Command::Extend(Extend { session, client_id, key_id })
             }
-            Self::Refresh { pick, foreign, scopes, resources, key_id, when, ref signals } => {
+            Self::Refresh {
+                pick,
+                foreign,
+                scopes,
+                resources,
+                key_id,
+                when,
+                renews_upstream,
+                ref signals,
+            } => {
                 let token = picked(tokens, pick);
                 Command::Refresh(Refresh {
                     session: token.session,
@@ -148,6 +203,7 @@ impl Order {
                     key_id,
                     proactive: !matches!(when, When::Now),
                     force_rotation: matches!(when, When::InAnyCase),
+                    renews_upstream,
                     signals: signals.clone(),
                 })
             }
@@ -169,10 +225,11 @@ impl Order {
                 })
             }
             Self::RevokeMany { ref orders } => {
-                let tokens = orders.iter().filter_map(|order| match order.command(tokens, now) {
-                    Command::RevokeToken(revoke) => Some(revoke),
-                    _ => None,
-                });
+                let tokens =
+                    orders.iter().filter_map(|order| match order.command(tokens, ledger, now) {
+                        Command::RevokeToken(revoke) => Some(revoke),
+                        _ => None,
+                    });
                 Command::RevokeMany { tokens: tokens.collect() }
             }
             Self::RevokeSession { pick } => {
@@ -182,16 +239,78 @@ impl Order {
                 let except = except.map(|pick| picked(tokens, pick).session);
                 Command::RevokeAll { except, reason: None }
             }
+            Self::RevokeExternal { external } => {
+                let external_id = format!("sign-in-{external}");
+                Command::RevokeExternal { external_id, reason: None }
+            }
+            Self::Grant { pick, renewed } => {
+                let session = picked(tokens, pick).session;
+                Command::UpstreamGrant(UpstreamGrant { session, grant: renewed.at(now) })
+            }
+            Self::Claim { pick, lease } => {
+                let session = picked(tokens, pick).session;
+                Command::UpstreamClaim { session, lease: LeaseId::from_bytes([lease; 16]) }
+            }
+            Self::Store { pick, lease, answer } => {
+                let (session, lease) =
+                    (picked(tokens, pick).session, LeaseId::from_bytes([lease; 16]));
+                let answer = answer.at(now);
+                Command::UpstreamStore(UpstreamStore { session, lease, answer })
+            }
             Self::List => Command::List,
             Self::Sweep => Command::Sweep,
             Self::Deliver { up_to } => Command::AckOutbox { up_to },
             Self::Peek => Command::Outbox { limit: 5 },
+            Self::ClaimWebhooks { limit } => Command::ClaimWebhooks { limit },
+            Self::Settle { which, stale, ref then } => {
+                let pending = &ledger.webhooks.pending;
+                let one = (!pending.is_empty()).then(|| &pending[which.index(pending.len())]);
+                let (id, lease) = one.map_or_else(Default::default, |one| (one.id, one.next_at));
+                let then = match then.clone() {
+                    Settled::Retry { at, settled, counts } => {
+                        Settled::Retry { at: now + at, settled, counts }
+                    }
+                    other => other,
+                };
+                Command::SettleWebhook(Settle { id, lease: lease + u64::from(stale), then })
+            }
+        }
+    }
+}
+
+impl Given {
+    fn at(self, now: Millis) -> Renewed {
+        let issued_at = now.saturating_sub(self.age) / SECOND * SECOND;
+        Renewed {
+            sealed: format!("sealed {}", self.number),
+            issued_at,
+            expires_at: issued_at + self.life,
+            external_id: format!("sign-in-{}", self.number % 2),
+            organization: self.organization.map(|number| format!("their {number}")),
+            role: None,
+            subject: self.organization.map(subject),
+        }
+    }
+}
+
+impl Answer {
+    fn at(self, now: Millis) -> UpstreamAnswer {
+        match self {
+            Self::Renewed(given) => UpstreamAnswer::Renewed(given.at(now)),
+            Self::Retryable { wait, unsure } => UpstreamAnswer::Retryable {
+                reason: "away".to_owned(),
+                retry_at: wait.map(|wait| now + wait),
+                unsure,
+            },
+            Self::Ended => UpstreamAnswer::Ended,
         }
     }
 }
 
 pub(crate) fn policy() -> impl Strategy<Value = Policy> {
-    let limits = (0..4_u16, select(vec![OnLimit::EvictLongestIdle, OnLimit::Deny]));
+    let on_limit = || select(vec![OnLimit::EvictLongestIdle, OnLimit::Deny]);
+    let own = (0..3_u16, on_limit()).prop_map(|(max, on_limit)| SessionLimit { max, on_limit });
+    let limits = (0..4_u16, on_limit(), proptest::option::of(own));
     let times = (
         select(vec![10 * SECOND, 30 * MINUTE]),
         // The first is shorter than most idle times, so that absolute ends are met too.
@@ -205,21 +324,23 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
     let audit = select(vec![AuditLevel::Off, AuditLevel::Notable, AuditLevel::All]);
+    let told = (audit, any::<bool>());
     let risk = select(vec![(500, 800), (100, 250), (50, 1_001)]);
-    let binding = (change(), change(), not_before, rates, audit, risk);
+    let binding = (change(), change(), not_before, rates, told, risk);
     (limits, times, binding).prop_map(|(limits, times, binding)| policy_of(limits, times, binding))
 }
 
-type Binding = (OnChange, OnChange, Option<Millis>, Limits, AuditLevel, (u16, u16));
+type Binding = (OnChange, OnChange, Option<Millis>, Limits, (AuditLevel, bool), (u16, u16));
 
 fn policy_of(
-    (max_sessions, on_limit): (u16, OnLimit),
+    (max_sessions, on_limit, client_limit): (u16, OnLimit, Option<SessionLimit>),
     (idle, absolute, grace, memory): (Millis, Millis, Millis, Millis),
-    (on_device_change, on_network_change, not_before, limits, audit, risk): Binding,
+    (on_device_change, on_network_change, not_before, limits, (audit, webhooks), risk): Binding,
 ) -> Policy {
     Policy {
         max_sessions,
         on_limit,
+        client_limit,
         idle,
         absolute,
         offline_idle: 2 * idle,
@@ -231,7 +352,9 @@ fn policy_of(
         on_network_change,
         not_before: not_before.map(|after| START + after),
         limits,
+        upstream_ahead: 5 * MINUTE,
         audit,
+        webhooks,
         risk_flag: risk.0,
         risk_end: risk.1,
     }
@@ -259,8 +382,32 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Save),
         2 => Just(Op::Restore),
         3 => (refresh(), 2..5_u8).prop_map(|(refresh, times)| Op::Parallel { refresh, times }),
+        3 => renewals().prop_map(Op::Sequence),
         16 => order().prop_map(Op::Command),
     ]
+}
+
+/// A grant is handed over and renewed a few times, mostly when it is due and by one at a time.
+fn renewals() -> impl Strategy<Value = Vec<Op>> {
+    let passes = || select(vec![0, SECOND, 9 * SECOND, 10 * SECOND, 30 * SECOND, 5 * MINUTE]);
+    let stored = prop::option::weighted(0.8, (0..2_u8, answer()));
+    let turn = (passes(), 0..2_u8, passes(), stored);
+    (pick(), prop::option::of(given()), prop::collection::vec(turn, 1..4)).prop_map(
+        |(pick, renewed, turns)| {
+            let given = renewed.map(|renewed| Op::Command(Order::Grant { pick, renewed }));
+            let turns = turns.into_iter().flat_map(|(before, lease, after, stored)| {
+                let claim = Op::Command(Order::Claim { pick, lease });
+                let store = stored.map(|(other, answer)| {
+                    // Mostly by whoever claimed it.
+                    let lease = if other == 0 { lease } else { 0 };
+                    Op::Command(Order::Store { pick, lease, answer })
+                });
+                let turn = [Op::Pass(before), claim, Op::Pass(after)];
+                turn.into_iter().chain(store).collect::<Vec<_>>()
+            });
+            given.into_iter().chain(turns).collect()
+        },
+    )
 }
 
 fn order() -> impl Strategy<Value = Order> {
@@ -279,7 +426,39 @@ fn order() -> impl Strategy<Value = Order> {
         1 => Just(Order::Sweep),
         1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
         1 => Just(Order::Peek),
+        2 => (0..4_u32).prop_map(|limit| Order::ClaimWebhooks { limit }),
+        2 => (any::<Index>(), rarely(), settled())
+            .prop_map(|(which, stale, then)| Order::Settle { which, stale, then }),
+        1 => (0..2_u8).prop_map(|external| Order::RevokeExternal { external }),
+        2 => (pick(), given()).prop_map(|(pick, renewed)| Order::Grant { pick, renewed }),
+        1 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Claim { pick, lease }),
+        1 => (pick(), 0..2_u8, answer())
+            .prop_map(|(pick, lease, answer)| Order::Store { pick, lease, answer }),
     ]
+}
+
+fn given() -> impl Strategy<Value = Given> {
+    let age = prop_oneof![3 => Just(0), 1 => select(vec![SECOND, MINUTE])];
+    // At five minutes it is due at once.
+    let life = select(vec![5 * MINUTE, 6 * MINUTE, HOUR]);
+    (any::<u8>(), age, life, prop::option::of(0..4_u8))
+        .prop_map(|(number, age, life, organization)| Given { number, age, life, organization })
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let wait = prop::option::of(select(vec![SECOND, MINUTE, HOUR]));
+    prop_oneof![
+        2 => given().prop_map(Answer::Renewed),
+        3 => (wait, any::<bool>()).prop_map(|(wait, unsure)| Answer::Retryable { wait, unsure }),
+        2 => Just(Answer::Ended),
+    ]
+}
+
+fn settled() -> impl Strategy<Value = Settled> {
+    let retry = (select(vec![SECOND, MINUTE, HOUR]), any::<bool>()).prop_map(|(at, counts)| {
+        Settled::Retry { at, settled: vec!["endpoint".to_owned()], counts }
+    });
+    prop_oneof![Just(Settled::Done), Just(Settled::GivenUp), retry]
 }
 
 fn revoke() -> impl Strategy<Value = Order> {
@@ -318,15 +497,18 @@ fn refresh() -> impl Strategy<Value = Order> {
     let mask = || prop_oneof![6 => Just(None), 1 => any::<u8>().prop_map(Some)];
     let when =
         prop_oneof![4 => Just(When::Now), 1 => Just(When::IfDue), 1 => Just(When::InAnyCase)];
-    (pick(), rarely(), mask(), mask(), any::<u8>(), when, signals()).prop_map(
-        |(pick, foreign, scopes, resources, key_id, when, signals)| Order::Refresh {
-            pick,
-            foreign,
-            scopes,
-            resources,
-            key_id,
-            when,
-            signals,
+    (pick(), rarely(), mask(), mask(), any::<u8>(), (when, any::<bool>()), signals()).prop_map(
+        |(pick, foreign, scopes, resources, key_id, (when, renews_upstream), signals)| {
+            Order::Refresh {
+                pick,
+                foreign,
+                scopes,
+                resources,
+                key_id,
+                when,
+                renews_upstream,
+                signals,
+            }
         },
     )
 }

@@ -2,9 +2,10 @@
 
 use ledger::{
     AuditKind, Budget, Class, CreateSession, EndReason, Issue, Millis, Outcome, PastRefresh,
-    Policy, Refresh, Refusal, SessionId, Subject,
+    Policy, Refresh, Refusal, SessionId, Subject, UpstreamOutcome,
 };
 
+use crate::grant::Grant;
 use crate::quota::Quota;
 use crate::simple::Events;
 use crate::suspicion::Suspicion;
@@ -31,6 +32,7 @@ pub(crate) struct Past {
     pub(crate) withdrawn: usize,
     pub(crate) suspicion: Suspicion,
     pub(crate) refreshes: Vec<PastRefresh>,
+    pub(crate) grant: Option<Grant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +72,7 @@ impl Past {
 
     pub(crate) fn finish(&mut self, at: Millis, reason: EndReason, events: &mut Events) {
         self.over = Some((at, reason));
+        self.grant = None;
         let kind = if reason == EndReason::Reuse {
             AuditKind::ReuseDetected
         } else {
@@ -90,7 +93,15 @@ impl Past {
         self.issued.push(Entry { number: (generation, counter + 1), at: now, key_id });
         self.seen = now;
         self.suspicion.replays = 0;
+        self.follow();
         events.push((AuditKind::TokenRotated, Some(self.id)));
+    }
+
+    /// From now on it speaks of whom the provider last spoke.
+    pub(crate) fn follow(&mut self) {
+        if let Some(next) = self.grant.as_mut().and_then(|grant| grant.next.take()) {
+            self.subject = next;
+        }
     }
 
     /// Whether this is the last token but one, and the last one is young.
@@ -135,6 +146,10 @@ impl Past {
             events.push((AuditKind::TokenNotDue, Some(self.id)));
             return Ok(Outcome::NotDue { due_at });
         }
+        let due = self.grant.as_ref().is_some_and(|grant| grant.is_due(now, policy));
+        if number == last.number && refresh.renews_upstream && due {
+            return Ok(Outcome::Upstream(UpstreamOutcome::Due));
+        }
         let replays = policy.limits.of(Class::Replay);
         if repeats && replays.is_some_and(|limit| self.suspicion.replays >= limit) {
             let (class, limit) = (Class::Replay, replays.unwrap_or(0));
@@ -146,6 +161,7 @@ impl Past {
         }
         if number > last.number {
             self.issued.push(Entry { number, ..last });
+            self.grant.iter_mut().for_each(|grant| grant.doubted = true);
             events.push((AuditKind::Rollback, Some(self.id)));
         }
         let (told, too_much) = self.suspicion.meet(&refresh.signals, repeats, last.at, now, policy);

@@ -6,11 +6,12 @@ use std::cmp::Reverse;
 use ledger::{
     AuditKind, Class, Command, CreateSession, Credential, Device, EndReason, Extend, Inactive,
     Ledger, Millis, OnChange, OnLimit, Outcome, Policy, Refresh, Refusal, Revoke, Risk, SessionId,
-    SessionView, Standing, State,
+    SessionLimit, SessionView, Standing, State,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
+use crate::grant::{self, Grant};
 use crate::past::{Entry, Past};
 use crate::quota::Quota;
 use crate::suspicion::Suspicion;
@@ -66,9 +67,41 @@ impl Simple {
                     Err(limited) => Outcome::Limited(limited),
                 }
             }
+            Command::RevokeExternal { external_id, .. } => {
+                let mut ended = 0;
+                let same = |past: &&mut Past| past.external.as_ref() == Some(external_id);
+                for past in self.sessions.iter_mut().filter(same) {
+                    past.grow_old(now, &mut events);
+                    if past.over.is_none() {
+                        past.finish(now, EndReason::SignedOut, &mut events);
+                        ended += 1;
+                    }
+                }
+                Outcome::Revoked { sessions: ended }
+            }
+            Command::UpstreamGrant(command) => self
+                .alive(command.session, now, &mut events)
+                .map_or_else(Outcome::Refused, |past| {
+                    grant::give(past, &command.grant, now, &mut events)
+                }),
+            Command::UpstreamClaim { session, lease } => {
+                self.alive(*session, now, &mut events).map_or_else(Outcome::Refused, |past| {
+                    grant::claim(past, *lease, now, policy, &mut events)
+                })
+            }
+            Command::UpstreamStore(command) => self
+                .alive(command.session, now, &mut events)
+                .map_or_else(Outcome::Refused, |past| {
+                    let drawn = u128::from_be_bytes(*name.as_bytes());
+                    grant::store(past, command.lease, &command.answer, now, drawn, &mut events)
+                }),
             Command::List => self.list(now, policy, &mut events),
             Command::RevokeMany { tokens } => self.revoke_many(tokens, now, policy, &mut events),
-            Command::Outbox { .. } | Command::AckOutbox { .. } => Outcome::Swept,
+            // Held by laws.
+            Command::Outbox { .. }
+            | Command::AckOutbox { .. }
+            | Command::ClaimWebhooks { .. }
+            | Command::SettleWebhook(_) => Outcome::Swept,
             Command::Sweep => {
                 self.grow_old(now, &mut events);
                 let memory = policy.revocation_memory;
@@ -109,7 +142,9 @@ impl Simple {
                 };
                 let number = (session.generation, session.counter);
                 let times = (session.created_at, session.last_seen_at, session.absolute_end);
-                (session.id, number, session.rotated_at, session.key_id, times, over)
+                let grant = session.upstream.as_ref();
+                let grant = grant.map(|grant| (grant.sealed.clone(), grant.state, grant.retry_at));
+                (session.id, number, session.rotated_at, session.key_id, times, over, grant)
             })
             .collect();
         let expected: Vec<_> = self
@@ -118,7 +153,10 @@ impl Simple {
             .map(|past| {
                 let last = past.last();
                 let times = (past.born, past.seen, past.last_day);
-                (past.id, last.number, last.at, last.key_id, times, past.over)
+                let grant = past.grant.as_ref();
+                let grant =
+                    grant.map(|grant| (grant.last.sealed.clone(), grant.state(), grant.retry_at()));
+                (past.id, last.number, last.at, last.key_id, times, past.over, grant)
             })
             .collect();
         prop_assert_eq!(held, expected);
@@ -136,6 +174,18 @@ impl Simple {
         self.sessions.iter_mut().find(|past| past.id == id)
     }
 
+    /// The session, if it lives.
+    fn alive(
+        &mut self,
+        id: SessionId,
+        now: Millis,
+        events: &mut Events,
+    ) -> Result<&mut Past, Refusal> {
+        let past = self.past(id).ok_or(Refusal::UnknownSession)?;
+        past.grow_old(now, events);
+        past.over.map_or(Ok(past), |(_, reason)| Err(Refusal::SessionEnded(reason)))
+    }
+
     fn create(
         &mut self,
         create: &CreateSession,
@@ -145,7 +195,12 @@ impl Simple {
         events: &mut Events,
     ) -> Outcome {
         self.grow_old(now, events);
-        for past in self.sessions.iter().filter(|past| past.same_sign_in(create)) {
+        for past in &self.sessions {
+            let signed_out = past.external == create.external_id
+                && past.over.is_some_and(|(_, reason)| reason == EndReason::SignedOut);
+            if create.external_id.is_none() || !(past.same_sign_in(create) || signed_out) {
+                continue;
+            }
             if past.over.is_some_and(|(at, _)| create.authenticated_at <= at) {
                 events.push((AuditKind::ProofStale, None));
                 return Outcome::Refused(Refusal::StaleProof);
@@ -175,16 +230,26 @@ impl Simple {
                 return past.issue(scopes, resources, !stale);
             }
         }
-        while self.sessions.iter().filter(|past| past.over.is_none()).count()
-            >= usize::from(policy.max_sessions).max(1)
-        {
-            if policy.on_limit == OnLimit::Deny {
-                events.push((AuditKind::SessionDenied, None));
-                return Outcome::Refused(Refusal::SessionLimit);
+        let (before, told) = (self.sessions.clone(), events.len());
+        let all = SessionLimit { max: policy.max_sessions, on_limit: policy.on_limit };
+        let limits = [policy.client_limit.map(|limit| (limit, true)), Some((all, false))];
+        for (limit, of_client) in limits.into_iter().flatten() {
+            let counts = |past: &Past| {
+                past.over.is_none() && (!of_client || past.client == create.client_id)
+            };
+            while self.sessions.iter().filter(|past| counts(past)).count()
+                >= usize::from(limit.max).max(1)
+            {
+                if limit.on_limit == OnLimit::Deny {
+                    self.sessions = before;
+                    events.truncate(told);
+                    events.push((AuditKind::SessionDenied, None));
+                    return Outcome::Refused(Refusal::SessionLimit);
+                }
+                let alive = self.sessions.iter_mut().filter(|past| counts(past));
+                let Some(idlest) = alive.min_by_key(|past| (past.seen, past.born)) else { break };
+                idlest.finish(now, EndReason::Evicted, events);
             }
-            let alive = self.sessions.iter_mut().filter(|past| past.over.is_none());
-            let Some(idlest) = alive.min_by_key(|past| (past.seen, past.born)) else { break };
-            idlest.finish(now, EndReason::Evicted, events);
         }
         let offline = create.scopes.iter().any(|scope| scope == "offline_access");
         let past = Past {
@@ -204,6 +269,7 @@ impl Simple {
             withdrawn: 0,
             suspicion: Suspicion::new(&create.signals),
             refreshes: vec![],
+            grant: None,
         };
         events.push((AuditKind::SessionCreated, Some(name)));
         let outcome = past.issue(None, None, false);
@@ -286,6 +352,7 @@ impl Simple {
         past.issued.push(Entry { number, at: now, key_id: extend.key_id });
         past.seen = now;
         past.suspicion.replays = 0;
+        past.follow();
         events.push((AuditKind::SessionExtended, Some(past.id)));
         past.issue(None, None, false)
     }
@@ -441,6 +508,7 @@ impl Simple {
             network: past.suspicion.network.clone(),
             risk: Risk::default(),
             refreshes: past.refreshes.clone(),
+            upstream: past.grant.as_ref().map(Grant::state),
             scopes: past.scopes.clone(),
             created_at: past.born,
             last_seen_at: past.seen,

@@ -6,13 +6,15 @@ use proptest::test_runner::TestCaseResult;
 
 use crate::laws::{Scene, bare};
 
-const ROUTINE: [AuditKind; 6] = [
+const ROUTINE: [AuditKind; 8] = [
     AuditKind::SessionResumed,
     AuditKind::SessionForgotten,
     AuditKind::TokenRotated,
     AuditKind::TokenReplayed,
     AuditKind::TokenNotDue,
     AuditKind::NetworkChanged,
+    AuditKind::UpstreamRenewed,
+    AuditKind::UpstreamFailed,
 ];
 
 pub(crate) fn holds(scene: &Scene<'_>) -> TestCaseResult {

@@ -289,6 +289,7 @@ fn refresh(session: SessionId, counter: u32) -> Command {
         key_id: 1,
         proactive: false,
         force_rotation: false,
+        renews_upstream: false,
         signals: Signals::default(),
     })
 }
