@@ -8,6 +8,8 @@ use oauth::resource::{Resources, Site};
 use ports::config::{number, parsed, required};
 use ports::{Config, ConfigError};
 
+use crate::clients::Known;
+
 /// What every use case needs: who we are, where ledgers live, how long sessions last.
 pub struct Settings {
     /// The issuer: the public URL without a trailing slash.
@@ -27,6 +29,8 @@ pub struct SqlSettings {
     pub url: String,
     /// Its credentials.
     pub connection_string: String,
+    /// The clients that it told of lately.
+    pub clients: Known,
 }
 
 /// What endpoints need that take clients' credentials and refresh tokens.
@@ -105,6 +109,7 @@ impl SqlSettings {
         Ok(Self {
             url: url(config, "SQL_URL")?,
             connection_string: required(config, "SQL_CONNECTION_STRING")?,
+            clients: Known::default(),
         })
     }
 }
