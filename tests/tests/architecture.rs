@@ -17,9 +17,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("observe", &["ports"]),
     ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
+    ("audit", &["data", "ledger", "oauth", "ports"]),
     ("auth", &["data", "ledger", "oauth", "ports"]),
     ("mcp", &["data", "oauth", "ports"]),
-    ("host", &["auth", "breaker", "ledger", "oauth", "observe", "ports"]),
+    ("host", &["audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports"]),
 ];
 
 /// The benchmark's bare Worker: what it measures is the platform without our host.

@@ -3,8 +3,8 @@
 
 use anyhow::{Result, anyhow, bail};
 use auth::settings::{
-    ClientSettings, MintSettings, Settings as Service, SqlSettings, Verifier, WorkosSettings,
-    public_url,
+    ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
+    Verifier, WorkosSettings, public_url, published_keys,
 };
 use host::Origins;
 use ports::{Config, ConfigError};
@@ -26,17 +26,22 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     let mut given = Given(settings::of(function, Kind::Var, values));
     given.0.extend(settings::of(function, Kind::Secret, values));
     let outcome = match function {
-        // One hands requests on, the other is told the policy with each command: they read nothing.
-        "gateway" | "ledger" => return Ok(()),
+        // It hands requests on and reads nothing.
+        "gateway" => return Ok(()),
+        "ledger" => TrailSettings::load(&given).map(drop),
         "authorize" => authorize(&given),
         "token" => token(&given),
-        "introspect" | "revoke" => client_endpoint(&given),
+        "introspect" => introspect(&given),
+        "revoke" => client_endpoint(&given),
         "sessions" | "mcp" => bearer_endpoint(&given),
         "health" => health(&given),
         other => bail!("nobody knows what the function {other} loads"),
     };
-    // Each of them answers browsers.
-    let outcome = outcome.and_then(|()| Origins::load(&given).map(drop));
+    // Each of them answers browsers, but the one that has no route.
+    let outcome = outcome.and_then(|()| match function {
+        "ledger" => Ok(()),
+        _ => Origins::load(&given).map(drop),
+    });
     outcome.map_err(|ConfigError { setting, problem }| {
         anyhow!("the function {function} would refuse {setting}: it {problem}")
     })
@@ -44,13 +49,18 @@ fn load(function: &str, values: &Settings) -> Result<()> {
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
     public_url(given)?;
-    Verifier::load(given).map(drop)
+    published_keys(given).map(drop)
 }
 
 fn token(given: &Given) -> Result<(), ConfigError> {
     Service::load(given)?;
     ClientSettings::load(given)?;
     MintSettings::load(given).map(drop)
+}
+
+fn introspect(given: &Given) -> Result<(), ConfigError> {
+    Introspector::load(given)?;
+    client_endpoint(given)
 }
 
 fn client_endpoint(given: &Given) -> Result<(), ConfigError> {
@@ -114,7 +124,11 @@ mod tests {
             ("INTERNAL_MAC_KEYS_MCP", "1=c2hvcnQ", "introspect"),
             ("REFRESH_MAC_KEYS", "1=c2hvcnQ", "introspect"),
             ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
+            ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
+            ("AUDIT_LEVEL", "All", "sessions"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
+            ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
+            ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
             ("WORKOS_API_URL", "https://example.test/", "health"),
             ("WORKOS_CLIENT_ID", "", "health"),
         ] {

@@ -1,10 +1,8 @@
-use auth::settings::Verifier;
 use host::{Endpoint, respond};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use oauth::metadata::{AuthorizationServer, Endpoints, ProtectedResource};
 use oauth::resource::Resources;
-use ports::config::parsed;
 use ports::route::{self, Function, Match};
 use ports::{Config, ConfigError, Platform, Request, Response};
 use serde::Serialize;
@@ -26,10 +24,7 @@ impl Endpoint for Authorize {
 
     fn configure(config: &impl Config) -> Result<Documents, ConfigError> {
         let issuer = auth::settings::public_url(config)?;
-        // Parsed as keys first, so that a private key can never be published by mistake.
-        Verifier::load(config)?;
-        let problem = "must be a JWK set without private parts";
-        let keys = parsed(config, "PUBLIC_KEYS", problem, public_set)?;
+        let keys = auth::settings::published_keys(config)?;
         Ok(Documents { resources: Resources::of(&issuer), issuer, keys })
     }
 
@@ -65,10 +60,4 @@ fn cacheable(document: &impl Serialize) -> Response {
     let value = HeaderValue::from_static("public, max-age=300");
     response.headers_mut().insert(CACHE_CONTROL, value);
     response
-}
-
-fn public_set(text: &str) -> Result<Value, ()> {
-    let set: Value = serde_json::from_str(text).map_err(|_| ())?;
-    let keys = set["keys"].as_array().ok_or(())?;
-    if keys.iter().any(|key| key.get("d").is_some()) { Err(()) } else { Ok(set) }
 }

@@ -1,4 +1,4 @@
-//! Token introspection, RFC 7662.
+//! Token introspection, RFC 7662 and RFC 9701.
 
 mod handler;
 

@@ -1,17 +1,19 @@
-use auth::Settings;
 use auth::bearer::{Bearer, BearerError};
 use auth::sessions::{self, SessionEntry, SessionsError};
 use auth::settings::Verifier;
+use auth::{Settings, audit};
 use host::Endpoint;
 use host::respond::{self, Challenge};
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
+use oauth::scope;
 use observe::Facts;
-use ports::route::{Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL};
+use ports::route::{AUDIT, Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL};
 use ports::{Config, ConfigError, Millis, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
 
-/// `/auth/sessions*`: what a person sees and ends of their own sessions.
+/// `/auth/sessions*` and `/auth/audit`: what a person sees and ends of their own sessions, and what
+/// has happened to them.
 pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
@@ -34,7 +36,10 @@ impl Endpoint for Sessions {
         request: &Request,
     ) -> Response {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let scope = sessions::scope_for(reads);
+        let scope = match found.route.path {
+            AUDIT => scope::AUDIT_READ,
+            _ => sessions::scope_for(reads),
+        };
         let authorization =
             request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let SessionsSettings { service, verifier } = settings;
@@ -74,6 +79,11 @@ async fn answer(
     request: &Request,
     caller: &Bearer,
 ) -> Result<Response, SessionsError> {
+    if found.route.path == AUDIT {
+        let query = audit::Query::parse(request.uri().query())?;
+        let page = audit::list(platform, settings, caller, query).await?;
+        return Ok(respond::json(StatusCode::OK, &page));
+    }
     if let Some(session) = found.id {
         sessions::end(platform, settings, caller, session).await?;
         return Ok(respond::empty(StatusCode::NO_CONTENT));
@@ -115,13 +125,16 @@ fn refuse(settings: &Settings, error: &SessionsError, now: Millis, mut facts: Fa
         SessionsError::ThirdParty => respond::problem(
             StatusCode::FORBIDDEN,
             "first_party_only",
-            "only first-party clients may manage sessions",
+            "only first-party clients may manage sessions and read the audit trail",
         ),
         SessionsError::NotFound => respond::problem(
             StatusCode::NOT_FOUND,
             "session_not_found",
             "the caller has no active session of this id",
         ),
+        SessionsError::Filter(detail) => {
+            respond::problem(StatusCode::BAD_REQUEST, "invalid_filter", detail)
+        }
         SessionsError::Limited(budget) => respond::too_many(budget, now),
         SessionsError::Unavailable(_) | SessionsError::Bearer(BearerError::Unavailable(_)) => {
             respond::unavailable()

@@ -4,6 +4,7 @@
 use ledger::Credential;
 use oauth::access_token::{AccessToken, InvalidAccessToken, Presented};
 use oauth::internal_mac::{Verdict, verdict};
+use oauth::jws;
 use ports::{Clock, SignatureError, Signatures};
 
 use crate::settings::{MintSettings, Settings, Verifier};
@@ -77,5 +78,5 @@ pub async fn sign(
     let key = &mint.signing_key;
     let input = claims.signing_input(&key.kid, &mint.internal, &settings.resources);
     let signature = platform.sign(&key.key, input.as_bytes()).await?;
-    Ok(AccessToken::assemble(&input, &signature))
+    Ok(jws::assemble(&input, &signature))
 }

@@ -39,6 +39,20 @@ pub struct Identity {
     pub role: Option<String>,
     /// When the token was issued.
     pub issued_at: Millis,
+    /// When it expires.
+    pub expires_at: Millis,
+}
+
+impl Identity {
+    /// The sign-in as sessions name it.
+    pub fn external_id(&self) -> String {
+        external_id(&self.session)
+    }
+}
+
+/// A sign-in as sessions name it.
+pub fn external_id(session: &str) -> String {
+    format!("workos:{session}")
 }
 
 #[derive(Deserialize)]
@@ -89,21 +103,30 @@ pub async fn verify<P: Clock + Signatures + Fetch + Kv>(
     if !platform.verify(&key, token.signing_input.as_bytes(), &token.signature).await? {
         return Err(refuse("bad signature"));
     }
-    let claims: Claims = serde_json::from_slice(&token.payload)
-        .map_err(|_| refuse("claims missing or malformed"))?;
-    let now = platform.now();
-    let (issued_at, expires) = (claims.iat.saturating_mul(1000), claims.exp.saturating_mul(1000));
-    if expires.saturating_add(LEEWAY) <= now || issued_at > now.saturating_add(LEEWAY) {
-        return Err(refuse("expired or not yet valid"));
-    }
-    identity(workos, claims, issued_at)
+    identity(workos, &token, platform.now())
 }
 
-fn identity(
+/// Read an AuthKit access token that came in the answer to our own request: TLS tells who it is
+/// from, as OpenID Connect Core section 3.1.3.7 (6) has it, so no key is needed. All else is checked.
+///
+/// # Errors
+/// `invalid_request` if it is not in force for us.
+pub(crate) fn received(
     workos: &WorkosSettings,
-    claims: Claims,
-    issued_at: Millis,
+    text: &str,
+    now: Millis,
 ) -> Result<Identity, Failure> {
+    identity(workos, &Jws::parse(text).ok_or(refuse("malformed"))?, now)
+}
+
+fn identity(workos: &WorkosSettings, token: &Jws<'_>, now: Millis) -> Result<Identity, Failure> {
+    let claims: Claims = serde_json::from_slice(&token.payload)
+        .map_err(|_| refuse("claims missing or malformed"))?;
+    let (issued_at, expires_at) =
+        (claims.iat.saturating_mul(1000), claims.exp.saturating_mul(1000));
+    if expires_at.saturating_add(LEEWAY) <= now || issued_at > now.saturating_add(LEEWAY) {
+        return Err(refuse("expired or not yet valid"));
+    }
     if claims.iss != workos.issuer {
         return Err(refuse("wrong issuer"));
     }
@@ -122,6 +145,7 @@ fn identity(
         organization: claims.org_id,
         role: claims.role,
         issued_at,
+        expires_at,
     })
 }
 

@@ -1,25 +1,31 @@
-//! Token exchange, RFC 8693: a first-party app that holds an AuthKit access token gets a session.
+//! Token exchange, RFC 8693: a first-party app that holds an AuthKit access token gets a session. One
+//! that can keep a secret may hand over the AuthKit refresh token instead: then the session holds the
+//! grant, and follows what WorkOS says of the person for as long as it lives.
 
-use data::clients::ClientRecord;
+use data::clients::{ClientKind, ClientRecord};
 use ledger::{Command, CreateSession, Device, Outcome, Signals, Subject};
 use oauth::form::Form;
 use oauth::metadata::TOKEN_EXCHANGE;
 use oauth::{ErrorCode, scope};
 use ports::Platform;
 
-use crate::Failure;
 use crate::authkit::{self, Identity};
 use crate::issue::{TokenResponse, mint};
 use crate::refresh::{Refreshed, UNAUTHORIZED, refused, resources};
 use crate::settings::{ClientSettings, MintSettings, Settings};
+use crate::{Failure, upstream};
 
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+const REFRESH_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// Exchange an AuthKit access token for a session of ours. The same sign-in by the same client
+/// Exchange an AuthKit token for a session of ours. The same sign-in by the same client
 /// yields the same session, however often it is repeated. A person who switches the organization
 /// within a sign-in exchanges the new AuthKit token: the session moves to that organization, while
 /// access tokens that were minted before speak of the old one until they expire.
+///
+/// A refresh token is redeemed at WorkOS, which replaces it: the client's copy is dead from then on, and
+/// WorkOS's sign-in is ours to keep.
 ///
 /// # Errors
 /// `invalid_request` for a subject token that is not in force (RFC 8693 section 2.2.2).
@@ -33,7 +39,15 @@ pub async fn exchange<P: Platform>(
     form: &Form,
 ) -> Result<(TokenResponse, Refreshed), Failure> {
     let request = Request::parse(settings, record, form)?;
-    let identity = authkit::verify(platform, &minting.workos, request.subject_token).await?;
+    let (access_token, refresh_token) = match request.subject {
+        Proof::Access(token) => (token.to_owned(), None),
+        Proof::Refresh(token) => {
+            let taken = upstream::take_over(platform, minting, &record.client_id, token).await?;
+            let redeemed = taken.map_err(not_valid)?;
+            (redeemed.access_token, Some(redeemed.refresh_token))
+        }
+    };
+    let identity = authkit::verify(platform, &minting.workos, &access_token).await?;
     let subject = provision(platform, settings, &identity).await?;
     let address = settings.user_ledger(&subject.id);
     let command = Command::CreateSession(CreateSession {
@@ -44,7 +58,7 @@ pub async fn exchange<P: Platform>(
         resources: request.resources.names,
         resources_by_default: request.resources.by_default,
         device,
-        external_id: Some(format!("workos:{}", identity.session)),
+        external_id: Some(identity.external_id()),
         authenticated_at: identity.issued_at,
         key_id: client.refresh_keys.newest(),
         signals: Signals::default(),
@@ -52,6 +66,10 @@ pub async fn exchange<P: Platform>(
     let envelope = settings.envelope(command);
     match platform.execute(&address, &envelope).await? {
         Outcome::Issued(issue) => {
+            if let Some(token) = refresh_token {
+                let place = (&address, issue.session);
+                upstream::grant(platform, settings, minting, place, &token, &identity).await?;
+            }
             let mut response =
                 mint(platform, settings, client, minting, &record.client_id, &issue).await?;
             response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
@@ -66,9 +84,15 @@ pub async fn exchange<P: Platform>(
 
 /// What a client asks for, checked against its registration.
 struct Request<'f> {
-    subject_token: &'f str,
+    subject: Proof<'f>,
     scopes: Ask,
     resources: Ask,
+}
+
+/// What proves the sign-in.
+enum Proof<'f> {
+    Access(&'f str),
+    Refresh(&'f str),
 }
 
 /// Scopes or resources, and whether they are the default because the client named none.
@@ -91,9 +115,15 @@ impl<'f> Request<'f> {
         }
         let subject_token = form.require("subject_token", "subject_token is missing")?;
         let token_type = form.require("subject_token_type", "subject_token_type is missing")?;
-        if ![ACCESS_TOKEN_TYPE, JWT_TYPE].contains(&token_type) {
-            return Err(invalid("the subject token type is not supported"));
-        }
+        let subject = match token_type {
+            ACCESS_TOKEN_TYPE | JWT_TYPE => Proof::Access(subject_token),
+            // Whoever can read a public client could hand over what it has found there.
+            REFRESH_TOKEN_TYPE if record.kind != ClientKind::Confidential => {
+                return Err(UNAUTHORIZED);
+            }
+            REFRESH_TOKEN_TYPE => Proof::Refresh(subject_token),
+            _ => return Err(invalid("the subject token type is not supported")),
+        };
         if form.get("requested_token_type").is_some_and(|kind| kind != ACCESS_TOKEN_TYPE) {
             return Err(invalid("only access tokens can be requested"));
         }
@@ -103,7 +133,7 @@ impl<'f> Request<'f> {
         let ours =
             || vec![settings.resources.issuer().to_owned(), settings.resources.mcp().to_owned()];
         Ok(Self {
-            subject_token,
+            subject,
             scopes: scopes(record, form)?,
             resources: Ask::new(resources(settings, form)?, ours),
         })
@@ -126,7 +156,7 @@ fn scopes(record: &ClientRecord, form: &Form) -> Result<Ask, Failure> {
 }
 
 /// The person's place in the business data: the organization of the sign-in, or their own.
-async fn provision(
+pub(crate) async fn provision(
     platform: &impl Platform,
     settings: &Settings,
     identity: &Identity,
@@ -146,6 +176,11 @@ async fn provision(
         organization: Some(place.organization_id),
         roles: vec![place.role],
     })
+}
+
+/// RFC 8693 section 2.2.2.
+const fn not_valid(reason: &'static str) -> Failure {
+    Failure::refused(ErrorCode::InvalidRequest, "the subject token is not valid", reason)
 }
 
 const fn invalid(description: &'static str) -> Failure {

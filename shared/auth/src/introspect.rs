@@ -1,17 +1,22 @@
-//! Token introspection, RFC 7662, in strong mode: the ledger is asked every time.
+//! Token introspection, RFC 7662, in strong mode: the ledger is asked every time. Answers are JSON, or
+//! signed JWTs (RFC 9701).
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Check, Command, Outcome, SessionId, Standing, Usage};
+use ledger::{Actor, Check, Command, Envelope, Outcome, SessionId, Standing, Usage};
 use oauth::access_token::{AccessToken, Audience};
 use oauth::form::Form;
-use oauth::{ErrorCode, OAuthError, RefreshToken, scope};
+use oauth::{ErrorCode, OAuthError, RefreshToken, introspection_jwt, jws, scope};
 use ports::{Clock, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::Failure;
 use crate::bearer::describe;
 use crate::presented::Token;
-use crate::settings::{ClientSettings, Settings, Verifier};
+use crate::settings::{ClientSettings, Introspector, Settings, Verifier};
+
+/// A client that is registered for introspection and no grant is a resource server, which may ask for
+/// each call that it gets: the limits of its questions are multiplied by this.
+const RESOURCE_SERVER_TIER: u32 = 10;
 
 /// The answer. An inactive token is told nothing more about: RFC 7662 section 2.2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,7 +60,8 @@ pub struct Active {
 ///
 /// # Errors
 /// [`Failure::Client`] for public clients, [`Failure::Forbidden`] for clients that are not registered
-/// for introspection. Never an error for a bad token.
+/// for introspection, [`Failure::Limited`] if it asks too often about one person. Never an error for a
+/// bad token.
 pub async fn introspect<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
@@ -74,6 +80,29 @@ pub async fn introspect<P: Clock + Signatures + Ledgers>(
         Ok(active) => (Introspection::Active(Box::new(active)), "active"),
         Err(reason) => (Introspection::Inactive { active: false }, reason),
     })
+}
+
+/// The answer as a JWT for the resource server that asked, RFC 9701 section 5.
+///
+/// # Errors
+/// [`Failure::Internal`] if the host's cryptography fails.
+pub async fn sign(
+    platform: &(impl Clock + Signatures),
+    settings: &Settings,
+    introspector: &Introspector,
+    caller: &ClientRecord,
+    answer: &Introspection,
+) -> Result<String, Failure> {
+    let claims = introspection_jwt::Claims {
+        iss: &settings.issuer,
+        aud: Audience::One(caller.client_id.clone()),
+        iat: platform.now() / 1000,
+        token_introspection: answer,
+    };
+    let key = &introspector.signing_key;
+    let input = claims.signing_input(&key.kid);
+    let signature = platform.sign(&key.key, input.as_bytes()).await?;
+    Ok(jws::assemble(&input, &signature))
 }
 
 const fn may_introspect(record: &ClientRecord) -> Result<(), Failure> {
@@ -103,12 +132,24 @@ async fn check<P: Ledgers>(
         return Ok(Err("audience not the caller's"));
     }
     let check = Check { session, credential, usage: Usage::Introspection };
-    let envelope = settings.envelope(Command::Check(check));
+    let envelope = envelope(settings, record, check);
     match platform.execute(&address, &envelope).await? {
         Outcome::Active(standing) => Ok(describe_token(settings, record, token, standing)),
         Outcome::Inactive(reason) => Ok(Err(describe(reason))),
+        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
         other => Err(Failure::unexpected(&other)),
     }
+}
+
+/// The question, by whom it is asked, and how often they may ask it.
+fn envelope(settings: &Settings, record: &ClientRecord, check: Check) -> Envelope {
+    let mut envelope = settings.envelope(Command::Check(check));
+    envelope.origin.actor = Actor::ResourceServer(record.client_id.clone());
+    if record.grant_types.is_empty() {
+        let limits = &mut envelope.policy.limits;
+        limits.tier = limits.tier.saturating_mul(RESOURCE_SERVER_TIER);
+    }
+    envelope
 }
 
 fn describe_token(

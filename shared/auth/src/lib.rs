@@ -1,10 +1,12 @@
 //! The use cases of the authorization server, over ports: refresh, token exchange, revocation,
-//! introspection, a person's sessions, bearer tokens, client authentication, AuthKit.
+//! introspection, a person's sessions and audit trail, bearer tokens, client authentication, AuthKit
+//! and its grants.
 //!
 //! In scope: the order of checks and which facts go where. Out of scope: HTTP (the functions), token
 //! formats (crate `oauth`), the rules of sessions (crate `ledger`).
 
 pub mod access;
+pub mod audit;
 pub mod authkit;
 pub mod bearer;
 pub mod clients;
@@ -18,6 +20,9 @@ pub mod refresh;
 pub mod revoke;
 pub mod sessions;
 pub mod settings;
+mod upstream;
+pub mod workos;
+pub mod workos_events;
 
 pub use failure::Failure;
 pub use settings::Settings;

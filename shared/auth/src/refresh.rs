@@ -1,23 +1,27 @@
 //! The refresh grant, RFC 6749 section 6.
 
 use data::clients::ClientRecord;
-use ledger::{Command, Outcome, Refresh, Refusal, Signals};
+use ledger::{Command, Outcome, Refresh, Refusal, Signals, UpstreamOutcome};
 use oauth::form::Form;
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{ErrorCode, RefreshToken, scope};
-use ports::{Clock, Ledgers, Signatures};
+use ports::Platform;
 
-use crate::Failure;
 use crate::issue::{TokenResponse, mint};
 use crate::settings::{ClientSettings, MintSettings, Settings};
+use crate::{Failure, upstream};
 
 /// Exchange a refresh token for its successor, for an authenticated client. With `proactive=true`
 /// only if the access token expires within five minutes, unless `force_rotation=true` overrules it.
 ///
+/// If the session's AuthKit grant is due, it is renewed first, so that the tokens speak of what WorkOS
+/// says by now. Without an answer of WorkOS the refresh goes on; that the grant has ended ends the
+/// session.
+///
 /// # Errors
 /// `invalid_grant` for every token that is not in force for this client; nothing is consumed but
 /// by reuse of a replaced token, which ends the session.
-pub async fn refresh<P: Clock + Signatures + Ledgers>(
+pub async fn refresh<P: Platform>(
     platform: &P,
     settings: &Settings,
     client: &ClientSettings,
@@ -31,7 +35,7 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
     }
     let token = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
         .map_err(|_| Failure::invalid_grant("malformed or forged"))?;
-    let command = Command::Refresh(Refresh {
+    let mut command = Refresh {
         session: token.session,
         generation: token.generation,
         counter: token.counter,
@@ -41,11 +45,18 @@ pub async fn refresh<P: Clock + Signatures + Ledgers>(
         key_id: client.refresh_keys.newest(),
         proactive: form.flag("proactive")?,
         force_rotation: form.flag("force_rotation")?,
-        renews_upstream: false,
+        renews_upstream: true,
         signals: Signals::default(),
-    });
-    let envelope = settings.envelope(command);
-    match platform.execute(&token.address, &envelope).await? {
+    };
+    let envelope = settings.envelope(Command::Refresh(command.clone()));
+    let mut outcome = platform.execute(&token.address, &envelope).await?;
+    if outcome == Outcome::Upstream(UpstreamOutcome::Due) {
+        upstream::renew(platform, settings, minting, (&token.address, token.session)).await?;
+        command.renews_upstream = false;
+        let envelope = settings.envelope(Command::Refresh(command));
+        outcome = platform.execute(&token.address, &envelope).await?;
+    }
+    match outcome {
         Outcome::Issued(issue) => {
             let response =
                 mint(platform, settings, client, minting, &record.client_id, &issue).await?;

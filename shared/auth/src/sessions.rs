@@ -1,6 +1,7 @@
 //! A person's own sessions: see them, end one, end all.
 
-use ledger::{Budget, Command, Outcome, Refusal, SessionId, SessionView};
+use data::DataError;
+use ledger::{Budget, Command, Outcome, Refusal, SessionId, SessionView, UpstreamState};
 use oauth::scope;
 use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
 use serde::Serialize;
@@ -18,6 +19,10 @@ pub struct SessionEntry {
     pub client_id: String,
     /// The device.
     pub device: DeviceEntry,
+    /// Whether its grant at the identity provider is of use, if it holds one: `active` or
+    /// `sign_in_required`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<&'static str>,
     /// What it allows.
     pub scope: String,
     /// When it began.
@@ -54,6 +59,9 @@ pub enum SessionsError {
     /// No active session of that name.
     #[error("no such session")]
     NotFound,
+    /// A filter of the audit trail that is none, and what it should be.
+    #[error("{0}")]
+    Filter(&'static str),
     /// The person's clients ask too often; nothing was done.
     #[error("rate limit: {}", .0.class.as_str())]
     Limited(Budget),
@@ -68,6 +76,12 @@ pub enum SessionsError {
 impl From<LedgerError> for SessionsError {
     fn from(error: LedgerError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<DataError> for SessionsError {
+    fn from(error: DataError) -> Self {
+        Failure::from(error).into()
     }
 }
 
@@ -182,6 +196,10 @@ fn entry(view: SessionView, current: &SessionId) -> SessionEntry {
         id: view.id,
         client_id: view.client_id,
         device: DeviceEntry { label: view.device.label },
+        upstream: view.upstream.map(|state| match state {
+            UpstreamState::Good => "active",
+            UpstreamState::NeedsSignIn => "sign_in_required",
+        }),
         scope: scope::join(&view.scopes),
         created_at: view.created_at / 1000,
         last_seen_at: view.last_seen_at / 1000,

@@ -7,6 +7,7 @@ use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::{Resources, Site};
 use ports::config::{number, parsed, required};
 use ports::{Config, ConfigError};
+use serde_json::{Value, json};
 
 use crate::clients::Known;
 
@@ -49,6 +50,22 @@ pub struct MintSettings {
     pub internal: InternalKeys,
     /// The identity provider.
     pub workos: WorkosSettings,
+    /// Our grants there.
+    pub upstream: UpstreamSettings,
+}
+
+/// What it takes to renew grants at the identity provider.
+pub struct UpstreamSettings {
+    /// The keys that seal its refresh tokens.
+    pub keys: KeyRing,
+    /// Our API key there: it authenticates us as the client.
+    pub api_key: String,
+}
+
+/// What only the introspection endpoint needs.
+pub struct Introspector {
+    /// The key that signs answers, RFC 9701; it signs no tokens.
+    pub signing_key: SigningKey,
 }
 
 /// What endpoints need that take access tokens.
@@ -57,6 +74,14 @@ pub struct Verifier {
     pub keys: VerifyingKeys,
     /// The keys of their internal MACs, of the audiences that the function serves.
     pub internal: InternalKeys,
+}
+
+/// What only the owner of the ledgers needs, to deliver their audit trail.
+pub struct TrailSettings {
+    /// Where to.
+    pub sql: SqlSettings,
+    /// The keys of its seals.
+    pub keys: KeyRing,
 }
 
 /// The identity provider.
@@ -133,11 +158,38 @@ impl MintSettings {
     /// # Errors
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
-        let set = "must be a private JWK set of Ed25519 keys with kid";
         Ok(Self {
-            signing_key: parsed(config, "SIGNING_KEYS", set, SigningKey::newest_of)?,
+            signing_key: parsed(config, "SIGNING_KEYS", PRIVATE_SET, SigningKey::newest_of)?,
             internal: internal_keys(config)?,
             workos: WorkosSettings::load(config)?,
+            upstream: UpstreamSettings {
+                keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
+                api_key: required(config, "WORKOS_API_KEY")?,
+            },
+        })
+    }
+}
+
+impl Introspector {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        let name = "INTROSPECTION_SIGNING_KEYS";
+        Ok(Self { signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)? })
+    }
+}
+
+impl TrailSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            sql: SqlSettings::load(config)?,
+            keys: parsed(config, "AUDIT_KEYS", RING, KeyRing::parse)?,
         })
     }
 }
@@ -173,6 +225,20 @@ impl Verifier {
     }
 }
 
+/// The secret of the identity provider's webhook; without one there is no webhook.
+///
+/// # Errors
+/// If it is shorter than any that the provider makes.
+pub fn webhook_secret(config: &impl Config) -> Result<Option<String>, ConfigError> {
+    let setting = "WORKOS_WEBHOOK_SECRET";
+    match config.get(setting) {
+        Some(secret) if secret.len() < 16 => {
+            Err(ConfigError { setting, problem: "must have at least 16 characters" })
+        }
+        other => Ok(other),
+    }
+}
+
 /// The keys of the internal MAC, as far as the function is given them: without, signatures decide.
 fn internal_keys(config: &impl Config) -> Result<InternalKeys, ConfigError> {
     let ring = |setting| match config.get(setting) {
@@ -187,6 +253,7 @@ fn internal_keys(config: &impl Config) -> Result<InternalKeys, ConfigError> {
     })
 }
 
+const PRIVATE_SET: &str = "must be a private JWK set of Ed25519 keys with kid";
 const RING: &str = "must be id=base64url,… with keys of 32 bytes";
 
 /// The issuer.
@@ -199,6 +266,26 @@ pub fn public_url(config: &impl Config) -> Result<String, ConfigError> {
     // The routes are at the root of a host, and so is the metadata that names them.
     let root = Site::parse(&url).is_some_and(|site| site.origin() == url);
     if root { Ok(url) } else { Err(ConfigError { setting, problem: "must be an origin" }) }
+}
+
+/// The JWK set that the deployment publishes (RFC 7517 section 5): the public keys of access tokens and
+/// those of introspection answers.
+///
+/// # Errors
+/// If a set is missing, is none of Ed25519 keys, or has a private part in it: that must never be
+/// published by mistake.
+pub fn published_keys(config: &impl Config) -> Result<Value, ConfigError> {
+    let problem = "must be a JWK set of Ed25519 keys with kid, without private parts";
+    let mut keys = Vec::new();
+    for setting in ["PUBLIC_KEYS", "INTROSPECTION_PUBLIC_KEYS"] {
+        keys.extend(parsed(config, setting, problem, |text| {
+            VerifyingKeys::parse(text).map_err(drop)?;
+            let mut set: Value = serde_json::from_str(text).map_err(drop)?;
+            let keys = set["keys"].as_array_mut().map(std::mem::take).ok_or(())?;
+            if keys.iter().any(|key| key.get("d").is_some()) { Err(()) } else { Ok(keys) }
+        })?);
+    }
+    Ok(json!({ "keys": keys }))
 }
 
 fn url(config: &impl Config, setting: &'static str) -> Result<String, ConfigError> {
@@ -252,11 +339,22 @@ fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
         grace,
         revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
         access_token,
+        upstream_ahead: seconds("UPSTREAM_REFRESH_AHEAD_SECONDS", defaults.upstream_ahead)?,
         limits: Limits { tier, ..Limits::default() },
-        // Nothing delivers the trail yet, and what is not delivered would be kept.
-        audit: AuditLevel::Off,
+        audit: audit_level(config)?,
         ..defaults
     })
+}
+
+fn audit_level(config: &impl Config) -> Result<AuditLevel, ConfigError> {
+    match config.get("AUDIT_LEVEL").as_deref() {
+        Some("off") => Ok(AuditLevel::Off),
+        None | Some("notable") => Ok(AuditLevel::Notable),
+        Some("all") => Ok(AuditLevel::All),
+        Some(_) => {
+            Err(ConfigError { setting: "AUDIT_LEVEL", problem: "must be off, notable or all" })
+        }
+    }
 }
 
 fn on_limit(config: &impl Config) -> Result<OnLimit, ConfigError> {

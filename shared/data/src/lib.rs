@@ -8,6 +8,7 @@
 
 use ports::{Millis, Random, Sql, SqlError, Statement};
 
+pub mod audit;
 pub mod clients;
 mod error;
 pub mod membership;

@@ -9,6 +9,7 @@ pub mod guard;
 mod origins;
 mod pipeline;
 pub mod respond;
+mod traced;
 
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 pub mod cloudflare;

@@ -19,6 +19,7 @@ use observe::{Facts, RequestLine};
 use ports::route::{Function, HEALTH_LIVE, Match, Route, find};
 use ports::{Clock, Config, ConfigError, Log, Millis, Platform, Random, Request, Response};
 
+use crate::traced::Traced;
 use crate::{Endpoint, Origins, respond};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -74,7 +75,8 @@ pub async fn serve<E: Endpoint>(
     let (parts, body) = incoming.into_parts();
     let visit = Visit::begin(platform, E::FUNCTION.name(), &parts);
     let found = find(parts.uri.path()).filter(|found| found.route.function == E::FUNCTION);
-    let mut response = answer(platform, instance, &parts, body, found).await;
+    let traced = Traced::new(platform, &visit.request_id, &visit.trace.trace_id);
+    let mut response = answer(&traced, instance, &parts, body, found).await;
     cross_origin(&mut response, &parts, found, instance.origins.as_ref().ok());
     visit.end(platform, found.map_or("none", |found| found.route.path), response)
 }

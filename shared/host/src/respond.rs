@@ -29,6 +29,15 @@ pub fn oauth(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
+/// A text of an OAuth endpoint that is no JSON: a signed answer.
+pub fn oauth_text(content_type: &'static str, text: String) -> Response {
+    let mut response = Response::new(text.into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    set(&mut response, CACHE_CONTROL, "no-store");
+    set(&mut response, PRAGMA, "no-cache");
+    response
+}
+
 /// An error of an OAuth endpoint, RFC 6749 section 5.2.
 pub fn oauth_error(error: &OAuthError, status: StatusCode) -> Response {
     #[derive(Serialize)]

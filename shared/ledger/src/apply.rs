@@ -1,5 +1,5 @@
 use crate::step::{Context, Step};
-use crate::{AuditEvent, Budget, Command, Delivery, Ledger, Outcome};
+use crate::{AuditEvent, Budget, Command, Delivery, Ledger, Link, Outcome};
 use crate::{checking, extension, lifecycle, revocation, rotation, upstream, webhooks};
 
 /// What a command did.
@@ -74,7 +74,7 @@ fn dispatch(
         Command::List => lifecycle::list(ledger, step),
         Command::Sweep => lifecycle::sweep(ledger, step),
         Command::Outbox { limit } => outbox(ledger, limit),
-        Command::AckOutbox { up_to } => acknowledge(ledger, up_to, step),
+        Command::AckOutbox { up_to, hash } => acknowledge(ledger, up_to, hash, step),
         Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
         Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
     }
@@ -82,11 +82,12 @@ fn dispatch(
 
 fn outbox(ledger: &Ledger, limit: u32) -> Outcome {
     let (events, more) = ledger.outbox.oldest(limit);
-    Outcome::Outbox(Delivery { owner: ledger.owner.clone(), events, more })
+    let (owner, outbox) = (ledger.owner.clone(), &ledger.outbox);
+    Outcome::Outbox(Delivery { owner, events, more, last: outbox.last, head: outbox.head })
 }
 
-fn acknowledge(ledger: &mut Ledger, up_to: u64, step: &mut Step<'_>) -> Outcome {
-    let events = ledger.outbox.acknowledge(up_to);
+fn acknowledge(ledger: &mut Ledger, up_to: u64, hash: Link, step: &mut Step<'_>) -> Outcome {
+    let events = ledger.outbox.acknowledge(up_to, hash);
     step.changed |= events > 0;
     let pending = u32::try_from(ledger.outbox.events.len()).unwrap_or(u32::MAX);
     Outcome::Acknowledged { events, pending }

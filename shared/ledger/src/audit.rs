@@ -26,6 +26,8 @@ pub enum Actor {
     Client,
     /// An operator of the deployment, by this name, for the person.
     Operator(String),
+    /// A resource server that asks about a token, by its client id.
+    ResourceServer(String),
     /// The service itself: sweeps, sign-outs that the identity provider tells of.
     Service,
 }
@@ -55,6 +57,15 @@ pub struct AuditEvent {
     /// Whose client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// In which organization the person was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    /// The label of the session's device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The network prefix of the session's last refresh that told one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// Who caused it.
     #[serde(default, skip_serializing_if = "Actor::is_client")]
     pub actor: Actor,
@@ -325,6 +336,9 @@ mod tests {
             at: 1_700_000_000_000,
             session: Some(SessionId::from_bytes([0xab; 16])),
             client_id: Some("app".to_owned()),
+            organization: Some("org".to_owned()),
+            device: None,
+            network: Some("192.0.2.0/24".to_owned()),
             actor: Actor::Operator("ops".to_owned()),
             outcome: AuditOutcome::Success,
             reason: Some("lost laptop".to_owned()),
@@ -334,7 +348,7 @@ mod tests {
         };
         let text = serde_json::to_string(&event).unwrap();
         let expected = format!(
-            r#"{{"id":7,"kind":"session.revoked","at":1700000000000,"session":"{}","client_id":"app","actor":{{"operator":"ops"}},"outcome":"success","reason":"lost laptop"}}"#,
+            r#"{{"id":7,"kind":"session.revoked","at":1700000000000,"session":"{}","client_id":"app","organization":"org","network":"192.0.2.0/24","actor":{{"operator":"ops"}},"outcome":"success","reason":"lost laptop"}}"#,
             "ab".repeat(16)
         );
         assert_eq!(text, expected);

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::LeaseId;
 use crate::{
-    Device, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
+    Device, Link, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
     UpstreamStore, Usage,
 };
 
@@ -88,10 +88,13 @@ pub enum Command {
         /// How many at most.
         limit: u32,
     },
-    /// Forget the events that were delivered.
+    /// Forget the events that were delivered, if they are the ones that are pending.
     AckOutbox {
         /// The number of the last one; all before it were delivered too.
         up_to: u64,
+        /// Its link. A store that has lost writes numbers other events alike, and those have not
+        /// been delivered: then nothing is forgotten.
+        hash: Link,
     },
     /// Take announcements that are due, to deliver them: for [`Webhooks::LEASE`](crate::Webhooks)
     /// nobody else gets them.

@@ -3,8 +3,8 @@
 //!
 //! In scope: sessions, rotation of refresh tokens, reuse detection, risk, timeouts, revocation, the
 //! session limit, rate limits, the grant at the identity provider, and the audit trail and
-//! announcements until they are delivered. Time and randomness are
-//! arguments; a store makes each command atomic.
+//! announcements until they are delivered. Time and randomness are arguments; a store makes each
+//! command atomic.
 //!
 //! Out of scope: fingerprints, network prefixes and seals, which need keys or configuration; token
 //! text and signatures (crate `oauth`), storage (crate `host`), HTTP.
@@ -29,6 +29,7 @@ mod risk;
 mod rotation;
 mod session;
 mod step;
+mod throttle;
 mod upstream;
 mod webhooks;
 
@@ -47,6 +48,7 @@ pub use outcome::{Inactive, Issue, Outcome, Refusal, SessionView, Standing};
 pub use policy::{OnLimit, Policy, SessionLimit};
 pub use risk::{Risk, RiskMemory, RiskReason};
 pub use step::Context;
+pub use throttle::{Throttle, Throttles};
 pub use upstream::{
     Lease, Renewed, Upstream, UpstreamAnswer, UpstreamGrant, UpstreamOutcome, UpstreamState,
     UpstreamStore,

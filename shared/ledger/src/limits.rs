@@ -1,6 +1,7 @@
 //! Rate limits: a sliding window over a minute, by two buckets. The bucket before the present one
 //! counts by the part of it that the window still covers. A window lives in the ledger and changes
-//! in the same step as what it counts, so no parallel call slips through.
+//! in the same step as what it counts, so no parallel call slips through; those of introspection are
+//! in the memory of the ledger's owner, see [`Throttle`](crate::Throttle).
 
 use serde::{Deserialize, Serialize};
 
@@ -25,20 +26,40 @@ pub struct Limits {
     pub delete: u32,
     /// Ends of all sessions.
     pub revoke_all: u32,
+    /// Introspections by one caller. Not counted in the ledger, see [`Throttle`](crate::Throttle).
+    pub introspect: u32,
     /// All of them are multiplied by this: the tier of the client.
     pub tier: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { refresh: 10, replays: 300, revoke: 5, list: 30, delete: 5, revoke_all: 1, tier: 1 }
+        Self {
+            refresh: 10,
+            replays: 300,
+            revoke: 5,
+            list: 30,
+            delete: 5,
+            revoke_all: 1,
+            introspect: 30,
+            tier: 1,
+        }
     }
 }
 
 impl Limits {
     /// None at all.
     pub const fn off() -> Self {
-        Self { refresh: 0, replays: 0, revoke: 0, list: 0, delete: 0, revoke_all: 0, tier: 1 }
+        Self {
+            refresh: 0,
+            replays: 0,
+            revoke: 0,
+            list: 0,
+            delete: 0,
+            revoke_all: 0,
+            introspect: 0,
+            tier: 1,
+        }
     }
 
     /// How often, if it is bounded.
@@ -50,6 +71,7 @@ impl Limits {
             Class::List => self.list,
             Class::Delete => self.delete,
             Class::RevokeAll => self.revoke_all,
+            Class::Introspect => self.introspect,
         };
         match limit.saturating_mul(self.tier) {
             0 => None,
@@ -74,6 +96,8 @@ pub enum Class {
     Delete,
     /// See [`Limits::revoke_all`].
     RevokeAll,
+    /// See [`Limits::introspect`].
+    Introspect,
 }
 
 impl Class {
@@ -86,6 +110,7 @@ impl Class {
             Self::List => "list",
             Self::Delete => "delete",
             Self::RevokeAll => "revoke_all",
+            Self::Introspect => "introspect",
         }
     }
 }
@@ -142,6 +167,11 @@ pub(crate) fn spend(
 }
 
 impl Window {
+    /// Whether nothing of it counts any more.
+    pub(crate) const fn is_over(&self, now: Millis) -> bool {
+        self.bucket.saturating_add(1) < now / MINUTE
+    }
+
     /// As it stands in that minute. A clock that went back finds it as it was.
     fn moved_to(self, bucket: u64) -> Self {
         match bucket.checked_sub(self.bucket) {

@@ -57,6 +57,12 @@ pub struct Delivery {
     pub events: Vec<ChainedEvent>,
     /// How many more are pending.
     pub more: u32,
+    /// The number of the last event of the chain, delivered or not.
+    #[serde(default)]
+    pub last: u64,
+    /// Its link: the head of the chain.
+    #[serde(default)]
+    pub head: Link,
 }
 
 impl Link {
@@ -122,14 +128,17 @@ impl Outbox {
         (chained, u32::try_from(more).unwrap_or(u32::MAX))
     }
 
-    /// Forgets the events up to that number, and chains counted ones into the room that is left.
-    /// Says how many were forgotten.
-    pub(crate) fn acknowledge(&mut self, up_to: u64) -> u32 {
+    /// Forgets the events up to that number, if that one has that link, and chains counted ones into
+    /// the room that is left. Says how many were forgotten.
+    pub(crate) fn acknowledge(&mut self, up_to: u64, hash: Link) -> u32 {
         let delivered = self.events.iter().take_while(|event| event.id <= up_to).count();
-        if delivered == 0 {
+        let link =
+            self.events.iter().take(delivered).fold(self.base, |link, event| link.then(event));
+        if delivered == 0 || link != hash {
             return 0;
         }
-        self.base = self.events.drain(..delivered).fold(self.base, |link, event| link.then(&event));
+        self.events.drain(..delivered);
+        self.base = link;
         for mut event in std::mem::take(&mut self.withheld) {
             if self.takes(&event) {
                 self.chain(&mut event);
@@ -164,6 +173,7 @@ impl Outbox {
         let mut found = place(&event);
         if found.is_none() && self.withheld.len() >= Self::MAX_WITHHELD {
             (event.session, event.client_id, event.reason) = (None, None, None);
+            (event.organization, event.device, event.network) = (None, None, None);
             found = place(&event);
         }
         let Some(found) = found.and_then(|index| self.withheld.get_mut(index)) else {
@@ -211,8 +221,11 @@ mod tests {
         }
     }
 
+    /// As whoever has delivered all that is pending up to that number.
     fn acknowledge(ledger: &mut Ledger, up_to: u64) -> Outcome {
-        run_by(ledger, Command::AckOutbox { up_to }, NOW, &all()).outcome
+        let delivered = peek(ledger, 9_999).events.into_iter().filter(|one| one.event.id <= up_to);
+        let hash = delivered.last().map(|one| one.hash).unwrap_or_default();
+        run_by(ledger, Command::AckOutbox { up_to, hash }, NOW, &all()).outcome
     }
 
     #[test]
@@ -248,6 +261,28 @@ mod tests {
         rotate(&mut ledger, 1, &all());
         let next = peek(&mut ledger, 1).events;
         assert_eq!((next[0].event.id, next[0].prev), (5, head));
+    }
+
+    #[test]
+    fn events_that_are_only_numbered_like_the_delivered_ones_stay() {
+        let mut ledger = ledger(&[1]);
+        rotate(&mut ledger, 1, &all());
+        let restored = ledger.clone();
+        rotate(&mut ledger, 2, &all());
+        let delivered = peek(&mut ledger, 100).events;
+        let mut ledger = restored;
+        let command = Command::RevokeSession { session: id(1), reason: None };
+        run_by(&mut ledger, command, NOW, &all());
+        let ack = |at: usize| Command::AckOutbox {
+            up_to: delivered[at].event.id,
+            hash: delivered[at].hash,
+        };
+        let outcome = run_by(&mut ledger, ack(1), NOW, &all()).outcome;
+        assert_eq!(outcome, Outcome::Acknowledged { events: 0, pending: 2 });
+        let outcome = run_by(&mut ledger, ack(2), NOW, &all()).outcome;
+        assert_eq!(outcome, Outcome::Acknowledged { events: 0, pending: 2 });
+        let outcome = run_by(&mut ledger, ack(0), NOW, &all()).outcome;
+        assert_eq!(outcome, Outcome::Acknowledged { events: 1, pending: 1 });
     }
 
     #[test]
@@ -299,7 +334,7 @@ mod tests {
         let mut told = 0;
         while let Some(last) = outbox.events.last().map(|event| event.id) {
             told += outbox.events.iter().map(|event| event.count).sum::<u32>();
-            outbox.acknowledge(last);
+            outbox.acknowledge(last, outbox.head);
         }
         assert_eq!(told, total);
         assert!(outbox.withheld.is_empty());
@@ -336,6 +371,9 @@ mod tests {
             at: NOW,
             session: None,
             client_id: None,
+            organization: None,
+            device: None,
+            network: None,
             actor: crate::Actor::Client,
             outcome: kind.outcome(),
             reason: None,

@@ -160,9 +160,15 @@ impl<'a> Step<'a> {
     }
 
     fn tell_at(&mut self, at: Millis, kind: AuditKind, session: &Session, reason: Option<String>) {
-        let (session, client_id) = (Some(session.id), Some(session.client_id.clone()));
-        let event = self.event(at, kind);
-        self.events.push(AuditEvent { session, client_id, reason, ..event });
+        self.events.push(AuditEvent {
+            session: Some(session.id),
+            client_id: Some(session.client_id.clone()),
+            organization: session.subject.organization.clone(),
+            device: Some(session.device.label.clone()).filter(|label| !label.is_empty()),
+            network: session.network.clone(),
+            reason,
+            ..self.event(at, kind)
+        });
     }
 
     fn event(&self, at: Millis, kind: AuditKind) -> AuditEvent {
@@ -173,6 +179,9 @@ impl<'a> Step<'a> {
             at,
             session: None,
             client_id: None,
+            organization: None,
+            device: None,
+            network: None,
             actor: self.origin.actor.clone(),
             outcome: kind.outcome(),
             reason: None,

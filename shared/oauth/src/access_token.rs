@@ -178,11 +178,6 @@ impl AccessToken {
         format!("{header}.{payload}")
     }
 
-    /// The token's text, from what was signed and the signature.
-    pub fn assemble(signing_input: &str, signature: &[u8]) -> String {
-        format!("{signing_input}.{}", base64url(signature))
-    }
-
     /// Issuer and expiry of a token whose signature has been verified.
     ///
     /// # Errors
@@ -241,13 +236,14 @@ fn is_type(typ: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jws;
     use crate::keys::{Derived, Master};
     use crate::software;
 
     fn sign(key: &SigningKey, claims: &AccessToken) -> String {
         let input =
             claims.signing_input(&key.kid, &InternalKeys::default(), &Resources::of(ISSUER));
-        AccessToken::assemble(&input, &software::sign(&key.key, input.as_bytes()))
+        jws::assemble(&input, &software::sign(&key.key, input.as_bytes()))
     }
 
     fn verify(

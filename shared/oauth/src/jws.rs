@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::from_base64url;
+use crate::{base64url, from_base64url};
 
 /// Longer texts are no token of anybody we know.
 const MAX_LENGTH: usize = 16 * 1024;
@@ -58,12 +58,16 @@ impl<'t> Jws<'t> {
     }
 }
 
+/// The text of a JWS, from what was signed and the signature.
+pub fn assemble(signing_input: &str, signature: &[u8]) -> String {
+    format!("{signing_input}.{}", base64url(signature))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base64url;
 
     fn with_header(header: &str) -> String {
         format!("{}.{}.AAAA", base64url(header.as_bytes()), base64url(b"{}"))

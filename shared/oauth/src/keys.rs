@@ -85,8 +85,9 @@ impl Derived {
             let entries = masters.iter().map(|master| format!("{}={}", master.id, key(master)));
             entries.collect::<Vec<_>>().join(",")
         };
-        let signing: Vec<_> = masters.iter().map(signing_jwk).collect::<Result<_, _>>()?;
-        let public: Vec<_> = signing.iter().map(public_jwk).collect();
+        let (signing, public) = key_sets(masters, "access-token-signature")?;
+        // A key of its own, in a set of its own: no text that it signs can be an access token.
+        let (introspecting, introspected) = key_sets(masters, "introspection-signature")?;
         Ok(Self {
             settings: vec![
                 ("LEDGER_ADDRESS_KEY", base64url(&derive(&first.secret, "ledger-address"))),
@@ -95,8 +96,11 @@ impl Derived {
                 ("UPSTREAM_KEYS", ring("upstream-aead")),
                 ("INTERNAL_MAC_KEYS_ISSUER", ring("internal-mac issuer")),
                 ("INTERNAL_MAC_KEYS_MCP", ring("internal-mac mcp")),
-                ("SIGNING_KEYS", json!({ "keys": signing }).to_string()),
-                ("PUBLIC_KEYS", json!({ "keys": public }).to_string()),
+                ("AUDIT_KEYS", ring("audit")),
+                ("SIGNING_KEYS", signing),
+                ("PUBLIC_KEYS", public),
+                ("INTROSPECTION_SIGNING_KEYS", introspecting),
+                ("INTROSPECTION_PUBLIC_KEYS", introspected),
             ],
         })
     }
@@ -191,9 +195,17 @@ fn derive(master: &Key, label: &str) -> Key {
     key
 }
 
+/// The private JWK set of a purpose, newest first, and its public half.
+fn key_sets(masters: &[Master], label: &str) -> Result<(String, String), InvalidKey> {
+    let private = masters.iter().map(|master| signing_jwk(master, label));
+    let private: Vec<_> = private.collect::<Result<_, _>>()?;
+    let public: Vec<_> = private.iter().map(public_jwk).collect();
+    Ok((json!({ "keys": private }).to_string(), json!({ "keys": public }).to_string()))
+}
+
 /// The private JWK of a version; `kid` is the RFC 7638 thumbprint of its public half.
-fn signing_jwk(master: &Master) -> Result<Value, InvalidKey> {
-    let seed = derive(&master.secret, "access-token-signature");
+fn signing_jwk(master: &Master, label: &str) -> Result<Value, InvalidKey> {
+    let seed = derive(&master.secret, label);
     let secret = KeyPair::from_seed(Seed::new(seed)).sk;
     let jwk = JsonWebKey::from(&secret);
     let kid = base64url(&jwk.to_verifying_key().thumbprint::<Sha256>());
@@ -289,6 +301,7 @@ mod tests {
             "UPSTREAM_KEYS",
             "INTERNAL_MAC_KEYS_ISSUER",
             "INTERNAL_MAC_KEYS_MCP",
+            "AUDIT_KEYS",
         ] {
             let ring = |keys: &Derived| KeyRing::parse(keys.get(name).expect("set")).expect("ring");
             assert_eq!((ring(&waiting).newest(), ring(&promoted).newest()), (1, 2), "{name}");
@@ -299,7 +312,12 @@ mod tests {
             let keys = set["keys"].as_array().expect("keys").clone();
             keys.iter().map(|key| key["kid"].to_string()).collect()
         };
-        for name in ["SIGNING_KEYS", "PUBLIC_KEYS"] {
+        for name in [
+            "SIGNING_KEYS",
+            "PUBLIC_KEYS",
+            "INTROSPECTION_SIGNING_KEYS",
+            "INTROSPECTION_PUBLIC_KEYS",
+        ] {
             let kids = |keys| kids(keys, name);
             assert_eq!(kids(&waiting)[..1], kids(&alone), "{name}");
             assert_eq!(kids(&waiting)[1], kids(&promoted)[0], "{name}");
@@ -307,13 +325,19 @@ mod tests {
     }
 
     #[test]
-    fn the_public_set_holds_no_private_part() {
+    fn the_public_sets_hold_no_private_part_and_no_key_is_in_two() {
         let derived = Derived::from_masters(&masters()).expect("derived");
-        let public: Value =
-            serde_json::from_str(derived.get("PUBLIC_KEYS").expect("set")).expect("JSON");
-        let keys = public["keys"].as_array().expect("keys");
-        assert_eq!(keys.len(), 2);
-        assert!(keys.iter().all(|key| key.get("d").is_none() && key["kid"].is_string()));
+        let mut kids = Vec::new();
+        for name in ["PUBLIC_KEYS", "INTROSPECTION_PUBLIC_KEYS"] {
+            let public: Value =
+                serde_json::from_str(derived.get(name).expect("set")).expect("JSON");
+            let keys = public["keys"].as_array().expect("keys");
+            assert!(keys.iter().all(|key| key.get("d").is_none() && key["kid"].is_string()));
+            kids.extend(keys.iter().map(|key| key["kid"].to_string()));
+        }
+        kids.sort_unstable();
+        kids.dedup();
+        assert_eq!(kids.len(), 4);
     }
 
     #[test]

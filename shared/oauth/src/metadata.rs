@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::resource::Resources;
-use crate::scope;
+use crate::{introspection_jwt, scope};
 
 /// The grant type of RFC 8693.
 pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -38,6 +38,7 @@ pub struct AuthorizationServer {
     token_endpoint_auth_methods_supported: &'static [&'static str],
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
     introspection_endpoint_auth_methods_supported: &'static [&'static str],
+    introspection_signing_alg_values_supported: &'static [&'static str],
 }
 
 const CLIENT_AUTH: &[&str] = &["client_secret_basic", "client_secret_post", "none"];
@@ -59,6 +60,7 @@ impl AuthorizationServer {
             token_endpoint_auth_methods_supported: CLIENT_AUTH,
             revocation_endpoint_auth_methods_supported: CLIENT_AUTH,
             introspection_endpoint_auth_methods_supported: CONFIDENTIAL_CLIENT_AUTH,
+            introspection_signing_alg_values_supported: introspection_jwt::ALGORITHMS,
         }
     }
 }
@@ -76,7 +78,7 @@ pub struct ProtectedResource {
 impl ProtectedResource {
     /// The document of the issuer as a resource: the session endpoints.
     pub fn issuer(resources: &Resources) -> Self {
-        const SCOPES: [&str; 2] = [scope::SESSIONS_READ, scope::SESSIONS_WRITE];
+        const SCOPES: [&str; 3] = [scope::SESSIONS_READ, scope::SESSIONS_WRITE, scope::AUDIT_READ];
         Self::of(resources.issuer(), resources, &SCOPES, "Atoms sessions")
     }
 

@@ -10,12 +10,14 @@ pub const WORKSPACE_WRITE: &str = "atoms:workspace.write";
 pub const SESSIONS_READ: &str = "sessions:read";
 /// End one's own sessions.
 pub const SESSIONS_WRITE: &str = "sessions:write";
+/// See one's own audit trail.
+pub const AUDIT_READ: &str = "audit:read";
 /// Sessions that outlast the day (longer idle and absolute timeouts).
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Every scope of the service.
-pub const ALL: [&str; 5] =
-    [WORKSPACE_READ, WORKSPACE_WRITE, SESSIONS_READ, SESSIONS_WRITE, OFFLINE_ACCESS];
+pub const ALL: [&str; 6] =
+    [WORKSPACE_READ, WORKSPACE_WRITE, SESSIONS_READ, SESSIONS_WRITE, AUDIT_READ, OFFLINE_ACCESS];
 
 /// Scopes that the MCP endpoint understands; `offline_access` is no property of a resource.
 pub const MCP: [&str; 2] = [WORKSPACE_READ, WORKSPACE_WRITE];

@@ -14,7 +14,7 @@ pub enum Function {
     Revoke,
     /// RFC 7662.
     Introspect,
-    /// A person's sessions.
+    /// A person's sessions and audit trail.
     Sessions,
     /// The MCP server.
     Mcp,
@@ -93,6 +93,8 @@ pub const SESSIONS: &str = "/auth/sessions";
 pub const SESSION: &str = "/auth/sessions/{id}";
 /// End all of them.
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
+/// A person's audit trail.
+pub const AUDIT: &str = "/auth/audit";
 /// The MCP endpoint.
 pub const MCP: &str = Resources::MCP_PATH;
 /// The state of the service and its dependencies.
@@ -115,6 +117,7 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::GET], SESSIONS, Function::Sessions),
     route(&[Method::POST], REVOKE_ALL, Function::Sessions),
     route(&[Method::DELETE], SESSION, Function::Sessions),
+    route(&[Method::GET], AUDIT, Function::Sessions),
     Route { body_limit: LARGE, ..route(&[Method::POST], MCP, Function::Mcp) },
     route(&[Method::GET], HEALTH, Function::Health),
     route(&[Method::GET], HEALTH_LIVE, Function::Health),

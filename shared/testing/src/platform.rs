@@ -17,7 +17,7 @@ use crate::stores::Stores;
 /// same in every run, and each dependency can be made to fail. Every asynchronous call gives way
 /// to other futures, so that interleavings happen.
 pub struct FakePlatform {
-    now: Cell<Millis>,
+    now: Rc<Cell<Millis>>,
     random: Cell<u64>,
     settings: RefCell<BTreeMap<String, String>>,
     lines: RefCell<Vec<String>>,
@@ -37,7 +37,7 @@ impl FakePlatform {
     /// Without settings, routes or data.
     pub fn new(now: Millis) -> Self {
         Self {
-            now: Cell::new(now),
+            now: Rc::new(Cell::new(now)),
             random: Cell::new(1),
             settings: RefCell::default(),
             lines: RefCell::default(),
@@ -55,6 +55,11 @@ impl FakePlatform {
     /// Set the clock.
     pub fn set_now(&self, now: Millis) {
         self.now.set(now);
+    }
+
+    /// The clock, for fakes that stand outside of the host.
+    pub(crate) fn clock(&self) -> Rc<Cell<Millis>> {
+        Rc::clone(&self.now)
     }
 
     /// Begin another sequence of random bytes.

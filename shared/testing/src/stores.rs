@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ledger::{Address, AuditEvent, Context, Envelope, Ledger, Outcome, apply};
+use ledger::{Address, AuditEvent, Context, Envelope, Ledger, Outcome, Throttles, apply};
 use ports::{Clock, Kv, KvError, LedgerError, Ledgers, Millis, Random};
 
 use crate::faults::{Dependency, Fault};
@@ -15,6 +15,7 @@ pub(crate) struct Stores {
     cache: RefCell<BTreeMap<String, Entry>>,
     ledgers: RefCell<BTreeMap<Address, Ledger>>,
     events: RefCell<Vec<AuditEvent>>,
+    throttles: RefCell<Throttles>,
 }
 
 struct Entry {
@@ -27,6 +28,15 @@ impl FakePlatform {
     /// When the cache was last written under `key`.
     pub fn cached_as_of(&self, key: &str) -> Option<Millis> {
         self.stores.cache.borrow().get(key).map(|entry| entry.as_of)
+    }
+
+    /// All that the cache holds, as text.
+    pub fn cached(&self) -> Vec<String> {
+        let cache = self.stores.cache.borrow();
+        let texts = cache
+            .iter()
+            .map(|(key, entry)| format!("{key} {}", String::from_utf8_lossy(&entry.value)));
+        texts.collect()
     }
 
     /// Empty the cache.
@@ -55,6 +65,10 @@ impl FakePlatform {
     }
 
     fn apply(&self, address: &Address, envelope: &Envelope) -> Result<Outcome, LedgerError> {
+        let admitted = self.stores.throttles.borrow_mut().admit(address, envelope, self.now());
+        if let Err(limited) = admitted {
+            return Ok(limited);
+        }
         let mut ledgers = self.stores.ledgers.borrow_mut();
         let stored = ledgers.get(address).cloned().unwrap_or_default();
         // Through its text form and back, as every real store does.

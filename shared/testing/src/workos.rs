@@ -1,5 +1,6 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::{LazyLock, Mutex};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use jwt_compact::{AlgorithmExt as _, Claims, Header};
 use ports::{Millis, Request, Response};
 use serde_json::{Map, Value, json};
 
-use crate::world::{WORKOS_CLIENT_ID, WORKOS_ISSUER};
+use crate::world::{WORKOS_API_KEY, WORKOS_CLIENT_ID, WORKOS_ISSUER};
 
 /// A 2048-bit key that guards nothing: it is published right here.
 const KEY: &str = include_str!("fixtures/workos_test_key.json");
@@ -24,20 +25,101 @@ static SIGNING_KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
 /// signed once per test binary.
 static SIGNED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 
-/// The identity provider's key set endpoint, and what signs its access tokens. One key serves under
+/// The identity provider's key set and token endpoints, and what signs its access tokens. One key serves under
 /// whatever key ids a test publishes.
 pub struct FakeWorkos {
     published: RefCell<Vec<String>>,
+    clock: Rc<Cell<Millis>>,
+    grants: RefCell<BTreeMap<String, Grant>>,
+    drawn: Cell<u32>,
+    renewals: Cell<u32>,
+}
+
+/// What a refresh token stands for: the claims of the next access token.
+#[derive(Debug, Clone)]
+struct Grant {
+    user: String,
+    session: String,
+    more: Map<String, Value>,
 }
 
 impl FakeWorkos {
     /// The key id that is published from the start.
     pub const KID: &'static str = "sso_oidc_key_1";
 
-    /// With one published key.
+    /// With one published key and a clock of its own that stands still.
     #[must_use]
     pub fn new() -> Self {
-        Self { published: RefCell::new(vec![Self::KID.to_owned()]) }
+        Self::with_clock(Rc::default())
+    }
+
+    /// With one published key, and the clock of a platform.
+    pub(crate) fn with_clock(clock: Rc<Cell<Millis>>) -> Self {
+        Self {
+            published: RefCell::new(vec![Self::KID.to_owned()]),
+            clock,
+            grants: RefCell::default(),
+            drawn: Cell::default(),
+            renewals: Cell::default(),
+        }
+    }
+
+    /// A person signs in: the refresh token of the sign-in.
+    pub fn grant(&self, user: &str, session: &str) -> String {
+        let (user, session) = (user.to_owned(), session.to_owned());
+        self.draw(Grant { user, session, more: Map::new() })
+    }
+
+    /// From now on the access tokens of a sign-in say this too; `exp` is in seconds from `iat`.
+    pub fn tell(&self, session: &str, claim: &str, value: impl Into<Value>) {
+        let value = value.into();
+        for grant in self.grants.borrow_mut().values_mut().filter(|one| one.session == session) {
+            grant.more.insert(claim.to_owned(), value.clone());
+        }
+    }
+
+    /// A sign-in ends there: none of its refresh tokens is in force any more.
+    pub fn end(&self, session: &str) {
+        self.grants.borrow_mut().retain(|_, grant| grant.session != session);
+    }
+
+    /// How often a refresh token was redeemed.
+    pub fn renewals(&self) -> u32 {
+        self.renewals.get()
+    }
+
+    /// The answer to a request at the token endpoint: the refresh token is replaced.
+    pub fn authenticate(&self, request: &Request) -> Response {
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        if body["client_id"] != WORKOS_CLIENT_ID || body["client_secret"] != WORKOS_API_KEY {
+            return refusal(StatusCode::UNAUTHORIZED, "invalid_client");
+        }
+        if body["grant_type"] != "refresh_token" {
+            return refusal(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+        }
+        let token = body["refresh_token"].as_str().unwrap_or_default();
+        let Some(grant) = self.grants.borrow_mut().remove(token) else {
+            return refusal(StatusCode::BAD_REQUEST, "invalid_grant");
+        };
+        self.renewals.set(self.renewals.get() + 1);
+        let now = self.clock.get();
+        let mut access = AuthKitToken::of(&grant.user, &grant.session, now);
+        for (claim, value) in &grant.more {
+            let life = value.as_u64().filter(|_| claim == "exp");
+            let value = life.map_or_else(|| value.clone(), |life| json!(now / 1000 + life));
+            access = access.with(claim, value);
+        }
+        let access_token = self.sign(&access);
+        let refresh_token = self.draw(grant);
+        let body = json!({ "access_token": access_token, "refresh_token": refresh_token });
+        Response::new(body.to_string().into())
+    }
+
+    fn draw(&self, grant: Grant) -> String {
+        self.drawn.set(self.drawn.get() + 1);
+        let token = format!("workos-refresh-{}-{}", grant.session, self.drawn.get());
+        self.grants.borrow_mut().insert(token.clone(), grant);
+        token
     }
 
     /// Publish these key ids, and no others.
@@ -132,6 +214,12 @@ impl AuthKitToken {
     pub fn claims(&self) -> Value {
         Value::Object(self.claims.clone())
     }
+}
+
+fn refusal(status: StatusCode, error: &str) -> Response {
+    let mut response = Response::new(json!({ "error": error }).to_string().into());
+    *response.status_mut() = status;
+    response
 }
 
 fn public(kid: &str) -> Value {

@@ -16,6 +16,10 @@ pub const WORKOS_API_URL: &str = "https://workos.example";
 pub const WORKOS_ISSUER: &str = "https://workos.example/issuer";
 /// Our client there.
 pub const WORKOS_CLIENT_ID: &str = "client_01TEST";
+/// Our API key there.
+pub const WORKOS_API_KEY: &str = "sk_test_of_the_fake";
+/// The secret of its webhook.
+pub const WORKOS_WEBHOOK_SECRET: &str = "whsec_of_the_fake_provider";
 /// The SQL endpoint.
 pub const SQL_URL: &str = "https://sql.example/sql";
 /// Its credentials.
@@ -27,7 +31,7 @@ pub const API_SECRET: &str = "test-secret-of-atoms-api";
 /// The secret of `atoms-narrow`.
 pub const NARROW_SECRET: &str = "test-secret-of-atoms-narrow";
 /// The scopes of the first-party clients.
-pub const ALL_SCOPES: [&str; 5] = oauth::scope::ALL;
+pub const ALL_SCOPES: [&str; 6] = oauth::scope::ALL;
 
 const GRANTS: [&str; 2] = ["urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"];
 
@@ -60,10 +64,13 @@ impl World {
         for (name, value) in settings() {
             platform.set(name, &value);
         }
-        let workos = Rc::new(FakeWorkos::new());
+        let workos = Rc::new(FakeWorkos::with_clock(platform.clock()));
         let jwks = format!("{WORKOS_API_URL}/sso/jwks/{WORKOS_CLIENT_ID}");
         let provider = Rc::clone(&workos);
         platform.route(&jwks, Dependency::Workos, move |request| provider.answer(request));
+        let token = format!("{WORKOS_API_URL}/user_management/authenticate");
+        let provider = Rc::clone(&workos);
+        platform.route(&token, Dependency::Workos, move |request| provider.authenticate(request));
         let database = Rc::new(FakeDatabase::default());
         let sql = Rc::clone(&database);
         platform.route(SQL_URL, Dependency::Sql, move |request| sql.answer(request));
@@ -132,6 +139,8 @@ fn settings() -> Vec<(&'static str, String)> {
         ("WORKOS_API_URL", WORKOS_API_URL),
         ("WORKOS_ISSUER", WORKOS_ISSUER),
         ("WORKOS_CLIENT_ID", WORKOS_CLIENT_ID),
+        ("WORKOS_API_KEY", WORKOS_API_KEY),
+        ("WORKOS_WEBHOOK_SECRET", WORKOS_WEBHOOK_SECRET),
         ("SQL_URL", SQL_URL),
         ("SQL_CONNECTION_STRING", SQL_CONNECTION_STRING),
         // Suites ask more in a minute than the clients of a person may.

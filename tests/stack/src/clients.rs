@@ -26,6 +26,7 @@ const SCOPES: &[&str] = &[
     "atoms:workspace.write",
     "sessions:read",
     "sessions:write",
+    "audit:read",
     "offline_access",
 ];
 

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 
 /// The functions, in the order in which they are deployed. The ledger function owns the Durable
 /// Object that others bind to. Whoever verifies tokens has the keys before the token function mints
-/// with them. The gateway calls all of them.
+/// with them, and whoever publishes keys before the introspect function signs with them. The gateway
+/// calls all of them.
 pub const FUNCTIONS: [&str; 9] = [
     "ledger",
     "sessions",
@@ -126,6 +127,7 @@ mod tests {
     fn verifiers_are_deployed_before_the_one_who_mints() {
         let place = |name: &str| FUNCTIONS.iter().position(|function| *function == name).unwrap();
         assert_eq!((place("ledger"), place("gateway")), (0, FUNCTIONS.len() - 1));
+        assert!(place("authorize") < place("introspect"), "it publishes what the other signs with");
         for name in ["PUBLIC_KEYS", "REFRESH_MAC_KEYS", "INTERNAL_MAC_KEYS_MCP"] {
             let setting = SETTINGS.iter().find(|setting| setting.name == name).unwrap();
             for function in setting.functions.iter().filter(|function| **function != "token") {

@@ -37,7 +37,7 @@ const PRODUCT: &[&str] =
 const EVERY: &[&str] =
     &["gateway", "authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
 const WORKOS: &[&str] = &["token", "health"];
-const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health"];
+const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
 const VERIFY: &[&str] = &["authorize", "introspect", "revoke", "sessions", "mcp"];
@@ -52,11 +52,15 @@ pub const SETTINGS: &[Setting] = &[
     secret("SQL_CONNECTION_STRING", DATA),
     var("PUBLIC_KEYS", VERIFY),
     secret("SIGNING_KEYS", &["token"]),
+    var("INTROSPECTION_PUBLIC_KEYS", &["authorize"]),
+    secret("INTROSPECTION_SIGNING_KEYS", &["introspect"]),
     secret("LEDGER_ADDRESS_KEY", LEDGER),
     secret("REFRESH_MAC_KEYS", REFRESH),
     secret("CLIENT_SECRET_KEY", REFRESH),
     secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
     secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
+    secret("AUDIT_KEYS", &["ledger"]),
+    optional("AUDIT_LEVEL", LEDGER),
     optional("ALLOWED_ORIGINS", EVERY),
     optional("SESSION_MAX", LEDGER),
     optional("SESSION_ON_LIMIT", LEDGER),
@@ -119,6 +123,9 @@ pub fn check(values: &Settings) -> Result<()> {
 fn check_value(name: &str, value: &str) -> Result<()> {
     match name {
         "PUBLIC_URL" | "WORKOS_API_URL" | "WORKOS_ISSUER" | "SQL_URL" => check_url(name, value),
+        "AUDIT_LEVEL" if !matches!(value, "off" | "notable" | "all") => {
+            bail!("AUDIT_LEVEL must be off, notable or all")
+        }
         "SESSION_ON_LIMIT" if !matches!(value, "evict" | "deny") => {
             bail!("SESSION_ON_LIMIT must be evict or deny")
         }
@@ -180,6 +187,7 @@ mod tests {
             ("PUBLIC_URL", "https://example.test/"),
             ("PUBLIC_URL", ""),
             ("SESSION_ON_LIMIT", "ask"),
+            ("AUDIT_LEVEL", "some"),
             ("SESSION_MAX", "0"),
             ("REFRESH_GRACE_SECONDS", "1.5"),
             ("SQL_CONNECTION_STRING", "https://example.test"),

@@ -1,7 +1,8 @@
 //! Rate limits as a deployment has them by default; the other suites run far above.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use e2e::{Answer, World};
+use futures::future::try_join_all;
 use ports::route::REVOKE_ALL;
 use reqwest::Method;
 use stack::{Stack, StackOptions};
@@ -42,6 +43,41 @@ async fn what_is_above_a_limit_is_told_when_to_come_back_and_consumes_nothing() 
     let reused = world.api.refresh(&session.client, &first, &[]).await?;
     assert_eq!((reused.status, reused.error()), (400, "invalid_grant"));
     assert!(!world.is_active(&session.access).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn i8_introspection_is_limited_per_caller_and_person() -> Result<()> {
+    let settings = vec![("RATE_LIMIT_TIER".to_owned(), "1".to_owned())];
+    let stack = Stack::start(StackOptions { settings, ..StackOptions::default() }).await?;
+    let world = World::of(stack.info())?;
+    let (person, other) = (world.person().await?, world.person().await?);
+    let session = person.session("atoms-web").await?;
+    let kept = other.session("atoms-web").await?;
+    let ask = |client, token: &str| {
+        let (world, token) = (world.clone(), token.to_owned());
+        async move { world.api.introspect(world.client(client)?, &token, &[]).await }
+    };
+    let mut admitted = 0;
+    // A little more than the limit, as the window slides meanwhile.
+    while admitted < 400 {
+        let answers = try_join_all((0..10).map(|_| ask("atoms-api", &session.access))).await?;
+        let active = answers.iter().filter(|answer| answer.body["active"] == true).count();
+        admitted += active;
+        if active < answers.len() {
+            break;
+        }
+    }
+    assert!((300..400).contains(&admitted), "{admitted} were let through");
+    let asked = try_join_all((0..10).map(|_| ask("atoms-api", &session.refresh))).await?;
+    let refused =
+        asked.into_iter().find(|answer| answer.status != 200).context("all let through")?;
+    assert_eq!((refused.status, refused.error()), (429, "temporarily_unavailable"));
+    assert!(refused.body.get("active").is_none());
+    limited(&refused, "introspect", 300);
+    for (client, token) in [("atoms-api", &kept.access), ("atoms-narrow", &session.access)] {
+        assert_eq!(ask(client, token).await?.body["active"], true, "{client}");
+    }
     Ok(())
 }
 

@@ -1,8 +1,13 @@
-use anyhow::Result;
+use anyhow::{Context, Result};
 use e2e::client::INTROSPECT;
 use e2e::world::unique;
 use e2e::{Answer, Jwt, World};
+use oauth::introspection_jwt::MEDIA_TYPE as JWT;
+use oauth::jwk::KeySet;
+use oauth::jws::Jws;
+use oauth::software;
 use reqwest::Method;
+use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 use stack::ClientInfo;
 
@@ -200,6 +205,44 @@ async fn a_replaced_refresh_token_is_active_within_its_grace_only() -> Result<()
     // Asking is never reuse.
     assert!(world.is_active(&second.refresh).await?);
     third.refreshed(&world.api).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn i9_a_signed_answer_for_those_who_prefer_it() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
+    let api = world.client("atoms-api")?;
+    let ask = async |accept: &str, token: &str| {
+        let request = world.api.request(Method::POST, INTROSPECT).header(ACCEPT, accept);
+        let request = request.basic_auth(&api.id, api.secret.as_ref()).form(&[("token", token)]);
+        world.api.send(request).await?.expect(200, "introspection")
+    };
+    for accept in ["*/*", "application/json", &format!("{JWT};q=0.5, */*"), "text/html"] {
+        let answer = ask(accept, &session.access).await?;
+        assert_eq!(answer.header("content-type"), "application/json", "{accept}");
+        assert_eq!(answer.body["active"], true);
+    }
+    let jwks = world.api.get("/.well-known/jwks.json").await?;
+    let keys = KeySet::parse_ed25519(jwks.text.as_bytes())?;
+    for (token, active) in [(session.access.as_str(), true), ("nonsense", false)] {
+        let answer = ask(&format!("{JWT}, application/json;q=0.9"), token).await?;
+        assert_eq!(answer.header("content-type"), JWT);
+        assert_eq!(answer.header("cache-control"), "no-store");
+        let jws = Jws::parse(&answer.text).context("no JWS")?;
+        assert_eq!(jws.header.typ.as_deref(), Some("token-introspection+jwt"));
+        let key = keys.get(jws.header.kid.as_deref().unwrap_or_default()).context("no key")?;
+        assert!(software::verify(key, jws.signing_input.as_bytes(), &jws.signature));
+        let claims: Value = serde_json::from_slice(&jws.payload)?;
+        assert_eq!((&claims["iss"], &claims["aud"]), (&json!(world.issuer()), &json!(api.id)));
+        assert!(claims["iat"].is_u64() && claims.get("exp").is_none());
+        assert_eq!(claims["token_introspection"]["active"], active);
+        // It is no token anywhere.
+        assert!(!world.is_active(&answer.text).await?);
+        assert_eq!(world.api.mcp(&answer.text, "ping", json!({})).await?.status, 401);
+        assert_eq!(world.api.sessions(&answer.text).await?.status, 401);
+    }
     Ok(())
 }
 

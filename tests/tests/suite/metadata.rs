@@ -21,7 +21,11 @@ async fn m1_the_authorization_server_describes_itself() -> Result<()> {
     assert_eq!(body["grant_types_supported"], json!(grants));
     assert!(contains(&body["scopes_supported"], "offline_access"));
     assert!(contains(&body["token_endpoint_auth_methods_supported"], "client_secret_basic"));
+    // RFC 7009 lets public clients revoke; RFC 7662 lets nobody ask who cannot prove who they are.
+    assert!(contains(&body["revocation_endpoint_auth_methods_supported"], "none"));
+    assert!(contains(&body["introspection_endpoint_auth_methods_supported"], "client_secret_post"));
     assert!(!contains(&body["introspection_endpoint_auth_methods_supported"], "none"));
+    assert_eq!(body["introspection_signing_alg_values_supported"], json!(["EdDSA"]));
     // Required by RFC 8414 even when there is none.
     assert!(body["response_types_supported"].is_array());
     Ok(())

@@ -6,7 +6,8 @@ use e2e::{Answer, Session, World, claims};
 use serde_json::json;
 
 /// What a session is granted by default.
-const GRANTED: &str = "atoms:workspace.read atoms:workspace.write sessions:read sessions:write";
+const GRANTED: &str =
+    "atoms:workspace.read atoms:workspace.write sessions:read sessions:write audit:read";
 
 #[tokio::test]
 async fn an_answer_has_what_rfc_6749_asks_for() -> Result<()> {

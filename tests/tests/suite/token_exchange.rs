@@ -3,7 +3,8 @@ use e2e::client::{ACCESS_TOKEN_TYPE, REFRESH, TOKEN, TOKEN_EXCHANGE};
 use e2e::{Answer, Jwt, World};
 use serde_json::json;
 
-const GRANTED: &str = "atoms:workspace.read atoms:workspace.write sessions:read sessions:write";
+const GRANTED: &str =
+    "atoms:workspace.read atoms:workspace.write sessions:read sessions:write audit:read";
 
 #[tokio::test]
 async fn an_answer_has_what_rfc_8693_asks_for() -> Result<()> {

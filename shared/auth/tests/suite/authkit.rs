@@ -35,6 +35,7 @@ fn it_tells_who_signed_in() {
         organization: Some("org_acme".to_owned()),
         role: Some("admin".to_owned()),
         issued_at: NOW,
+        expires_at: NOW + 300_000,
     };
     assert_eq!(identity, Ok(expected));
 }

@@ -133,7 +133,8 @@ fn other_clients_sign_ins_and_people_have_other_sessions() {
 fn the_default_scope_is_all_but_offline_access() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
-    let expected = "atoms:workspace.read atoms:workspace.write sessions:read sessions:write";
+    let expected =
+        "atoms:workspace.read atoms:workspace.write sessions:read sessions:write audit:read";
     assert_eq!(issued.tokens.scope, expected);
     edge.world.database.change("atoms-web", |client| {
         client.scopes = vec!["offline_access".to_owned(), "sessions:read".to_owned()];

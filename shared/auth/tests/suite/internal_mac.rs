@@ -29,7 +29,7 @@ fn minted(edge: &Edge, internal: &InternalKeys) -> String {
     let set = edge.world.platform.get("SIGNING_KEYS").unwrap();
     let key = SigningKey::newest_of(&set).unwrap();
     let input = claims.signing_input(&key.kid, internal, &edge.settings.resources);
-    AccessToken::assemble(&input, &software::sign(&key.key, input.as_bytes()))
+    oauth::jws::assemble(&input, &software::sign(&key.key, input.as_bytes()))
 }
 
 /// The token with another signature.

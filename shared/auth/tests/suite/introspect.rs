@@ -1,11 +1,18 @@
-//! RFC 7662 in strong mode.
+//! RFC 7662 in strong mode, and RFC 9701.
 
-use oauth::RefreshToken;
+use auth::introspect;
+use auth::settings::published_keys;
+use data::clients::ClientRecord;
+use futures::executor::block_on;
+use oauth::access_token::{InvalidAccessToken, Presented};
+use oauth::internal_mac::InternalKeys;
+use oauth::jwk::KeySet;
+use oauth::jws::{self, Jws};
+use oauth::{RefreshToken, software};
 use serde_json::{Value, json};
 use testing::{Dependency, PUBLIC_URL};
 
 use crate::support::{Edge, MINUTE, SECOND, basic, form, tampered, without_macs, word};
-use futures::executor::block_on;
 
 const INACTIVE: &str = "{\"active\":false}";
 
@@ -212,4 +219,84 @@ fn a_token_of_a_foreign_audience_asks_no_ledger() {
     let before = edge.world.platform.calls(Dependency::Ledger);
     edge.introspect_as("atoms-narrow", &[("token", issued.access())]).unwrap();
     assert_eq!(edge.world.platform.calls(Dependency::Ledger), before);
+}
+
+/// What `atoms-api` is sent when it asks for a JWT.
+fn signed(edge: &Edge, token: &str) -> String {
+    let (platform, record) = (&edge.world.platform, edge.record("atoms-api"));
+    let form = form(&[("token", token)]);
+    block_on(async {
+        let Edge { settings, client, verifier, introspector, .. } = edge;
+        let (answer, _) =
+            introspect::introspect(platform, settings, client, verifier, &record, &form)
+                .await
+                .unwrap();
+        introspect::sign(platform, settings, introspector, &record, &answer).await.unwrap()
+    })
+}
+
+#[test]
+fn i9_a_signed_answer_says_the_same_to_the_caller_alone() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let published = published_keys(&edge.world.platform).unwrap().to_string();
+    let published = KeySet::parse_ed25519(published.as_bytes()).unwrap();
+    for token in [issued.access(), "nonsense"] {
+        let text = signed(&edge, token);
+        let jws = Jws::parse(&text).unwrap();
+        assert_eq!(jws.header.typ.as_deref(), Some("token-introspection+jwt"));
+        let key = published.get(jws.header.kid.as_deref().unwrap()).unwrap();
+        assert!(software::verify(key, jws.signing_input.as_bytes(), &jws.signature));
+        let claims: Value = serde_json::from_slice(&jws.payload).unwrap();
+        assert_eq!(members(&claims), ["aud", "iat", "iss", "token_introspection"]);
+        assert_eq!((&claims["iss"], &claims["aud"]), (&json!(PUBLIC_URL), &json!("atoms-api")));
+        assert_eq!(claims["iat"], json!(testing::NOW / 1000));
+        assert_eq!(claims["token_introspection"], edge.introspect(token));
+    }
+}
+
+#[test]
+fn i9_a_signed_answer_is_no_token() {
+    let edge = Edge::new();
+    let issued = edge.sign_in("ada");
+    let answer = signed(&edge, issued.access());
+    assert_eq!(edge.introspect(&answer).to_string(), INACTIVE);
+    // By neither the type nor the key, each of which would do.
+    let keys = &edge.verifier.keys;
+    let refused = Presented::parse(&answer, keys).err();
+    assert_eq!(refused, Some(InvalidAccessToken::Unsupported));
+    let key = &edge.introspector.signing_key;
+    let claims = edge.claims(issued.access());
+    let input = claims.signing_input(&key.kid, &InternalKeys::default(), &edge.settings.resources);
+    let forged = jws::assemble(&input, &software::sign(&key.key, input.as_bytes()));
+    let refused = Presented::parse(&forged, keys).err();
+    assert_eq!(refused, Some(InvalidAccessToken::UnknownKey));
+    assert_eq!(edge.introspect(&forged).to_string(), INACTIVE);
+}
+
+#[test]
+fn i8_asking_is_limited_per_caller_and_person() {
+    let edge = Edge::with(&[("RATE_LIMIT_TIER", "1")]);
+    // A client that has other business with us than introspection has less of it.
+    let asks = ClientRecord {
+        client_id: "atoms-both".to_owned(),
+        grant_types: vec!["refresh_token".to_owned()],
+        ..edge.record("atoms-api")
+    };
+    edge.world.database.register(asks);
+    let (ada, bob) = (edge.sign_in("ada"), edge.sign_in("bob"));
+    let admitted = |caller: &str, token: &str| {
+        let asked = (0..310).map(|_| edge.introspect_as(caller, &[("token", token)]));
+        asked.filter(Result::is_ok).count()
+    };
+    assert_eq!(admitted("atoms-both", ada.access()), 30);
+    assert_eq!(admitted("atoms-both", ada.refresh()), 0, "either token is of the same person");
+    assert_eq!(admitted("atoms-both", bob.access()), 30);
+    assert_eq!(admitted("atoms-api", ada.access()), 300);
+    assert_eq!(word(edge.introspect_as("atoms-api", &[("token", ada.access())])), "limited");
+    assert_eq!(admitted("atoms-narrow", ada.access()), 300, "each caller by itself");
+    let refreshed = edge.refresh("atoms-cli", ada.refresh());
+    assert!(refreshed.is_ok(), "the person's own limits are others");
+    edge.world.platform.advance(2 * MINUTE);
+    assert!(edge.active(ada.access()));
 }

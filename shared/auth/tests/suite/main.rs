@@ -13,3 +13,5 @@ mod revoke;
 mod sessions;
 mod settings;
 mod support;
+mod upstream;
+mod workos_events;

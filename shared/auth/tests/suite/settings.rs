@@ -1,7 +1,10 @@
 //! Settings: whatever is wrong with one is told by its name and never by its value.
 
 use auth::Settings;
-use auth::settings::{ClientSettings, MintSettings, Verifier};
+use auth::settings::{
+    ClientSettings, Introspector, MintSettings, TrailSettings, Verifier, published_keys,
+    webhook_secret,
+};
 use ledger::{AuditLevel, Limits, OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
@@ -12,10 +15,13 @@ fn load(world: &World) -> Result<(), ConfigError> {
     ClientSettings::load(&world.platform)?;
     MintSettings::load(&world.platform)?;
     Verifier::load(&world.platform)?;
+    webhook_secret(&world.platform)?;
+    Introspector::load(&world.platform)?;
+    TrailSettings::load(&world.platform)?;
     Ok(())
 }
 
-const NEEDED: [&str; 11] = [
+const NEEDED: [&str; 15] = [
     "PUBLIC_URL",
     "SQL_URL",
     "SQL_CONNECTION_STRING",
@@ -26,7 +32,11 @@ const NEEDED: [&str; 11] = [
     "WORKOS_API_URL",
     "WORKOS_ISSUER",
     "WORKOS_CLIENT_ID",
+    "WORKOS_API_KEY",
+    "UPSTREAM_KEYS",
     "PUBLIC_KEYS",
+    "INTROSPECTION_SIGNING_KEYS",
+    "AUDIT_KEYS",
 ];
 
 #[test]
@@ -72,8 +82,11 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("LEDGER_ADDRESS_KEY", &key),
         ("CLIENT_SECRET_KEY", &key),
         ("REFRESH_MAC_KEYS", &ring),
+        ("UPSTREAM_KEYS", &ring),
+        ("WORKOS_WEBHOOK_SECRET", &["canary", "canary canary x"]),
         ("SIGNING_KEYS", &set),
         ("PUBLIC_KEYS", &set),
+        ("INTROSPECTION_SIGNING_KEYS", &set),
         ("SESSION_MAX", &number),
         ("SESSION_IDLE_SECONDS", &number),
         ("SESSION_ABSOLUTE_SECONDS", &number),
@@ -82,8 +95,11 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("REFRESH_GRACE_SECONDS", &number),
         ("REVOCATION_MEMORY_SECONDS", &number),
         ("ACCESS_TOKEN_SECONDS", &number),
+        ("UPSTREAM_REFRESH_AHEAD_SECONDS", &number),
         ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
+        ("AUDIT_LEVEL", &["canary", "Off", "ALL"]),
+        ("AUDIT_KEYS", &ring),
     ] {
         for value in values {
             let world = World::new();
@@ -98,21 +114,45 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
 }
 
 #[test]
-fn a_public_key_set_is_no_signing_key() {
+fn without_a_secret_there_is_no_webhook() {
     let world = World::new();
-    let public = ports::Config::get(&world.platform, "PUBLIC_KEYS").unwrap();
-    world.platform.set("SIGNING_KEYS", &public);
-    assert_eq!(load(&world).unwrap_err().setting, "SIGNING_KEYS");
+    assert!(webhook_secret(&world.platform).unwrap().is_some());
+    world.platform.unset("WORKOS_WEBHOOK_SECRET");
+    assert_eq!(webhook_secret(&world.platform), Ok(None));
+}
+
+#[test]
+fn a_public_key_set_is_no_signing_key() {
+    let public = ports::Config::get(&World::new().platform, "PUBLIC_KEYS").unwrap();
+    for setting in ["SIGNING_KEYS", "INTROSPECTION_SIGNING_KEYS"] {
+        let world = World::new();
+        world.platform.set(setting, &public);
+        assert_eq!(load(&world).unwrap_err().setting, setting);
+    }
+}
+
+#[test]
+fn what_is_published_are_the_public_keys_of_both_purposes_and_never_a_private_one() {
+    let world = World::new();
+    let published = published_keys(&world.platform).unwrap();
+    assert_eq!(published["keys"].as_array().unwrap().len(), 2);
+    assert!(published["keys"].as_array().unwrap().iter().all(|key| key.get("d").is_none()));
+    for setting in ["PUBLIC_KEYS", "INTROSPECTION_PUBLIC_KEYS"] {
+        for other in ["", "canary", "SIGNING_KEYS", "INTROSPECTION_SIGNING_KEYS"] {
+            let world = World::new();
+            let private = ports::Config::get(&world.platform, other);
+            world.platform.set(setting, private.as_deref().unwrap_or(other));
+            let error = published_keys(&world.platform).unwrap_err();
+            assert_eq!(error.setting, setting, "{other}");
+        }
+    }
 }
 
 #[test]
 fn the_policy_is_the_default_unless_set() {
     let world = World::new();
     world.platform.unset("RATE_LIMIT_TIER");
-    assert_eq!(
-        Settings::load(&world.platform).unwrap().policy,
-        Policy { audit: AuditLevel::Off, ..Policy::default() }
-    );
+    assert_eq!(Settings::load(&world.platform).unwrap().policy, Policy::default());
     for (name, value) in [
         ("SESSION_MAX", "3"),
         ("SESSION_ON_LIMIT", "deny"),
@@ -123,7 +163,9 @@ fn the_policy_is_the_default_unless_set() {
         ("REFRESH_GRACE_SECONDS", "5"),
         ("REVOCATION_MEMORY_SECONDS", "6"),
         ("ACCESS_TOKEN_SECONDS", "7"),
+        ("UPSTREAM_REFRESH_AHEAD_SECONDS", "9"),
         ("RATE_LIMIT_TIER", "8"),
+        ("AUDIT_LEVEL", "all"),
     ] {
         world.platform.set(name, value);
     }
@@ -137,7 +179,9 @@ fn the_policy_is_the_default_unless_set() {
         grace: 5000,
         revocation_memory: 6000,
         access_token: 7000,
+        upstream_ahead: 9000,
         limits: Limits { tier: 8, ..Limits::default() },
+        audit: AuditLevel::All,
         ..Settings::load(&World::new().platform).unwrap().policy
     };
     assert_eq!(Settings::load(&world.platform).unwrap().policy, expected);

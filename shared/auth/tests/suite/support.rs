@@ -5,7 +5,7 @@ use auth::introspect::introspect;
 use auth::issue::TokenResponse;
 use auth::refresh::{Refreshed, refresh};
 use auth::revoke::revoke;
-use auth::settings::{ClientSettings, MintSettings, Verifier};
+use auth::settings::{ClientSettings, Introspector, MintSettings, Verifier};
 use auth::{Failure, Settings, access, clients};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,6 +29,7 @@ pub(crate) struct Edge {
     pub(crate) client: ClientSettings,
     pub(crate) mint: MintSettings,
     pub(crate) verifier: Verifier,
+    pub(crate) introspector: Introspector,
 }
 
 /// A token response with what the log is told.
@@ -59,7 +60,8 @@ impl Edge {
         let client = ClientSettings::load(platform).unwrap();
         let mint = MintSettings::load(platform).unwrap();
         let verifier = Verifier::load(platform).unwrap();
-        Self { world, settings, client, mint, verifier }
+        let introspector = Introspector::load(platform).unwrap();
+        Self { world, settings, client, mint, verifier, introspector }
     }
 
     pub(crate) fn record(&self, client_id: &str) -> ClientRecord {

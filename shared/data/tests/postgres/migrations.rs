@@ -177,12 +177,12 @@ async fn the_checks_notice_what_was_changed_by_hand() {
         (
             "create policy more on app.audit_events to public using (true)",
             "drop policy more on app.audit_events",
-            "0005_audit_events.sql",
+            "0008_audit_trail.sql",
         ),
         (
             "alter policy service_add on app.audit_events with check (subject is not null)",
             "alter policy service_add on app.audit_events with check (true)",
-            "0005_audit_events.sql",
+            "0008_audit_trail.sql",
         ),
         (
             "grant update (created_by) on app.workspaces to authenticated",
@@ -202,7 +202,27 @@ async fn the_checks_notice_what_was_changed_by_hand() {
         (
             "grant delete on app.audit_events to atoms_service",
             "revoke delete on app.audit_events from atoms_service",
+            "0008_audit_trail.sql",
+        ),
+        (
+            "alter table app.audit_events no force row level security",
+            "alter table app.audit_events force row level security",
             "0005_audit_events.sql",
+        ),
+        (
+            "grant select (seal) on app.audit_events to authenticated",
+            "revoke select (seal) on app.audit_events from authenticated",
+            "0008_audit_trail.sql",
+        ),
+        (
+            "alter table app.audit_heads disable trigger forward",
+            "alter table app.audit_heads enable trigger forward",
+            "0008_audit_trail.sql",
+        ),
+        (
+            "grant execute on function app.audit_retain(jsonb, timestamptz) to authenticated",
+            "revoke execute on function app.audit_retain(jsonb, timestamptz) from authenticated",
+            "0008_audit_trail.sql",
         ),
         (
             "alter function app.provision_member(text, text, text, uuid) security invoker",

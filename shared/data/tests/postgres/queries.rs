@@ -130,7 +130,13 @@ async fn people_have_no_other_rights() {
     for text in [
         "select * from app.oauth_clients",
         "select * from app.audit_events",
-        "insert into app.audit_events (id, kind, outcome) values (gen_random_uuid(), 'x', 'y')",
+        "select * from app.audit_heads",
+        "select * from app.audit_checkpoints",
+        "insert into app.audit_events (hash) values ('x')",
+        "update app.audit_events set subject = 'user_owner'",
+        "delete from app.audit_events",
+        "update app.audit_heads set number = 9",
+        "select app.audit_retain('{}', now())",
         "insert into app.organizations (id, name) values (gen_random_uuid(), 'x')",
         "update app.organizations set name = 'x'",
         "update app.memberships set role = 'owner'",
@@ -372,14 +378,14 @@ async fn the_service_has_its_own_narrow_rights() {
     let owner = user(&sql, "user_owner", "owner").await;
     create(&sql, &owner, 10).await.unwrap();
     clients::register(&sql, &client()).await.unwrap();
-    let add = "insert into app.audit_events (id, kind, subject, outcome, detail)
-        values (gen_random_uuid(), 'session.created', 'user_1', 'success', '{\"a\":1}')";
-    as_service(&sql, vec![statement(add)]).await.unwrap();
     for text in [
-        "update app.audit_events set outcome = 'x'",
+        "update app.audit_events set subject = 'x'",
         "delete from app.audit_events",
-        "select * from app.audit_events",
         "truncate app.audit_events",
+        "delete from app.audit_heads",
+        "insert into app.audit_checkpoints (ledger) values ('x')",
+        "update app.audit_checkpoints set count = 1",
+        "delete from app.audit_checkpoints",
         "delete from app.oauth_clients",
         "select * from app.workspaces",
         "select * from app.organizations",

@@ -9,7 +9,7 @@ use super::Cloudflare;
 use super::platform::within;
 
 const BINDING: &str = "LEDGER";
-/// Any URL will do: the object has one purpose.
+/// Any host will do: the object has one purpose. The path tells it its address.
 const URL: &str = "https://ledger/";
 /// An owner that takes longer is away; whether the command took effect is then unknown.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ impl Ledgers for Cloudflare {
         let ask = async || -> worker::Result<Outcome> {
             let mut init = RequestInit::new();
             init.with_method(Method::Post).with_body(Some(JsValue::from_str(&command)));
-            let request = worker::Request::new_with_init(URL, &init)?;
+            let request = worker::Request::new_with_init(&format!("{URL}{name}"), &init)?;
             let stub = namespace.get_by_name(&name)?;
             let mut response = stub.fetch_with_request(request).await?;
             if response.status_code() != 200 {

@@ -25,7 +25,7 @@ mod trail;
 use ledger::{
     Applied, AuditKind, Command, Context, Ledger, Millis, Outcome, Policy, Refresh, apply,
 };
-use ops::{Op, Pick};
+use ops::{Op, Order, Pick};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use simple::Simple;
@@ -91,9 +91,7 @@ impl World {
             Op::Save => self.saved = self.stored.clone(),
             Op::Restore => self.stored = self.saved.clone(),
             Op::Parallel { refresh, times } => {
-                let Command::Refresh(first) =
-                    refresh.command(&self.tokens, &self.stored.ledger, self.now)
-                else {
+                let Command::Refresh(first) = self.asked(&refresh) else {
                     unreachable!("a refresh makes a refresh command");
                 };
                 for key_id in 0..times {
@@ -101,11 +99,13 @@ impl World {
                 }
             }
             Op::Sequence(ops) => ops.into_iter().try_for_each(|op| self.perform(op))?,
-            Op::Command(op) => {
-                self.command(&op.command(&self.tokens, &self.stored.ledger, self.now))?
-            }
+            Op::Command(order) => self.command(&self.asked(&order))?,
         }
         Ok(())
+    }
+
+    fn asked(&self, order: &Order) -> Command {
+        order.command(&self.tokens, &self.stored.ledger, self.now)
     }
 
     fn command(&mut self, command: &Command) -> TestCaseResult {

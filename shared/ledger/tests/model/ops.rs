@@ -2,8 +2,9 @@
 
 use ledger::{
     AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, LeaseId,
-    Ledger, Limits, Millis, OnChange, OnLimit, Policy, Refresh, Renewed, Revoke, SessionLimit,
-    Settle, Settled, Signals, Subject, UpstreamAnswer, UpstreamGrant, UpstreamStore, Usage,
+    Ledger, Limits, Link, Millis, OnChange, OnLimit, Policy, Refresh, Renewed, Revoke,
+    SessionLimit, Settle, Settled, Signals, Subject, UpstreamAnswer, UpstreamGrant, UpstreamStore,
+    Usage,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -137,6 +138,8 @@ pub(crate) enum Order {
     Sweep,
     Deliver {
         up_to: u64,
+        /// Of a trail that the store has lost.
+        other: bool,
     },
     Peek,
     ClaimWebhooks {
@@ -259,7 +262,13 @@ impl Order {
             }
             Self::List => Command::List,
             Self::Sweep => Command::Sweep,
-            Self::Deliver { up_to } => Command::AckOutbox { up_to },
+            Self::Deliver { up_to, other } => {
+                let outbox = &ledger.outbox;
+                let delivered = outbox.events.iter().filter(|event| event.id <= up_to);
+                let hash = delivered.fold(outbox.base, |link, event| link.then(event));
+                let hash = if other { Link::from_bytes([0xee; 32]) } else { hash };
+                Command::AckOutbox { up_to, hash }
+            }
             Self::Peek => Command::Outbox { limit: 5 },
             Self::ClaimWebhooks { limit } => Command::ClaimWebhooks { limit },
             Self::Settle { which, stale, ref then } => {
@@ -320,8 +329,15 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     );
     let change = || select(vec![OnChange::RaiseRisk, OnChange::Note, OnChange::Refuse]);
     let not_before = prop_oneof![3 => Just(None), 1 => select(vec![MINUTE, HOUR]).prop_map(Some)];
-    let few =
-        Limits { refresh: 3, replays: 3, revoke: 1, list: 2, delete: 1, revoke_all: 1, tier: 1 };
+    let few = Limits {
+        refresh: 3,
+        replays: 3,
+        revoke: 1,
+        list: 2,
+        delete: 1,
+        revoke_all: 1,
+        ..Limits::off()
+    };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
     let audit = select(vec![AuditLevel::Off, AuditLevel::Notable, AuditLevel::All]);
     let told = (audit, any::<bool>());
@@ -424,7 +440,7 @@ fn order() -> impl Strategy<Value = Order> {
         1 => prop::option::of(pick()).prop_map(|except| Order::RevokeAll { except }),
         2 => Just(Order::List),
         1 => Just(Order::Sweep),
-        1 => (0..40_u64).prop_map(|up_to| Order::Deliver { up_to }),
+        1 => (0..40_u64, rarely()).prop_map(|(up_to, other)| Order::Deliver { up_to, other }),
         1 => Just(Order::Peek),
         2 => (0..4_u32).prop_map(|limit| Order::ClaimWebhooks { limit }),
         2 => (any::<Index>(), rarely(), settled())

@@ -2,5 +2,6 @@
 
 mod object;
 mod storage;
+mod trail;
 
 pub use object::Ledger;

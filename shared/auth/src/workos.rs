@@ -1,0 +1,234 @@
+//! WorkOS's token endpoint: a refresh token for a newer one and an access token.
+//!
+//! WorkOS rotates its refresh tokens: whoever asks and does not get to see the answer may have lost
+//! the grant. So it matters not only whether to try again, but also whether an answer may be lost.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use ports::{Clock, Fetch, FetchError, Millis, Response};
+use serde::{Deserialize, Serialize};
+
+use crate::settings::{UpstreamSettings, WorkosSettings};
+
+/// What WorkOS gives. It has no `Debug`: neither of the two is for a log.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Redeemed {
+    /// Its access token, a JWT.
+    pub access_token: String,
+    /// The refresh token that replaces the one presented.
+    pub refresh_token: String,
+}
+
+/// Why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unredeemed {
+    /// WorkOS says that the grant has ended.
+    Ended,
+    /// It cannot be told; to be tried again.
+    Retryable {
+        /// Why, for the log and the audit trail.
+        reason: &'static str,
+        /// Not before this time, if WorkOS said so.
+        retry_at: Option<Millis>,
+        /// Whether the refresh token may have been replaced all the same.
+        unsure: bool,
+    },
+}
+
+impl Unredeemed {
+    const fn retryable(reason: &'static str, unsure: bool) -> Self {
+        Self::Retryable { reason, retry_at: None, unsure }
+    }
+}
+
+/// Redeem a refresh token at WorkOS, within `patience`.
+///
+/// # Errors
+/// See [`Unredeemed`].
+pub async fn redeem(
+    platform: &(impl Clock + Fetch),
+    workos: &WorkosSettings,
+    upstream: &UpstreamSettings,
+    refresh_token: &str,
+    patience: Duration,
+) -> Result<Redeemed, Unredeemed> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        grant_type: &'static str,
+        client_id: &'a str,
+        client_secret: &'a str,
+        refresh_token: &'a str,
+    }
+    let body = Body {
+        grant_type: "refresh_token",
+        client_id: &workos.client_id,
+        client_secret: &upstream.api_key,
+        refresh_token,
+    };
+    // Texts always have a JSON form.
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    let request = http::Request::post(format!("{}/user_management/authenticate", workos.api_url))
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Bytes::from(body))
+        .map_err(|_| Unredeemed::retryable("no request could be made", false))?;
+    judge(platform.fetch(request, patience).await, platform.now())
+}
+
+/// What an answer of the token endpoint means.
+///
+/// Only the code `invalid_grant` ends a grant, whatever the status beside it (WorkOS has used 400 and
+/// 401). That WorkOS does not know us, or our request, is our fault and says nothing of the grant.
+fn judge(answer: Result<Response, FetchError>, now: Millis) -> Result<Redeemed, Unredeemed> {
+    let response = match answer {
+        Ok(response) => response,
+        Err(FetchError::Timeout(_)) => {
+            return Err(Unredeemed::retryable("no answer in time", true));
+        }
+        // Not asked at all: it has failed again and again.
+        Err(FetchError::Paused(left)) => {
+            let left = Millis::try_from(left.as_millis()).unwrap_or(Millis::MAX);
+            let retry_at = Some(now.saturating_add(left));
+            return Err(Unredeemed::Retryable { reason: "left alone", retry_at, unsure: false });
+        }
+        // Perhaps it broke after the request was read: that cannot be told from here.
+        Err(FetchError::Connection(_)) => {
+            return Err(Unredeemed::retryable("no connection, or it broke", true));
+        }
+    };
+    let status = response.status();
+    let wait = |reason, unsure| {
+        let retry_at = retry_after(&response).map(|wait| now.saturating_add(wait));
+        Err(Unredeemed::Retryable { reason, retry_at, unsure })
+    };
+    match status {
+        _ if status.is_success() => serde_json::from_slice(response.body())
+            .ok()
+            .filter(|redeemed: &Redeemed| !redeemed.refresh_token.is_empty())
+            .ok_or(Unredeemed::retryable("an answer without tokens", true)),
+        StatusCode::TOO_MANY_REQUESTS => wait("too many requests", false),
+        _ if status.is_client_error() => match code(&response).as_deref() {
+            Some("invalid_grant") => Err(Unredeemed::Ended),
+            _ if status == StatusCode::UNAUTHORIZED => wait("it does not know us", false),
+            _ => wait("it refuses our request", false),
+        },
+        // A redirect, or a failure in the midst of who knows what.
+        _ => wait("it failed", true),
+    }
+}
+
+/// The code of an error: in `error` as OAuth has it, in `code` as the rest of WorkOS's API.
+fn code(response: &Response) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Problem {
+        error: Option<String>,
+        code: Option<String>,
+    }
+    let problem: Problem = serde_json::from_slice(response.body()).ok()?;
+    problem.error.or(problem.code)
+}
+
+/// How long to wait, if it is said in seconds.
+fn retry_after(response: &Response) -> Option<Millis> {
+    let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(seconds.saturating_mul(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = 1_000_000;
+
+    fn answers(status: u16, body: &str, retry_after: Option<&str>) -> Result<(), Unredeemed> {
+        let mut response = Response::new(Bytes::copy_from_slice(body.as_bytes()));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        if let Some(wait) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, wait.parse().unwrap());
+        }
+        judge(Ok(response), NOW).map(drop)
+    }
+
+    /// Whether an answer may be lost, of those that are to be tried again.
+    fn unsure(outcome: Result<(), Unredeemed>) -> bool {
+        match outcome {
+            Err(Unredeemed::Retryable { unsure, .. }) => unsure,
+            other => panic!("not to be tried again: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn tokens_are_tokens() {
+        let body = r#"{"access_token":"a","refresh_token":"r","user":{},"organization_id":null}"#;
+        assert_eq!(answers(200, body, None), Ok(()));
+    }
+
+    #[test]
+    fn only_invalid_grant_ends_a_grant() {
+        for status in [400, 401, 403] {
+            for body in [
+                r#"{"error":"invalid_grant","error_description":"Session has ended"}"#,
+                r#"{"code":"invalid_grant","message":"Invalid refresh token"}"#,
+            ] {
+                assert_eq!(answers(status, body, None), Err(Unredeemed::Ended), "{status} {body}");
+            }
+        }
+        for (status, body) in [
+            (400, r#"{"error":"invalid_request"}"#),
+            (400, r#"{"message":"invalid_grant"}"#),
+            (400, "invalid_grant"),
+            (400, ""),
+            (401, r#"{"error":"invalid_client"}"#),
+            (401, r#"{"code":"unauthorized"}"#),
+            (403, "{}"),
+            (404, r#"{"code":"not_found"}"#),
+            (422, "[]"),
+            (429, r#"{"code":"rate_limit_exceeded"}"#),
+        ] {
+            assert!(!unsure(answers(status, body, None)), "{status} {body}: nothing has happened");
+        }
+    }
+
+    #[test]
+    fn after_a_failure_or_an_answer_that_is_none_nobody_knows() {
+        for (status, body) in [
+            (200, ""),
+            (200, "<html>"),
+            (200, r#"{"access_token":"a"}"#),
+            (200, r#"{"access_token":"a","refresh_token":""}"#),
+            (302, ""),
+            (500, r#"{"error":"invalid_grant"}"#),
+            (502, "<html>"),
+            (503, ""),
+        ] {
+            assert!(unsure(answers(status, body, None)), "{status} {body}");
+        }
+        let timeout = FetchError::Timeout(Duration::from_secs(3));
+        assert!(unsure(judge(Err(timeout), NOW).map(drop)));
+        let broken = FetchError::Connection("reset".to_owned());
+        assert!(unsure(judge(Err(broken), NOW).map(drop)));
+        let paused = FetchError::Paused(Duration::from_secs(3));
+        let (reason, retry_at) = ("left alone", Some(NOW + 3_000));
+        let expected = Unredeemed::Retryable { reason, retry_at, unsure: false };
+        assert_eq!(judge(Err(paused), NOW).map(drop), Err(expected), "it was not even asked");
+    }
+
+    #[test]
+    fn how_long_to_wait_is_what_it_says() {
+        for (status, header, expected) in [
+            (429, Some("7"), Some(NOW + 7_000)),
+            (503, Some(" 7 "), Some(NOW + 7_000)),
+            (429, None, None),
+            (429, Some("Wed, 21 Oct 2026 07:28:00 GMT"), None),
+            (429, Some("18446744073709551615"), Some(Millis::MAX)),
+        ] {
+            let Err(Unredeemed::Retryable { retry_at, .. }) = answers(status, "", header) else {
+                panic!("to be tried again")
+            };
+            assert_eq!(retry_at, expected, "{status} {header:?}");
+        }
+    }
+}
