@@ -1,4 +1,3 @@
-
 use worker::{
     Context, DurableObject, Env, Request, Response, Result, State, durable_object, event,
     wasm_bindgen,
@@ -27,13 +26,15 @@ pub struct Floor {
 
 impl DurableObject for Floor {
     fn new(state: State, _env: Env) -> Self {
+        let table = "create table if not exists floor (id integer primary key, n integer)";
+        // If that fails, so does the first request.
+        let _ = state.storage().sql().exec(table, None);
         Self { state }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
         let sql = self.state.storage().sql();
         if request.path().starts_with("/write") {
-            sql.exec("create table if not exists floor (id integer primary key, n integer)", None)?;
             let add =
                 "insert into floor (id, n) values (1, 1) on conflict (id) do update set n = n + 1";
             sql.exec(add, None)?;
