@@ -22,12 +22,16 @@ pub const INTROSPECT: &str = "/auth/token/introspect";
 pub const SESSIONS: &str = "/auth/sessions";
 /// The path that ends all of them.
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
+/// The path of the webhook of WorkOS.
+pub const WORKOS_WEBHOOK: &str = "/webhooks/workos";
 /// The path of the MCP endpoint.
 pub const MCP: &str = "/mcp";
 /// The grant type of RFC 8693.
 pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// The type of the tokens that are exchanged.
 pub const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// The type of an AuthKit refresh token that is handed over.
+pub const REFRESH_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 /// The protocol version that calls of the MCP endpoint name.
 pub const MCP_VERSION: &str = "2025-11-25";
 
@@ -248,6 +252,15 @@ impl Api {
     pub async fn end_session(&self, token: &str, id: &str) -> Result<Answer> {
         let path = format!("{SESSIONS}/{id}");
         self.send(self.request(Method::DELETE, &path).bearer_auth(token)).await
+    }
+
+    /// Let a session go on.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn extend(&self, token: &str, id: &str) -> Result<Answer> {
+        let path = format!("{SESSIONS}/{id}/extend");
+        self.send(self.request(Method::POST, &path).bearer_auth(token)).await
     }
 
     /// End all sessions of the caller; the body is optional.

@@ -4,7 +4,7 @@
 use anyhow::{Result, anyhow, bail};
 use auth::settings::{
     ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
-    Verifier, WorkosSettings, public_url, published_keys,
+    Verifier, WorkosSettings, public_url, published_keys, webhook_secret,
 };
 use host::Origins;
 use ports::{Config, ConfigError};
@@ -33,7 +33,8 @@ fn load(function: &str, values: &Settings) -> Result<()> {
         "token" => token(&given),
         "introspect" => introspect(&given),
         "revoke" => client_endpoint(&given),
-        "sessions" | "mcp" => bearer_endpoint(&given),
+        "sessions" => sessions(&given),
+        "mcp" => bearer_endpoint(&given),
         "health" => health(&given),
         other => bail!("nobody knows what the function {other} loads"),
     };
@@ -56,6 +57,11 @@ fn token(given: &Given) -> Result<(), ConfigError> {
     Service::load(given)?;
     ClientSettings::load(given)?;
     MintSettings::load(given).map(drop)
+}
+
+fn sessions(given: &Given) -> Result<(), ConfigError> {
+    bearer_endpoint(given)?;
+    webhook_secret(given).map(drop)
 }
 
 fn introspect(given: &Given) -> Result<(), ConfigError> {
@@ -100,6 +106,7 @@ mod tests {
             values.insert(name.into(), "https://example.test".into());
         }
         values.insert("WORKOS_CLIENT_ID".into(), "client_1".into());
+        values.insert("WORKOS_API_KEY".into(), "sk_1".into());
         values.insert("SQL_CONNECTION_STRING".into(), "postgresql://a:b@example.test/c".into());
         values
     }
@@ -127,6 +134,9 @@ mod tests {
             ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
             ("AUDIT_LEVEL", "All", "sessions"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
+            ("UPSTREAM_KEYS", "1=c2hvcnQ", "token"),
+            ("WORKOS_API_KEY", "", "token"),
+            ("WORKOS_WEBHOOK_SECRET", "too short", "sessions"),
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
             ("WORKOS_API_URL", "https://example.test/", "health"),

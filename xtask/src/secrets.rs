@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use oauth::keys::{Derived, Master, VERIFY_ONLY, hash_client_secret, parse_key};
+use oauth::keys::{Derived, Master, VERIFY_ONLY, hash_client_secret, hash_operator_key, parse_key};
 use stack::layout::FUNCTIONS;
-use stack::settings::{self, Kind};
+use stack::settings::{self, Kind, Settings};
 
 /// The environment variable with the master secret: `id=base64url,…`, newest first, with `verify:`
 /// before a version that must not mint yet.
@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Print a new client secret, and the hash to register it by
     #[arg(long)]
     client: bool,
+    /// Print a new credential of an operator, and the entry of `OPERATOR_KEY_HASHES` for it
+    #[arg(long, value_name = "NAME")]
+    operator: Option<String>,
 }
 
 /// The command.
@@ -48,6 +51,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if let Some(path) = &arguments.promote {
         return promote(path);
+    }
+    if let Some(name) = &arguments.operator {
+        return print_operator(name);
     }
     let keys = derived()?.with_context(|| {
         format!("set {MASTER_VARIABLE}, or {MASTER_FILE_VARIABLE} to a file made with --new")
@@ -144,6 +150,15 @@ fn print_client_secret(keys: &Derived) -> Result<()> {
     let key = parse_key(keys.get("CLIENT_SECRET_KEY").context("no client secret key")?)?;
     let secret = new_secret()?;
     println!("secret {secret}\nhash   {}", hash_client_secret(&key, &secret));
+    Ok(())
+}
+
+fn print_operator(name: &str) -> Result<()> {
+    let credential = format!("op_{}", new_secret()?);
+    let entry = format!("{name}={}", hash_operator_key(&credential));
+    let values = Settings::from([("OPERATOR_KEY_HASHES".to_owned(), entry.clone())]);
+    settings::check_each(&values).context("a name is letters, digits and . _ - @")?;
+    println!("credential {credential}\nentry      {entry}");
     Ok(())
 }
 

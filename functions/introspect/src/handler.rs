@@ -3,7 +3,7 @@ use auth::settings::{ClientSettings, Introspector, Verifier};
 use auth::{Failure, Settings, clients};
 use host::{Endpoint, respond};
 use http::StatusCode;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use oauth::accept::preferred;
 use oauth::form::Form;
 use oauth::introspection_jwt;
@@ -61,7 +61,7 @@ async fn introspect(
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let form = Form::parse(header(CONTENT_TYPE), request.body())?;
     let caller =
-        clients::authenticate(platform, &service.sql, client, header(AUTHORIZATION), &form).await?;
+        clients::authenticate(platform, &service.sql, client, request.headers(), &form).await?;
     facts.client_id = Some(caller.client_id.clone());
     let (answer, outcome) =
         introspect::introspect(platform, service, client, verifier, &caller, &form).await?;

@@ -1,24 +1,31 @@
-use auth::bearer::{Bearer, BearerError};
-use auth::sessions::{self, SessionEntry, SessionsError};
-use auth::settings::Verifier;
+use auth::operator::Operators;
+use auth::revoke::reason;
+use auth::sessions::{self, Caller, SessionEntry, SessionsError};
+use auth::settings::{Verifier, webhook_secret};
 use auth::{Settings, audit};
-use host::Endpoint;
-use host::respond::{self, Challenge};
+use host::{Endpoint, respond};
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
-use oauth::scope;
+use oauth::form::Form;
+use oauth::{OAuthError, scope};
 use observe::Facts;
-use ports::route::{AUDIT, Function, Match, PROTECTED_RESOURCE_METADATA, REVOKE_ALL};
-use ports::{Config, ConfigError, Millis, Platform, Request, Response};
+use ports::route::{AUDIT, Function, Match, REVOKE_ALL, WORKOS_WEBHOOK};
+use ports::{Config, ConfigError, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::workos;
 
 /// `/auth/sessions*` and `/auth/audit`: what a person sees and ends of their own sessions, and what
-/// has happened to them.
+/// has happened to them; operators of anybody's. `/webhooks/workos`: what their identity provider ends
+/// of them.
 pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
-    service: Settings,
+    pub(crate) service: Settings,
     verifier: Verifier,
+    operators: Operators,
+    pub(crate) webhook_secret: Option<String>,
 }
 
 impl Endpoint for Sessions {
@@ -26,7 +33,12 @@ impl Endpoint for Sessions {
     type Settings = SessionsSettings;
 
     fn configure(config: &impl Config) -> Result<SessionsSettings, ConfigError> {
-        Ok(SessionsSettings { service: Settings::load(config)?, verifier: Verifier::load(config)? })
+        Ok(SessionsSettings {
+            service: Settings::load(config)?,
+            verifier: Verifier::load(config)?,
+            operators: Operators::load(config)?,
+            webhook_secret: webhook_secret(config)?,
+        })
     }
 
     async fn handle(
@@ -35,28 +47,38 @@ impl Endpoint for Sessions {
         found: &Match<'_>,
         request: &Request,
     ) -> Response {
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let scope = match found.route.path {
-            AUDIT => scope::AUDIT_READ,
-            _ => sessions::scope_for(reads),
-        };
-        let authorization =
-            request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let SessionsSettings { service, verifier } = settings;
-        let caller = sessions::authorize(platform, service, verifier, authorization, scope).await;
-        let mut facts = Facts::default();
-        let answered = match caller {
-            Ok(caller) => {
-                facts.client_id = Some(caller.claims.client_id.clone());
-                facts.session_id = Some(caller.claims.sid.to_string());
-                answer(platform, service, found, request, &caller).await
-            }
-            Err(error) => Err(error),
-        };
-        match answered {
-            Ok(response) => respond::noted(response, facts),
-            Err(error) => refuse(service, &error, platform.now(), facts),
+        if found.route.path == WORKOS_WEBHOOK {
+            return workos::webhook(platform, settings, request).await;
         }
+        let mut facts = Facts::default();
+        match answer(platform, settings, found, request, &mut facts).await {
+            Ok(response) => respond::noted(response, facts),
+            Err(Refusal::Request(detail)) => {
+                respond::problem(StatusCode::BAD_REQUEST, "invalid_request", detail)
+            }
+            Err(Refusal::Sessions(error)) => {
+                respond::sessions(&settings.service.issuer, &error, platform.now(), facts)
+            }
+        }
+    }
+}
+
+/// Why a request is not answered.
+enum Refusal {
+    /// It cannot be read.
+    Request(&'static str),
+    Sessions(SessionsError),
+}
+
+impl From<SessionsError> for Refusal {
+    fn from(error: SessionsError) -> Self {
+        Self::Sessions(error)
+    }
+}
+
+impl From<OAuthError> for Refusal {
+    fn from(error: OAuthError) -> Self {
+        Self::Request(error.description)
     }
 }
 
@@ -65,39 +87,72 @@ struct Listing {
     sessions: Vec<SessionEntry>,
 }
 
+/// The body of `revoke-all`.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct EndAll {
     #[serde(default)]
     except_current: bool,
+    reason: Option<String>,
+    user: Option<String>,
 }
 
+/// 1. let the caller in, 2. read what they ask for, 3. for themselves or, as operators, for whom,
+/// 4. do it.
 async fn answer(
     platform: &impl Platform,
-    settings: &Settings,
+    settings: &SessionsSettings,
     found: &Match<'_>,
     request: &Request,
-    caller: &Bearer,
-) -> Result<Response, SessionsError> {
+    facts: &mut Facts,
+) -> Result<Response, Refusal> {
+    let SessionsSettings { service, verifier, operators, .. } = settings;
+    let scope = match found.route.path {
+        AUDIT => scope::AUDIT_READ,
+        _ => sessions::scope_for(matches!(*request.method(), Method::GET | Method::HEAD)),
+    };
+    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let caller =
+        sessions::enter(platform, service, verifier, operators, authorization, scope).await?;
+    note(facts, &caller);
     if found.route.path == AUDIT {
         let query = audit::Query::parse(request.uri().query())?;
-        let page = audit::list(platform, settings, caller, query).await?;
+        let acting = caller.acting(service, query.user.as_deref())?;
+        let page = audit::list(platform, service, &acting.person, query).await?;
         return Ok(respond::json(StatusCode::OK, &page));
     }
+    let query = Form::of_query(request.uri().query())?;
+    let acting = |user: Option<&str>| caller.acting(service, user.or(query.get("user")));
     if let Some(session) = found.id {
-        sessions::end(platform, settings, caller, session).await?;
-        return Ok(respond::empty(StatusCode::NO_CONTENT));
+        let (acting, reason) = (acting(None)?, reason(query.get("reason"))?);
+        let done = sessions::end(platform, service, &acting, session, reason).await?;
+        let response = respond::empty(StatusCode::NO_CONTENT);
+        return Ok(respond::budgeted(response, done.budget, platform.now()));
     }
     if found.route.path == REVOKE_ALL {
-        let Ok(EndAll { except_current }) = body(request.body()) else {
-            let detail = "the body, if any, is a JSON object with the boolean except_current";
+        let Ok(EndAll { except_current, reason: why, user }) = body(request.body()) else {
+            let detail = "the body, if any, is a JSON object with the boolean except_current and \
+                          the texts reason and user";
             return Ok(respond::problem(StatusCode::BAD_REQUEST, "invalid_body", detail));
         };
-        let revoked = sessions::end_all(platform, settings, caller, except_current).await?;
-        return Ok(respond::json(StatusCode::OK, &serde_json::json!({ "revoked": revoked })));
+        let (acting, why) = (acting(user.as_deref())?, reason(why.as_deref())?);
+        let done = sessions::end_all(platform, service, &acting, except_current, why).await?;
+        let response = respond::json(StatusCode::OK, &json!({ "revoked": done.value }));
+        return Ok(respond::budgeted(response, done.budget, platform.now()));
     }
-    let sessions = sessions::list(platform, settings, caller).await?;
-    Ok(respond::json(StatusCode::OK, &Listing { sessions }))
+    let done = sessions::list(platform, service, &acting(None)?).await?;
+    let response = respond::json(StatusCode::OK, &Listing { sessions: done.value });
+    Ok(respond::budgeted(response, done.budget, platform.now()))
+}
+
+fn note(facts: &mut Facts, caller: &Caller) {
+    match caller {
+        Caller::Person(person) => {
+            facts.client_id = Some(person.bearer.claims.client_id.clone());
+            facts.session_id = Some(person.bearer.claims.sid.to_string());
+        }
+        Caller::Operator(_) => facts.outcome = Some("operator".to_owned()),
+    }
 }
 
 fn body(bytes: &[u8]) -> Result<EndAll, serde_json::Error> {
@@ -107,41 +162,4 @@ fn body(bytes: &[u8]) -> Result<EndAll, serde_json::Error> {
     // An object first: a struct would also be read from an array of its values.
     let members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes)?;
     serde_json::from_value(members.into())
-}
-
-fn refuse(settings: &Settings, error: &SessionsError, now: Millis, mut facts: Facts) -> Response {
-    let metadata = format!("{}{PROTECTED_RESOURCE_METADATA}", settings.issuer);
-    facts.cause = Some(error.to_string());
-    let response = match error {
-        SessionsError::Bearer(BearerError::Missing) => {
-            respond::unauthorized(&Challenge { metadata: &metadata, scope: None }, false)
-        }
-        SessionsError::Bearer(BearerError::Invalid(_)) => {
-            respond::unauthorized(&Challenge { metadata: &metadata, scope: None }, true)
-        }
-        SessionsError::Scope(scope) => {
-            respond::insufficient_scope(&Challenge { metadata: &metadata, scope: Some(scope) })
-        }
-        SessionsError::ThirdParty => respond::problem(
-            StatusCode::FORBIDDEN,
-            "first_party_only",
-            "only first-party clients may manage sessions and read the audit trail",
-        ),
-        SessionsError::NotFound => respond::problem(
-            StatusCode::NOT_FOUND,
-            "session_not_found",
-            "the caller has no active session of this id",
-        ),
-        SessionsError::Filter(detail) => {
-            respond::problem(StatusCode::BAD_REQUEST, "invalid_filter", detail)
-        }
-        SessionsError::Limited(budget) => respond::too_many(budget, now),
-        SessionsError::Unavailable(_) | SessionsError::Bearer(BearerError::Unavailable(_)) => {
-            respond::unavailable()
-        }
-        SessionsError::Internal(_) | SessionsError::Bearer(BearerError::Internal(_)) => {
-            respond::internal()
-        }
-    };
-    respond::noted(response, facts)
 }

@@ -1,6 +1,7 @@
 //! A person's sessions.
 
 mod handler;
+mod workos;
 
 use handler::Sessions;
 

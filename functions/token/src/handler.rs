@@ -1,25 +1,28 @@
 use auth::issue::TokenResponse;
 use auth::refresh::Refreshed;
-use auth::settings::{ClientSettings, MintSettings};
-use auth::{Failure, Settings, clients, device, exchange, refresh};
+use auth::sessions::{self, SessionsError};
+use auth::settings::{ClientSettings, MintSettings, Verifier};
+use auth::visitor::Visitor;
+use auth::{Failure, Settings, clients, exchange, extend, refresh};
 use host::{Endpoint, respond};
 use http::StatusCode;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use ledger::Device;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use oauth::form::Form;
 use oauth::metadata::{REFRESH_TOKEN, TOKEN_EXCHANGE};
-use oauth::{ErrorCode, OAuthError};
+use oauth::{ErrorCode, OAuthError, scope};
 use observe::Facts;
-use ports::route::{Function, Match, REFRESH};
+use ports::route::{EXTEND, Function, Match, REFRESH};
 use ports::{Config, ConfigError, Platform, Request, Response};
 
-/// Grants: `POST /oauth/token` and, for the refresh grant alone, `POST /auth/token/refresh`.
+/// Grants: `POST /oauth/token`, for the refresh grant alone `POST /auth/token/refresh`, and
+/// `POST /auth/sessions/{id}/extend`, which mints too.
 pub(crate) struct Token;
 
 pub(crate) struct TokenSettings {
     service: Settings,
     client: ClientSettings,
     mint: MintSettings,
+    verifier: Verifier,
 }
 
 impl Endpoint for Token {
@@ -31,6 +34,7 @@ impl Endpoint for Token {
             service: Settings::load(config)?,
             client: ClientSettings::load(config)?,
             mint: MintSettings::load(config)?,
+            verifier: Verifier::load(config)?,
         })
     }
 
@@ -40,40 +44,68 @@ impl Endpoint for Token {
         found: &Match<'_>,
         request: &Request,
     ) -> Response {
-        let refresh_only = found.route.path == REFRESH;
         let mut facts = Facts::default();
-        let response = match grant(platform, settings, refresh_only, request, &mut facts).await {
-            Ok(tokens) => respond::oauth(StatusCode::OK, &tokens),
-            Err(failure) => respond::failure(failure, platform.now(), &mut facts),
-        };
-        respond::noted(response, facts)
+        if found.route.path == EXTEND {
+            let id = found.id.unwrap_or_default();
+            return match prolong(platform, settings, id, request, &mut facts).await {
+                Ok((tokens, done)) => issued(platform, &tokens, done, facts),
+                Err(error) => {
+                    let issuer = &settings.service.issuer;
+                    respond::sessions(issuer, &error, platform.now(), facts)
+                }
+            };
+        }
+        let refresh_only = found.route.path == REFRESH;
+        match grant(platform, settings, refresh_only, request, &mut facts).await {
+            Ok((tokens, done)) => issued(platform, &tokens, done, facts),
+            Err(failure) => {
+                let response = respond::failure(failure, platform.now(), &mut facts);
+                respond::noted(response, facts)
+            }
+        }
     }
 }
 
-/// 1. read the form, 2. authenticate the client, 3. serve the grant.
+/// 1. let the person in, 2. start a new generation of their session.
+async fn prolong(
+    platform: &impl Platform,
+    settings: &TokenSettings,
+    id: &str,
+    request: &Request,
+    facts: &mut Facts,
+) -> Result<(TokenResponse, Refreshed), SessionsError> {
+    let TokenSettings { service, client, mint, verifier } = settings;
+    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let needed = scope::SESSIONS_WRITE;
+    let person = sessions::authorize(platform, service, verifier, authorization, needed).await?;
+    facts.client_id = Some(person.record.client_id.clone());
+    extend::extend(platform, service, client, mint, &person, id).await
+}
+
+/// 1. read the form, 2. look at who calls, 3. authenticate the client, 4. serve the grant.
 async fn grant(
     platform: &impl Platform,
     settings: &TokenSettings,
     refresh_only: bool,
     request: &Request,
     facts: &mut Facts,
-) -> Result<TokenResponse, Failure> {
-    let TokenSettings { service, client, mint } = settings;
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let form = Form::parse(header(CONTENT_TYPE), request.body())?;
+) -> Result<(TokenResponse, Refreshed), Failure> {
+    let TokenSettings { service, client, mint, .. } = settings;
+    let headers = request.headers();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let form = Form::parse(content_type, request.body())?;
     let grant_type = grant_type(&form, refresh_only)?;
-    let record =
-        clients::authenticate(platform, &service.sql, client, header(AUTHORIZATION), &form).await?;
+    let visitor = Visitor::of(request, &form, client, mint)?;
+    let record = clients::authenticate(platform, &service.sql, client, headers, &form).await?;
     facts.client_id = Some(record.client_id.clone());
-    let (tokens, done) = match grant_type {
-        Grant::Refresh => refresh::refresh(platform, service, client, mint, &record, &form).await?,
-        Grant::Exchange => {
-            let device = Device { label: device::label(header(USER_AGENT)), fingerprint: None };
-            exchange::exchange(platform, service, client, mint, &record, device, &form).await?
+    match grant_type {
+        Grant::Refresh => {
+            refresh::refresh(platform, service, client, mint, &record, &visitor, &form).await
         }
-    };
-    note(facts, done);
-    Ok(tokens)
+        Grant::Exchange => {
+            exchange::exchange(platform, service, client, mint, &record, &visitor, &form).await
+        }
+    }
 }
 
 enum Grant {
@@ -94,7 +126,14 @@ fn grant_type(form: &Form, refresh_only: bool) -> Result<Grant, OAuthError> {
     }
 }
 
-fn note(facts: &mut Facts, done: Refreshed) {
+fn issued(
+    platform: &impl Platform,
+    tokens: &TokenResponse,
+    done: Refreshed,
+    mut facts: Facts,
+) -> Response {
     facts.session_id = Some(done.session);
     facts.outcome = Some(if done.repeated { "repeated" } else { "issued" }.to_owned());
+    let response = respond::oauth(StatusCode::OK, tokens);
+    respond::noted(respond::budgeted(response, done.budget, platform.now()), facts)
 }

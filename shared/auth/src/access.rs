@@ -57,7 +57,16 @@ pub async fn verify<P: Clock + Signatures>(
     if !genuine {
         return Err(InvalidAccessToken::BadSignature.into());
     }
-    Ok(unverified.accept(&settings.issuer, platform.now())?)
+    let now = platform.now();
+    let token = unverified.accept(&settings.issuer, now)?;
+    // The ledger judges by the session, which may be older; this holds where no ledger is asked.
+    let issued_at = token.iat.saturating_mul(1000);
+    match settings.policy.not_before {
+        Some(moment) if moment <= now && issued_at < moment => {
+            Err(InvalidAccessToken::TooOld.into())
+        }
+        _ => Ok(token),
+    }
 }
 
 /// What the token is in the ledger's terms.

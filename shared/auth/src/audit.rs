@@ -7,7 +7,6 @@ use oauth::form::Form;
 use ports::Fetch;
 use serde::Serialize;
 
-use crate::bearer::Bearer;
 use crate::sessions::SessionsError;
 use crate::settings::Settings;
 
@@ -15,7 +14,8 @@ use crate::settings::Settings;
 const PAGE: u16 = 50;
 /// The last second of the year 9999, beyond which databases know no time.
 const LAST_SECOND: u64 = 253_402_300_799;
-const PARAMETERS: [&str; 7] = ["session", "kind", "outcome", "from", "to", "limit", "cursor"];
+const PARAMETERS: [&str; 8] =
+    ["user", "session", "kind", "outcome", "from", "to", "limit", "cursor"];
 const OUTCOMES: [(AuditOutcome, &str); 3] = [
     (AuditOutcome::Success, "success"),
     (AuditOutcome::Refused, "refused"),
@@ -76,6 +76,8 @@ pub struct AuditEntry {
 /// Which part of the trail is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
+    /// Whose trail, if it is asked for by an operator.
+    pub user: Option<String>,
     filter: Filter,
     limit: u16,
 }
@@ -87,8 +89,7 @@ impl Query {
     /// # Errors
     /// [`SessionsError::Filter`].
     pub fn parse(query: Option<&str>) -> Result<Self, SessionsError> {
-        let kind = Some("application/x-www-form-urlencoded");
-        let form = Form::parse(kind, query.unwrap_or_default().as_bytes())
+        let form = Form::of_query(query)
             .map_err(|_| SessionsError::Filter("each filter may be given once, in UTF-8"))?;
         if form.names().any(|name| !PARAMETERS.contains(&name)) {
             return Err(SessionsError::Filter(
@@ -105,29 +106,24 @@ impl Query {
         }
         let after = form.get("cursor").map(place).transpose()?;
         let limit = form.get("limit").map_or(Ok(PAGE), limit)?;
-        Ok(Self { filter: Filter { session, kinds, outcome, from, to, after }, limit })
+        let user = form.get("user").map(str::to_owned);
+        Ok(Self { user, filter: Filter { session, kinds, outcome, from, to, after }, limit })
     }
 }
 
-/// The caller's trail. Row-level security lets nobody see another's.
+/// The person's trail. Row-level security lets nobody see another's.
 ///
 /// # Errors
 /// See [`SessionsError`].
 pub async fn list<P: Fetch>(
     platform: &P,
     settings: &Settings,
-    caller: &Bearer,
+    person: &Caller,
     query: Query,
 ) -> Result<AuditPage, SessionsError> {
     let sql = &settings.sql;
     let sql = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
-    let claims = &caller.claims;
-    let caller = Caller {
-        subject: claims.sub.clone(),
-        organization: claims.org.clone(),
-        roles: claims.roles.clone(),
-    };
-    let (entries, next) = data::audit::list(&sql, &caller, query.filter, query.limit).await?;
+    let (entries, next) = data::audit::list(&sql, person, query.filter, query.limit).await?;
     Ok(AuditPage {
         events: entries.into_iter().map(entry).collect(),
         next_cursor: next.as_ref().map(cursor),
@@ -215,7 +211,7 @@ mod tests {
 
     #[test]
     fn without_filters_the_first_page_is_asked_for() {
-        let all = Query { filter: Filter::default(), limit: PAGE };
+        let all = Query { user: None, filter: Filter::default(), limit: PAGE };
         for query in [None, Some(""), Some("session=&kind=&cursor=")] {
             assert_eq!(Query::parse(query), Ok(all.clone()), "{query:?}");
         }
@@ -238,7 +234,7 @@ mod tests {
             to: Some(2_000),
             after: Some(place),
         };
-        assert_eq!(Query::parse(Some(&text)), Ok(Query { filter, limit: 100 }));
+        assert_eq!(Query::parse(Some(&text)), Ok(Query { user: None, filter, limit: 100 }));
     }
 
     #[test]

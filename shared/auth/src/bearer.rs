@@ -87,7 +87,7 @@ pub(crate) const fn describe(reason: Inactive) -> &'static str {
     }
 }
 
-fn token(authorization: Option<&str>) -> Result<&str, BearerError> {
+pub(crate) fn token(authorization: Option<&str>) -> Result<&str, BearerError> {
     let header = authorization.ok_or(BearerError::Missing)?;
     let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
@@ -107,6 +107,7 @@ impl From<VerifyError> for BearerError {
                 InvalidAccessToken::BadSignature => "bad signature",
                 InvalidAccessToken::WrongIssuer => "wrong issuer",
                 InvalidAccessToken::Expired => "expired",
+                InvalidAccessToken::TooOld => "from before what is taken",
             }),
         }
     }

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use data::clients::{ClientKind, ClientRecord};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use oauth::client_auth::credentials;
 use oauth::form::Form;
 use oauth::keys;
 use ports::{Clock, Fetch, Kv, Millis};
 use serde::{Deserialize, Serialize};
 
-use crate::Failure;
 use crate::settings::{ClientSettings, SqlSettings};
+use crate::{Failure, network};
 
 /// For this long a cached record is as good as the database's. A client that is disabled or whose
 /// secret is withdrawn is refused after at most this time (plus the cache's own propagation).
@@ -44,14 +46,16 @@ struct Cached {
 /// `client_id` alone for public clients. RFC 6749 section 2.3.
 ///
 /// # Errors
-/// [`Failure::Client`] if it is unknown, disabled or its proof is wrong or missing.
+/// [`Failure::Client`] if it is unknown, disabled or its proof is wrong or missing,
+/// [`Failure::Backoff`] if it, or somebody else in its network, has been wrong too often.
 pub async fn authenticate<P: Clock + Fetch + Kv>(
     platform: &P,
     sql: &SqlSettings,
     settings: &ClientSettings,
-    authorization: Option<&str>,
+    headers: &HeaderMap,
     form: &Form,
 ) -> Result<ClientRecord, Failure> {
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let basic = authorization.is_some();
     let refuse = |reason| Failure::Client { basic, reason };
     let presented = credentials(authorization, form)
@@ -60,7 +64,11 @@ pub async fn authenticate<P: Clock + Fetch + Kv>(
             _ => error.into(),
         })?
         .ok_or(refuse("no credentials"))?;
-    let record = find(platform, sql, &presented.client_id).await?;
+    let network = network::of(headers, settings.proxy_header.as_ref());
+    let (id, network) = (presented.client_id.as_str(), network.as_deref());
+    let admitted = settings.failures.borrow().admit(id, network, platform.now());
+    admitted.map_err(|until| Failure::Backoff { until })?;
+    let record = find(platform, sql, id).await?;
     let record = record.filter(|r| !r.disabled).ok_or(refuse("unknown or disabled client"))?;
     match (record.kind, presented.secret) {
         (ClientKind::Public, None) => Ok(record),
@@ -70,7 +78,13 @@ pub async fn authenticate<P: Clock + Fetch + Kv>(
             let hash = keys::hash_client_secret(&settings.client_secret_key, &secret);
             // All are compared, so that time does not tell which one matched.
             let matches = record.secret_hashes.iter().filter(|h| keys::equal(h, &hash)).count();
-            if matches > 0 { Ok(record) } else { Err(refuse("wrong secret")) }
+            let mut failures = settings.failures.borrow_mut();
+            if matches > 0 {
+                failures.succeeded(id, network);
+                return Ok(record);
+            }
+            failures.failed(id, network, platform.now());
+            Err(refuse("wrong secret"))
         }
     }
 }

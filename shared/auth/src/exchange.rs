@@ -2,8 +2,10 @@
 //! that can keep a secret may hand over the AuthKit refresh token instead: then the session holds the
 //! grant, and follows what WorkOS says of the person for as long as it lives.
 
+use std::time::Duration;
+
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Command, CreateSession, Device, Outcome, Signals, Subject};
+use ledger::{Answer, Command, CreateSession, Envelope, Outcome, Subject};
 use oauth::form::Form;
 use oauth::metadata::TOKEN_EXCHANGE;
 use oauth::{ErrorCode, scope};
@@ -13,6 +15,7 @@ use crate::authkit::{self, Identity};
 use crate::issue::{TokenResponse, mint};
 use crate::refresh::{Refreshed, UNAUTHORIZED, refused, resources};
 use crate::settings::{ClientSettings, MintSettings, Settings};
+use crate::visitor::Visitor;
 use crate::{Failure, upstream};
 
 const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -35,10 +38,12 @@ pub async fn exchange<P: Platform>(
     client: &ClientSettings,
     minting: &MintSettings,
     record: &ClientRecord,
-    device: Device,
+    visitor: &Visitor,
     form: &Form,
 ) -> Result<(TokenResponse, Refreshed), Failure> {
     let request = Request::parse(settings, record, form)?;
+    // Before anything is asked of others.
+    let policy = settings.policy_of(record)?;
     let (access_token, refresh_token) = match request.subject {
         Proof::Access(token) => (token.to_owned(), None),
         Proof::Refresh(token) => {
@@ -48,7 +53,7 @@ pub async fn exchange<P: Platform>(
         }
     };
     let identity = authkit::verify(platform, &minting.workos, &access_token).await?;
-    let subject = provision(platform, settings, &identity).await?;
+    let subject = provision(platform, settings, &identity, data::DEFAULT_TIMEOUT).await?;
     let address = settings.user_ledger(&subject.id);
     let command = Command::CreateSession(CreateSession {
         subject,
@@ -57,24 +62,24 @@ pub async fn exchange<P: Platform>(
         scopes_by_default: request.scopes.by_default,
         resources: request.resources.names,
         resources_by_default: request.resources.by_default,
-        device,
+        device: visitor.device.clone(),
         external_id: Some(identity.external_id()),
         authenticated_at: identity.issued_at,
         key_id: client.refresh_keys.newest(),
-        signals: Signals::default(),
+        signals: visitor.signals.clone(),
     });
-    let envelope = settings.envelope(command);
-    match platform.execute(&address, &envelope).await? {
+    let envelope = Envelope { policy, ..settings.envelope(command) };
+    let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
+    match outcome {
         Outcome::Issued(issue) => {
             if let Some(token) = refresh_token {
                 let place = (&address, issue.session);
                 upstream::grant(platform, settings, minting, place, &token, &identity).await?;
             }
-            let mut response =
-                mint(platform, settings, client, minting, &record.client_id, &issue).await?;
+            let mut response = mint(platform, settings, client, minting, record, &issue).await?;
             response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
             let session = issue.session.to_string();
-            Ok((response, Refreshed { session, repeated: issue.repeated }))
+            Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
         }
         Outcome::Refused(refusal) => Err(refused(refusal)),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),
@@ -160,9 +165,11 @@ pub(crate) async fn provision(
     platform: &impl Platform,
     settings: &Settings,
     identity: &Identity,
+    patience: Duration,
 ) -> Result<Subject, Failure> {
     let sql = &settings.sql;
-    let database = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
+    let database = data::NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone())
+        .with_timeout(patience);
     let place = data::membership::provision(
         &database,
         &identity.user,

@@ -42,6 +42,15 @@ pub enum Failure {
         /// Of what, and when there is more.
         budget: Budget,
     },
+    /// The client has failed too often from its network: nothing was looked at.
+    #[error("too many failures from one network")]
+    Backoff {
+        /// When its next request is looked at.
+        until: Millis,
+    },
+    /// What is registered of the client cannot be used: for operators to mend.
+    #[error("misconfigured: {0}")]
+    Misconfigured(String),
     /// A dependency does not answer: nothing was decided, the client may try again.
     #[error("unavailable: {0}")]
     Unavailable(String),

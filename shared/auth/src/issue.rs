@@ -1,5 +1,6 @@
 //! From what the ledger decided to the tokens that a client gets.
 
+use data::clients::ClientRecord;
 use ledger::Issue;
 use oauth::access_token::{AccessToken, Audience, jti};
 use oauth::{RefreshToken, scope};
@@ -36,16 +37,17 @@ pub struct TokenResponse {
 /// refresh yields byte for byte what the first one did; only the remaining times differ.
 ///
 /// # Errors
-/// [`Failure::Internal`] if a key is missing from the ring.
+/// [`Failure::Internal`] if a key is missing from the ring, [`Failure::Misconfigured`] if the client's
+/// policy is none.
 pub async fn mint(
     platform: &(impl Clock + Signatures),
     settings: &Settings,
     client: &ClientSettings,
     mint: &MintSettings,
-    client_id: &str,
+    record: &ClientRecord,
     issue: &Issue,
 ) -> Result<TokenResponse, Failure> {
-    let claims = claims(settings, client_id, issue);
+    let claims = claims(settings, record, issue)?;
     let access_token = access::sign(platform, settings, mint, &claims).await?;
     let refresh_token = refresh_token(settings, client, issue)?;
     let expires_in = claims.exp.saturating_sub(platform.now() / 1000);
@@ -60,22 +62,27 @@ pub async fn mint(
     })
 }
 
-fn claims(settings: &Settings, client_id: &str, issue: &Issue) -> AccessToken {
-    let end = (issue.issued_at + settings.policy.access_token).min(issue.absolute_end);
+fn claims(
+    settings: &Settings,
+    record: &ClientRecord,
+    issue: &Issue,
+) -> Result<AccessToken, Failure> {
+    let lifetime = settings.policy_of(record)?.access_token;
+    let end = (issue.issued_at + lifetime).min(issue.absolute_end);
     let scope = scope::join(&issue.scopes);
-    AccessToken {
+    Ok(AccessToken {
         iss: settings.issuer.clone(),
         sub: issue.subject.id.clone(),
         aud: Audience::of(&issue.resources),
         exp: end / 1000,
         iat: issue.issued_at / 1000,
         jti: jti(&issue.session, issue.generation, issue.counter, &scope, &issue.resources),
-        client_id: client_id.to_owned(),
+        client_id: record.client_id.clone(),
         scope,
         sid: issue.session,
         org: issue.subject.organization.clone(),
         roles: issue.subject.roles.clone(),
-    }
+    })
 }
 
 fn refresh_token(

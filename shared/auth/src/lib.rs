@@ -8,19 +8,26 @@
 pub mod access;
 pub mod audit;
 pub mod authkit;
+pub mod backoff;
 pub mod bearer;
+pub mod bulk;
 pub mod clients;
 pub mod device;
 pub mod exchange;
+pub mod extend;
 pub mod failure;
 pub mod introspect;
 pub mod issue;
+pub mod network;
+pub mod operator;
+pub mod policy;
 mod presented;
 pub mod refresh;
 pub mod revoke;
 pub mod sessions;
 pub mod settings;
 mod upstream;
+pub mod visitor;
 pub mod workos;
 pub mod workos_events;
 

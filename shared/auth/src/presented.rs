@@ -16,6 +16,9 @@ pub(crate) enum Token {
     Refresh(RefreshToken),
 }
 
+/// Why a text that looks like a refresh token is none, for the log: nobody has minted it.
+pub(crate) const FORGED: &str = "malformed or forged";
+
 impl Token {
     /// Read a token; the inner error says why it is none of ours in force, for the log.
     ///
@@ -31,7 +34,7 @@ impl Token {
         if RefreshToken::resembles(text) {
             return Ok(RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
                 .map(Self::Refresh)
-                .map_err(|_| "malformed or forged"));
+                .map_err(|_| FORGED));
         }
         match access::verify(platform, settings, verifier, text, Purpose::Whole).await {
             Ok(claims) => Ok(Ok(Self::Access(Box::new(claims)))),

@@ -1,14 +1,16 @@
 //! The refresh grant, RFC 6749 section 6.
 
 use data::clients::ClientRecord;
-use ledger::{Command, Outcome, Refresh, Refusal, Signals, UpstreamOutcome};
+use ledger::{Address, Answer, Budget, Command, Outcome, Refresh, Refusal, UpstreamOutcome};
 use oauth::form::Form;
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{ErrorCode, RefreshToken, scope};
-use ports::Platform;
+use ports::{Millis, Platform};
 
 use crate::issue::{TokenResponse, mint};
+use crate::presented::FORGED;
 use crate::settings::{ClientSettings, MintSettings, Settings};
+use crate::visitor::Visitor;
 use crate::{Failure, upstream};
 
 /// Exchange a refresh token for its successor, for an authenticated client. With `proactive=true`
@@ -27,6 +29,7 @@ pub async fn refresh<P: Platform>(
     client: &ClientSettings,
     minting: &MintSettings,
     record: &ClientRecord,
+    visitor: &Visitor,
     form: &Form,
 ) -> Result<(TokenResponse, Refreshed), Failure> {
     let text = form.require("refresh_token", "refresh_token is missing")?;
@@ -34,8 +37,8 @@ pub async fn refresh<P: Platform>(
         return Err(UNAUTHORIZED);
     }
     let token = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
-        .map_err(|_| Failure::invalid_grant("malformed or forged"))?;
-    let mut command = Refresh {
+        .map_err(|_| guess(client, record, visitor, platform.now()))?;
+    let command = Refresh {
         session: token.session,
         generation: token.generation,
         counter: token.counter,
@@ -46,22 +49,15 @@ pub async fn refresh<P: Platform>(
         proactive: form.flag("proactive")?,
         force_rotation: form.flag("force_rotation")?,
         renews_upstream: true,
-        signals: Signals::default(),
+        signals: visitor.signals.clone(),
     };
-    let envelope = settings.envelope(Command::Refresh(command.clone()));
-    let mut outcome = platform.execute(&token.address, &envelope).await?;
-    if outcome == Outcome::Upstream(UpstreamOutcome::Due) {
-        upstream::renew(platform, settings, minting, (&token.address, token.session)).await?;
-        command.renews_upstream = false;
-        let envelope = settings.envelope(Command::Refresh(command));
-        outcome = platform.execute(&token.address, &envelope).await?;
-    }
+    let Answer { outcome, budget } =
+        decided(platform, settings, minting, record, &token.address, command).await?;
     match outcome {
         Outcome::Issued(issue) => {
-            let response =
-                mint(platform, settings, client, minting, &record.client_id, &issue).await?;
+            let response = mint(platform, settings, client, minting, record, &issue).await?;
             let session = issue.session.to_string();
-            Ok((response, Refreshed { session, repeated: issue.repeated }))
+            Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
         }
         Outcome::Refused(refusal) => Err(refused(refusal)),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),
@@ -70,12 +66,46 @@ pub async fn refresh<P: Platform>(
     }
 }
 
-/// What the log is told of a refresh.
+/// What the ledger decides, with the grant at the identity provider renewed before if that is due.
+async fn decided<P: Platform>(
+    platform: &P,
+    settings: &Settings,
+    minting: &MintSettings,
+    record: &ClientRecord,
+    address: &Address,
+    mut command: Refresh,
+) -> Result<Answer, Failure> {
+    let mut envelope = settings.envelope_for(record, Command::Refresh(command.clone()))?;
+    let answer = platform.ask(address, &envelope).await?;
+    if answer.outcome != Outcome::Upstream(UpstreamOutcome::Due) {
+        return Ok(answer);
+    }
+    upstream::renew(platform, settings, minting, (address, command.session)).await?;
+    command.renews_upstream = false;
+    envelope.command = Command::Refresh(command);
+    Ok(platform.ask(address, &envelope).await?)
+}
+
+/// What is told of a refresh besides its tokens.
 pub struct Refreshed {
     /// The session.
     pub session: String,
     /// Whether the answer was given before.
     pub repeated: bool,
+    /// What is left of the rate limit that it has spent from, for the client.
+    pub budget: Option<Budget>,
+}
+
+/// A refresh token that nobody has minted counts against whoever presents it.
+fn guess(
+    client: &ClientSettings,
+    record: &ClientRecord,
+    visitor: &Visitor,
+    now: Millis,
+) -> Failure {
+    let network = visitor.signals.network.as_deref();
+    client.failures.borrow_mut().failed(&record.client_id, network, now);
+    Failure::invalid_grant(FORGED)
 }
 
 /// The resources that a request asks for, in their canonical form; `None` if it asks for none.

@@ -1,17 +1,22 @@
-//! A person's own sessions: see them, end one, end all.
+//! A person's sessions: see them, end one, end all. By the person themselves, or by an operator.
 
 use data::DataError;
-use ledger::{Budget, Command, Outcome, Refusal, SessionId, SessionView, UpstreamState};
+use data::clients::ClientRecord;
+use ledger::{
+    Actor, Answer, Budget, Command, Envelope, Outcome, PastRefresh, Policy, Refusal, RiskReason,
+    SessionId, SessionView, UpstreamState,
+};
 use oauth::scope;
 use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::bearer::{self, Bearer, BearerError};
+use crate::operator::{self, Operators};
 use crate::settings::{Settings, Verifier};
 use crate::{Failure, clients};
 
 /// One session, as the person sees it. Times are seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionEntry {
     /// Its name.
     pub id: SessionId,
@@ -19,6 +24,13 @@ pub struct SessionEntry {
     pub client_id: String,
     /// The device.
     pub device: DeviceEntry,
+    /// The network prefix of the last refresh that told one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// How much it looks like somebody else's.
+    pub risk: RiskEntry,
+    /// Its last refreshes, the oldest first.
+    pub refreshes: Vec<RefreshEntry>,
     /// Whether its grant at the identity provider is of use, if it holds one: `active` or
     /// `sign_in_required`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +56,66 @@ pub struct DeviceEntry {
     pub label: String,
 }
 
+/// The risk of a session.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RiskEntry {
+    /// From 0.0 to 1.0.
+    pub score: f64,
+    /// What adds up to it.
+    pub reasons: Vec<RiskReason>,
+}
+
+/// One refresh of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefreshEntry {
+    /// When.
+    pub at: u64,
+    /// From which network prefix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Whether it was answered with tokens that had been given before.
+    pub repeated: bool,
+}
+
+/// A person who is let in, by one of their clients.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Their token.
+    pub bearer: Bearer,
+    /// The client.
+    pub record: ClientRecord,
+}
+
+/// Who is let in.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// A person, for themselves.
+    Person(Box<Person>),
+    /// An operator of this name, for somebody else.
+    Operator(String),
+}
+
+/// Who acts, and on whose sessions.
+#[derive(Debug, Clone)]
+pub struct Acting {
+    /// For the audit trail.
+    pub actor: Actor,
+    /// The person whose sessions they are.
+    pub person: data::Caller,
+    /// The session that the request comes from.
+    pub current: Option<SessionId>,
+    policy: Policy,
+}
+
+/// What was asked for, and what is left of the rate limit that it has spent from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done<T> {
+    /// What was asked for.
+    pub value: T,
+    /// For the client.
+    pub budget: Option<Budget>,
+}
+
 /// Why a request about sessions is not answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionsError {
@@ -56,15 +128,30 @@ pub enum SessionsError {
     /// Only first-party apps may manage sessions.
     #[error("not a first-party client")]
     ThirdParty,
+    /// Only operators may name another person.
+    #[error("not an operator")]
+    OperatorOnly,
+    /// An operator has to say whose sessions.
+    #[error("an operator names no person")]
+    UserMissing,
     /// No active session of that name.
     #[error("no such session")]
     NotFound,
+    /// Only its own tokens extend a session.
+    #[error("not the session of the token")]
+    NotOwn,
+    /// A session can be extended so often and no more.
+    #[error("generations exhausted")]
+    Exhausted,
     /// A filter of the audit trail that is none, and what it should be.
     #[error("{0}")]
     Filter(&'static str),
     /// The person's clients ask too often; nothing was done.
     #[error("rate limit: {}", .0.class.as_str())]
     Limited(Budget),
+    /// What is registered of the client cannot be used.
+    #[error("misconfigured: {0}")]
+    Misconfigured(String),
     /// A dependency does not answer.
     #[error("{0}")]
     Unavailable(String),
@@ -89,8 +176,32 @@ impl From<Failure> for SessionsError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unavailable(cause) => Self::Unavailable(cause),
+            Failure::Misconfigured(cause) => Self::Misconfigured(cause),
             other => Self::Internal(other.to_string()),
         }
+    }
+}
+
+/// Let a request in: an operator by their credential, a first-party app by its token.
+///
+/// # Errors
+/// See [`SessionsError`].
+pub async fn enter<P: Clock + Signatures + Fetch + Kv + Ledgers>(
+    platform: &P,
+    settings: &Settings,
+    verifier: &Verifier,
+    operators: &Operators,
+    authorization: Option<&str>,
+    scope: &'static str,
+) -> Result<Caller, SessionsError> {
+    let credential = bearer::token(authorization).unwrap_or_default();
+    if !credential.starts_with(operator::PREFIX) {
+        let person = authorize(platform, settings, verifier, authorization, scope).await?;
+        return Ok(Caller::Person(Box::new(person)));
+    }
+    match operators.recognise(credential) {
+        Some(name) => Ok(Caller::Operator(name.to_owned())),
+        None => Err(BearerError::Invalid("no operator's credential").into()),
     }
 }
 
@@ -104,35 +215,70 @@ pub async fn authorize<P: Clock + Signatures + Fetch + Kv + Ledgers>(
     verifier: &Verifier,
     authorization: Option<&str>,
     scope: &'static str,
-) -> Result<Bearer, SessionsError> {
+) -> Result<Person, SessionsError> {
     let audience = settings.resources.issuer();
-    let caller =
+    let bearer =
         bearer::authenticate(platform, settings, verifier, authorization, audience).await?;
-    let record = clients::find(platform, &settings.sql, &caller.claims.client_id).await?;
-    if !record.is_some_and(|record| record.first_party && !record.disabled) {
-        return Err(SessionsError::ThirdParty);
+    let record = clients::find(platform, &settings.sql, &bearer.claims.client_id).await?;
+    let record = record.filter(|record| record.first_party && !record.disabled);
+    let record = record.ok_or(SessionsError::ThirdParty)?;
+    if bearer.has_scope(scope) {
+        Ok(Person { bearer, record })
+    } else {
+        Err(SessionsError::Scope(scope))
     }
-    if caller.has_scope(scope) { Ok(caller) } else { Err(SessionsError::Scope(scope)) }
 }
 
-/// The caller's active sessions, the most recently used first.
+impl Caller {
+    /// The caller acting on the sessions of `user`, whom operators must name and nobody else may.
+    ///
+    /// # Errors
+    /// [`SessionsError::OperatorOnly`], [`SessionsError::UserMissing`], or
+    /// [`SessionsError::Misconfigured`].
+    pub fn acting(&self, settings: &Settings, user: Option<&str>) -> Result<Acting, SessionsError> {
+        match (self, user) {
+            (Self::Person(_), Some(_)) => Err(SessionsError::OperatorOnly),
+            (Self::Person(person), None) => {
+                let claims = &person.bearer.claims;
+                let policy = settings.policy_of(&person.record)?;
+                let person = data::Caller {
+                    subject: claims.sub.clone(),
+                    organization: claims.org.clone(),
+                    roles: claims.roles.clone(),
+                };
+                Ok(Acting { actor: Actor::Client, person, current: Some(claims.sid), policy })
+            }
+            (Self::Operator(_), None) => Err(SessionsError::UserMissing),
+            (Self::Operator(name), Some(user)) => {
+                let (subject, roles) = (user.to_owned(), Vec::new());
+                let person = data::Caller { subject, organization: None, roles };
+                let actor = Actor::Operator(name.clone());
+                Ok(Acting { actor, person, current: None, policy: settings.policy.clone() })
+            }
+        }
+    }
+}
+
+/// The person's active sessions, the most recently used first.
 ///
 /// # Errors
 /// See [`SessionsError`].
 pub async fn list<P: Ledgers>(
     platform: &P,
     settings: &Settings,
-    caller: &Bearer,
-) -> Result<Vec<SessionEntry>, SessionsError> {
-    match execute(platform, settings, caller, Command::List).await? {
+    acting: &Acting,
+) -> Result<Done<Vec<SessionEntry>>, SessionsError> {
+    let Answer { outcome, budget } = ask(platform, settings, acting, Command::List).await?;
+    match outcome {
         Outcome::Sessions(views) => {
-            Ok(views.into_iter().map(|view| entry(view, &caller.claims.sid)).collect())
+            let entries = views.into_iter().map(|view| entry(view, acting.current));
+            Ok(Done { value: entries.collect(), budget })
         }
         other => Err(unexpected(&other)),
     }
 }
 
-/// End one session of the caller. One that was revoked within the last minute counts as ended by
+/// End one session of the person. One that was revoked within the last minute counts as ended by
 /// this request: the ledger's answer may have been lost on the way and the command sent again.
 ///
 /// # Errors
@@ -140,14 +286,15 @@ pub async fn list<P: Ledgers>(
 pub async fn end<P: Ledgers>(
     platform: &P,
     settings: &Settings,
-    caller: &Bearer,
+    acting: &Acting,
     session: &str,
-) -> Result<(), SessionsError> {
+    reason: Option<String>,
+) -> Result<Done<()>, SessionsError> {
     let session = session.parse().map_err(|_| SessionsError::NotFound)?;
-    match execute(platform, settings, caller, Command::RevokeSession { session, reason: None })
-        .await?
-    {
-        Outcome::Revoked { .. } => Ok(()),
+    let command = Command::RevokeSession { session, reason };
+    let Answer { outcome, budget } = ask(platform, settings, acting, command).await?;
+    match outcome {
+        Outcome::Revoked { .. } => Ok(Done { value: (), budget }),
         Outcome::Refused(Refusal::UnknownSession | Refusal::SessionEnded(_)) => {
             Err(SessionsError::NotFound)
         }
@@ -155,19 +302,22 @@ pub async fn end<P: Ledgers>(
     }
 }
 
-/// End all sessions of the caller, or all but the current one; returns how many ended.
+/// End all sessions of the person, or all but the current one; returns how many ended.
 ///
 /// # Errors
 /// See [`SessionsError`].
 pub async fn end_all<P: Ledgers>(
     platform: &P,
     settings: &Settings,
-    caller: &Bearer,
+    acting: &Acting,
     except_current: bool,
-) -> Result<u32, SessionsError> {
-    let except = except_current.then_some(caller.claims.sid);
-    match execute(platform, settings, caller, Command::RevokeAll { except, reason: None }).await? {
-        Outcome::Revoked { sessions } => Ok(sessions),
+    reason: Option<String>,
+) -> Result<Done<u32>, SessionsError> {
+    let except = acting.current.filter(|_| except_current);
+    let command = Command::RevokeAll { except, reason };
+    let Answer { outcome, budget } = ask(platform, settings, acting, command).await?;
+    match outcome {
+        Outcome::Revoked { sessions } => Ok(Done { value: sessions, budget }),
         other => Err(unexpected(&other)),
     }
 }
@@ -177,25 +327,35 @@ pub const fn scope_for(reads: bool) -> &'static str {
     if reads { scope::SESSIONS_READ } else { scope::SESSIONS_WRITE }
 }
 
-async fn execute<P: Ledgers>(
+async fn ask<P: Ledgers>(
     platform: &P,
     settings: &Settings,
-    caller: &Bearer,
+    acting: &Acting,
     command: Command,
-) -> Result<Outcome, SessionsError> {
-    let envelope = settings.envelope(command);
-    match platform.execute(&settings.user_ledger(&caller.claims.sub), &envelope).await? {
+) -> Result<Answer, SessionsError> {
+    let mut envelope = Envelope { policy: acting.policy.clone(), ..settings.envelope(command) };
+    envelope.origin.actor = acting.actor.clone();
+    let answer = platform.ask(&settings.user_ledger(&acting.person.subject), &envelope).await?;
+    match answer.outcome {
         Outcome::Limited(budget) => Err(SessionsError::Limited(budget)),
-        outcome => Ok(outcome),
+        _ => Ok(answer),
     }
 }
 
-fn entry(view: SessionView, current: &SessionId) -> SessionEntry {
+fn entry(view: SessionView, current: Option<SessionId>) -> SessionEntry {
+    let past =
+        |PastRefresh { at, network, repeated }| RefreshEntry { at: at / 1000, network, repeated };
     SessionEntry {
-        current: view.id == *current,
+        current: Some(view.id) == current,
         id: view.id,
         client_id: view.client_id,
         device: DeviceEntry { label: view.device.label },
+        network: view.network,
+        risk: RiskEntry {
+            score: f64::from(view.risk.per_mille) / 1000.0,
+            reasons: view.risk.reasons,
+        },
+        refreshes: view.refreshes.into_iter().map(past).collect(),
         upstream: view.upstream.map(|state| match state {
             UpstreamState::Good => "active",
             UpstreamState::NeedsSignIn => "sign_in_required",

@@ -1,15 +1,21 @@
 //! The settings of the use cases, read once per instance.
 
-use ledger::{Address, AuditLevel, Command, Envelope, Limits, OnLimit, Origin, Policy};
+use std::cell::RefCell;
+
+use data::clients::ClientRecord;
+use http::HeaderName;
+use ledger::{Address, Command, Envelope, Origin, Policy};
 use oauth::access_token::{SigningKey, VerifyingKeys};
 use oauth::internal_mac::InternalKeys;
 use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::{Resources, Site};
-use ports::config::{number, parsed, required};
+use ports::config::{parsed, required};
 use ports::{Config, ConfigError};
 use serde_json::{Value, json};
 
+use crate::backoff::Backoff;
 use crate::clients::Known;
+use crate::{Failure, policy};
 
 /// What every use case needs: who we are, where ledgers live, how long sessions last.
 pub struct Settings {
@@ -40,6 +46,10 @@ pub struct ClientSettings {
     pub client_secret_key: Key,
     /// The keys of refresh tokens.
     pub refresh_keys: KeyRing,
+    /// The header in which the deployment's own proxy tells the client's address.
+    pub proxy_header: Option<HeaderName>,
+    /// Who has failed lately, as far as this instance of the function has seen it.
+    pub failures: RefCell<Backoff>,
 }
 
 /// What only the token endpoint needs.
@@ -48,6 +58,8 @@ pub struct MintSettings {
     pub signing_key: SigningKey,
     /// The keys of their internal MACs.
     pub internal: InternalKeys,
+    /// The key of device fingerprints.
+    pub device_key: Key,
     /// The identity provider.
     pub workos: WorkosSettings,
     /// Our grants there.
@@ -104,7 +116,7 @@ impl Settings {
         Ok(Self {
             resources: Resources::of(&issuer),
             issuer,
-            policy: policy(config)?,
+            policy: policy::load(config)?,
             sql: SqlSettings::load(config)?,
             address_key: key(config, "LEDGER_ADDRESS_KEY")?,
         })
@@ -113,6 +125,27 @@ impl Settings {
     /// A command as it travels to a ledger.
     pub fn envelope(&self, command: Command) -> Envelope {
         Envelope { command, policy: self.policy.clone(), origin: Origin::default() }
+    }
+
+    /// A command of a client, judged by its own policy.
+    ///
+    /// # Errors
+    /// [`Failure::Misconfigured`] if the client's policy is none.
+    pub fn envelope_for(
+        &self,
+        record: &ClientRecord,
+        command: Command,
+    ) -> Result<Envelope, Failure> {
+        Ok(Envelope { policy: self.policy_of(record)?, ..self.envelope(command) })
+    }
+
+    /// The deployment's policy with what is registered for a client.
+    ///
+    /// # Errors
+    /// [`Failure::Misconfigured`] if that is no policy: to ignore it could mean sessions that live
+    /// longer than somebody has decided.
+    pub fn policy_of(&self, record: &ClientRecord) -> Result<Policy, Failure> {
+        policy::of_client(&self.policy, record)
     }
 
     /// Where the ledger of a person lives: a keyed hash, so that the address reveals nothing.
@@ -148,6 +181,8 @@ impl ClientSettings {
         Ok(Self {
             client_secret_key: key(config, "CLIENT_SECRET_KEY")?,
             refresh_keys: parsed(config, "REFRESH_MAC_KEYS", RING, KeyRing::parse)?,
+            proxy_header: proxy_header(config)?,
+            failures: RefCell::default(),
         })
     }
 }
@@ -161,6 +196,7 @@ impl MintSettings {
         Ok(Self {
             signing_key: parsed(config, "SIGNING_KEYS", PRIVATE_SET, SigningKey::newest_of)?,
             internal: internal_keys(config)?,
+            device_key: key(config, "DEVICE_KEY")?,
             workos: WorkosSettings::load(config)?,
             upstream: UpstreamSettings {
                 keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
@@ -297,72 +333,13 @@ fn url(config: &impl Config, setting: &'static str) -> Result<String, ConfigErro
     })
 }
 
+fn proxy_header(config: &impl Config) -> Result<Option<HeaderName>, ConfigError> {
+    let setting = "TRUSTED_PROXY_HEADER";
+    let problem = "must be the name of a header";
+    let name = config.get(setting).map(|text| text.trim().parse());
+    name.transpose().map_err(|_| ConfigError { setting, problem })
+}
+
 fn key(config: &impl Config, setting: &'static str) -> Result<Key, ConfigError> {
     parsed(config, setting, "must be 32 bytes in base64url", keys::parse_key)
-}
-
-fn policy(config: &impl Config) -> Result<Policy, ConfigError> {
-    let defaults = Policy::default();
-    let seconds = |setting, default| -> Result<u64, ConfigError> {
-        match number::<u32>(config, setting)? {
-            None => Ok(default),
-            Some(0) => Err(ConfigError { setting, problem: "must be at least 1" }),
-            Some(seconds) => Ok(u64::from(seconds) * 1000),
-        }
-    };
-    let max_sessions = match number(config, "SESSION_MAX")? {
-        Some(0) => {
-            return Err(ConfigError { setting: "SESSION_MAX", problem: "must be at least 1" });
-        }
-        other => other.unwrap_or(defaults.max_sessions),
-    };
-    let tier = match number(config, "RATE_LIMIT_TIER")? {
-        Some(0) => {
-            return Err(ConfigError { setting: "RATE_LIMIT_TIER", problem: "must be at least 1" });
-        }
-        other => other.unwrap_or(1),
-    };
-    let grace = seconds("REFRESH_GRACE_SECONDS", defaults.grace)?;
-    let access_token = seconds("ACCESS_TOKEN_SECONDS", defaults.access_token)?;
-    if grace >= access_token {
-        // A late replay would hand out an access token that has expired.
-        let problem = "must be less than ACCESS_TOKEN_SECONDS";
-        return Err(ConfigError { setting: "REFRESH_GRACE_SECONDS", problem });
-    }
-    Ok(Policy {
-        max_sessions,
-        on_limit: on_limit(config)?,
-        idle: seconds("SESSION_IDLE_SECONDS", defaults.idle)?,
-        absolute: seconds("SESSION_ABSOLUTE_SECONDS", defaults.absolute)?,
-        offline_idle: seconds("OFFLINE_IDLE_SECONDS", defaults.offline_idle)?,
-        offline_absolute: seconds("OFFLINE_ABSOLUTE_SECONDS", defaults.offline_absolute)?,
-        grace,
-        revocation_memory: seconds("REVOCATION_MEMORY_SECONDS", defaults.revocation_memory)?,
-        access_token,
-        upstream_ahead: seconds("UPSTREAM_REFRESH_AHEAD_SECONDS", defaults.upstream_ahead)?,
-        limits: Limits { tier, ..Limits::default() },
-        audit: audit_level(config)?,
-        ..defaults
-    })
-}
-
-fn audit_level(config: &impl Config) -> Result<AuditLevel, ConfigError> {
-    match config.get("AUDIT_LEVEL").as_deref() {
-        Some("off") => Ok(AuditLevel::Off),
-        None | Some("notable") => Ok(AuditLevel::Notable),
-        Some("all") => Ok(AuditLevel::All),
-        Some(_) => {
-            Err(ConfigError { setting: "AUDIT_LEVEL", problem: "must be off, notable or all" })
-        }
-    }
-}
-
-fn on_limit(config: &impl Config) -> Result<OnLimit, ConfigError> {
-    match config.get("SESSION_ON_LIMIT").as_deref() {
-        None | Some("evict") => Ok(OnLimit::EvictLongestIdle),
-        Some("deny") => Ok(OnLimit::Deny),
-        Some(_) => {
-            Err(ConfigError { setting: "SESSION_ON_LIMIT", problem: "must be evict or deny" })
-        }
-    }
 }

@@ -21,6 +21,8 @@ use crate::workos::{Redeemed, Unredeemed, redeem};
 
 /// A client's refresh waits no longer than this for WorkOS.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// And, if the person's organization or role has changed, no longer than this for the database.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 /// A sign-in has nothing to go on without it, and waits longer.
 const SIGN_IN_PATIENCE: Duration = Duration::from_secs(5);
 /// For this long a sign-in whose answer got lost on our side may be repeated.
@@ -165,7 +167,7 @@ async fn ask<P: Platform>(
     if seen == (&identity.organization, &identity.role) {
         return UpstreamAnswer::Renewed(renewed(sealed, &identity, None));
     }
-    match provision(platform, settings, &identity).await {
+    match provision(platform, settings, &identity, DATABASE_PATIENCE).await {
         Ok(subject) => UpstreamAnswer::Renewed(renewed(sealed, &identity, Some(subject))),
         // The grant goes on. As what it was before, so that the next time finds the change again.
         Err(_) => {

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use ledger::{Address, Envelope, Outcome};
+use ledger::{Address, Answer, Envelope};
 use ports::{
     Clock, Config, Fetch, FetchError, Kv, KvError, LedgerError, Ledgers, Log, Millis, PrivateKey,
     PublicKey, Random, Request, Response, SignatureError, Signatures, Timer,
@@ -108,11 +108,7 @@ impl<P: Kv> Kv for Guarded<'_, P> {
 }
 
 impl<P: Ledgers> Ledgers for Guarded<'_, P> {
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
-        self.platform.execute(address, envelope).await
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
+        self.platform.ask(address, envelope).await
     }
 }

@@ -7,7 +7,8 @@ select json_build_object(
     'scopes', scopes,
     'grant_types', grant_types,
     'introspect_audiences', introspect_audiences,
-    'disabled', disabled
+    'disabled', disabled,
+    'policy', policy
 )
 from app.oauth_clients
 where client_id = $1

@@ -28,6 +28,11 @@ const RULES: &[Rule] = &[
         reason: "must be there for confidential clients and for no other",
     },
     Rule {
+        constraint: "oauth_clients_policy_object",
+        field: "policy",
+        reason: "must be an object",
+    },
+    Rule {
         constraint: "oauth_clients_introspect_audiences_kind",
         field: "introspect_audiences",
         reason: "are for confidential clients only",
@@ -65,6 +70,9 @@ pub struct ClientRecord {
     pub introspect_audiences: Vec<String>,
     /// Refused everywhere.
     pub disabled: bool,
+    /// The numbers of sessions that it has of its own; those that are absent are the deployment's.
+    #[serde(default)]
+    pub policy: Option<serde_json::Value>,
 }
 
 /// The client of this name, disabled or not.

@@ -10,7 +10,8 @@ const AS_SERVICE: &str = include_str!("../queries/as_service.sql");
 /// How often a transaction is tried that others got in the way of.
 const ATTEMPTS: usize = 3;
 
-/// On whose behalf a transaction runs. The values come from a verified access token.
+/// On whose behalf a transaction runs. The values come from a verified access
+/// token, or the subject from an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The user.

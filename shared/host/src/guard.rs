@@ -2,11 +2,12 @@
 //! credentials in their headers, by the network they come from, with the platform's own limiter.
 //! What a person or a client may do is decided elsewhere, exactly and after authentication.
 
+use auth::network;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderName, StatusCode};
+use ports::Response;
 use ports::route::{Function, find};
-use ports::{Response, network};
 
 use crate::respond;
 
@@ -20,8 +21,8 @@ pub fn counted_as(parts: &Parts) -> Option<String> {
     if parts.headers.contains_key(AUTHORIZATION) {
         return None;
     }
-    let address = parts.headers.get(ADDRESS).and_then(|value| value.to_str().ok());
-    Some(address.and_then(network::prefix).unwrap_or_else(|| "unknown".to_owned()))
+    let network = network::of(&parts.headers, Some(&ADDRESS));
+    Some(network.unwrap_or_else(|| "unknown".to_owned()))
 }
 
 /// The answer to one too many: 429 in the shape of the function's own answers.

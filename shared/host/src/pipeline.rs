@@ -17,7 +17,7 @@ use observe::log::severity;
 use observe::trace::{Trace, request_id};
 use observe::{Facts, RequestLine};
 use ports::route::{Function, HEALTH_LIVE, Match, Route, find};
-use ports::{Clock, Config, ConfigError, Log, Millis, Platform, Random, Request, Response};
+use ports::{Clock, Config, ConfigError, Log, Millis, Place, Platform, Random, Request, Response};
 
 use crate::traced::Traced;
 use crate::{Endpoint, Origins, respond};
@@ -172,6 +172,9 @@ async fn answer<E: Endpoint>(
             *request.method_mut() = parts.method.clone();
             *request.uri_mut() = parts.uri.clone();
             *request.headers_mut() = parts.headers.clone();
+            if let Some(place) = parts.extensions.get::<Place>() {
+                request.extensions_mut().insert(place.clone());
+            }
             let guarded = Guarded::new(platform, E::GUARDED.then_some(&instance.breakers));
             let response = E::handle(&guarded, settings, &found, &request).await;
             paused(response, guarded.wait())
@@ -250,7 +253,7 @@ fn cross_origin(
         });
         let Some(origin) = origin else { return };
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        let exposed = "www-authenticate, retry-after, x-request-id";
+        let exposed = "www-authenticate, retry-after, ratelimit, ratelimit-policy, x-request-id";
         respond::set(response, ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     if parts.method == Method::OPTIONS {

@@ -1,6 +1,8 @@
 //! Answers, in the few shapes that the service has: JSON, OAuth errors, problem details, challenges.
 
 use auth::Failure;
+use auth::bearer::BearerError;
+use auth::sessions::SessionsError;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -8,7 +10,7 @@ use ledger::{Budget, Class, Millis};
 use oauth::{ErrorCode, OAuthError};
 use observe::Facts;
 use ports::Response;
-use ports::route::Function;
+use ports::route::{Function, PROTECTED_RESOURCE_METADATA};
 use serde::Serialize;
 
 /// After this many seconds a client should try again when a dependency was away.
@@ -153,6 +155,15 @@ pub fn failure(failure: Failure, now: Millis, facts: &mut Facts) -> Response {
             let body = serde_json::json!({ "refresh_due": false, "refresh_in": refresh_in });
             noted(oauth(StatusCode::OK, &body), Facts::outcome("not_due"))
         }
+        Failure::Backoff { until } => {
+            let error = OAuthError::new(
+                ErrorCode::TemporarilyUnavailable,
+                "too many failures of this client from this network; try again later",
+            );
+            let response = oauth_error(&error, StatusCode::TOO_MANY_REQUESTS);
+            noted(wait(response, until.saturating_sub(now)), Facts::outcome("backoff"))
+        }
+        Failure::Misconfigured(_) => noted(oauth_unavailable(), Facts::outcome("misconfigured")),
         Failure::Refused { told, .. } => oauth_error(&told, told.code.status()),
         Failure::Forbidden { told } => oauth_error(&told, StatusCode::FORBIDDEN),
         Failure::Client { basic, .. } => invalid_client(basic),
@@ -170,16 +181,29 @@ pub fn failure(failure: Failure, now: Millis, facts: &mut Facts) -> Response {
 /// An answer that may be had again has a limit of its own, which ends with the grace: to come back
 /// after that would be reuse, so nobody is told to.
 #[must_use]
-pub fn limited(mut response: Response, budget: &Budget, now: Millis) -> Response {
-    let Budget { class, limit, remaining, reset_at } = *budget;
+pub fn limited(response: Response, budget: &Budget, now: Millis) -> Response {
+    let response = budgeted(response, Some(*budget), now);
+    match budget.class {
+        Class::Replay => response,
+        _ => wait(response, budget.reset_at.saturating_sub(now)),
+    }
+}
+
+/// With what is left of the rate limit that the request has spent from, if it has.
+#[must_use]
+pub fn budgeted(mut response: Response, budget: Option<Budget>, now: Millis) -> Response {
+    let Some(Budget { class, limit, remaining, reset_at }) = budget else { return response };
     let (name, wait) = (class.as_str(), reset_at.saturating_sub(now).div_ceil(1000));
     let policy = HeaderName::from_static("ratelimit-policy");
     set(&mut response, policy, &format!("\"{name}\";q={limit};w=60"));
     let state = HeaderName::from_static("ratelimit");
     set(&mut response, state, &format!("\"{name}\";r={remaining};t={wait}"));
-    if class != Class::Replay {
-        set(&mut response, RETRY_AFTER, &wait.max(1).to_string());
-    }
+    response
+}
+
+/// With `Retry-After`, in whole seconds and at least one.
+fn wait(mut response: Response, time: Millis) -> Response {
+    set(&mut response, RETRY_AFTER, &time.div_ceil(1000).max(1).to_string());
     response
 }
 
@@ -262,6 +286,48 @@ pub fn noted(mut response: Response, facts: Facts) -> Response {
 pub fn retry_later(mut response: Response) -> Response {
     set(&mut response, RETRY_AFTER, RETRY_AFTER_SECONDS);
     response
+}
+
+/// How the session endpoints answer a failure; its cause goes into the facts for the log.
+pub fn sessions(issuer: &str, error: &SessionsError, now: Millis, mut facts: Facts) -> Response {
+    let metadata = format!("{issuer}{PROTECTED_RESOURCE_METADATA}");
+    let challenge = |scope| Challenge { metadata: &metadata, scope };
+    let forbidden = |code, detail| problem(StatusCode::FORBIDDEN, code, detail);
+    let response = match error {
+        SessionsError::Bearer(BearerError::Missing) => unauthorized(&challenge(None), false),
+        SessionsError::Bearer(BearerError::Invalid(_)) => unauthorized(&challenge(None), true),
+        SessionsError::Scope(scope) => insufficient_scope(&challenge(Some(scope))),
+        SessionsError::ThirdParty => forbidden(
+            "first_party_only",
+            "only first-party clients may manage sessions and read the audit trail",
+        ),
+        SessionsError::OperatorOnly => {
+            forbidden("operator_only", "only operators may name another person")
+        }
+        SessionsError::NotOwn => {
+            forbidden("not_own_session", "a session is extended by its own tokens only")
+        }
+        SessionsError::UserMissing => {
+            let detail = "an operator names the person by `user`";
+            problem(StatusCode::BAD_REQUEST, "user_missing", detail)
+        }
+        SessionsError::Filter(detail) => problem(StatusCode::BAD_REQUEST, "invalid_filter", detail),
+        SessionsError::NotFound => {
+            let detail = "the person has no active session of this id";
+            problem(StatusCode::NOT_FOUND, "session_not_found", detail)
+        }
+        SessionsError::Exhausted => {
+            let detail = "the session cannot be extended any more; sign in again";
+            problem(StatusCode::CONFLICT, "extended_too_often", detail)
+        }
+        SessionsError::Limited(budget) => too_many(budget, now),
+        SessionsError::Misconfigured(_)
+        | SessionsError::Unavailable(_)
+        | SessionsError::Bearer(BearerError::Unavailable(_)) => unavailable(),
+        SessionsError::Internal(_) | SessionsError::Bearer(BearerError::Internal(_)) => internal(),
+    };
+    facts.cause = Some(error.to_string());
+    noted(response, facts)
 }
 
 fn typed(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ledger::{Address, Envelope, Origin, Outcome};
+use ledger::{Address, Answer, Envelope, Origin};
 use ports::{
     Clock, Config, Fetch, FetchError, Kv, KvError, LedgerError, Ledgers, Log, Millis, PrivateKey,
     PublicKey, Random, Request, Response, SignatureError, Signatures, Timer,
@@ -22,18 +22,14 @@ impl<'a, P> Traced<'a, P> {
 }
 
 impl<P: Ledgers> Ledgers for Traced<'_, P> {
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         let origin = Origin {
             actor: envelope.origin.actor.clone(),
             request_id: Some(self.request_id.to_owned()),
             trace_id: Some(self.trace_id.to_owned()),
         };
         let envelope = Envelope { origin, ..envelope.clone() };
-        self.platform.execute(address, &envelope).await
+        self.platform.ask(address, &envelope).await
     }
 }
 

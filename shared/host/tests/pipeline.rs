@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, StatusCode};
 use observe::Facts;
 use ports::config::required;
 use ports::route::{Function, Match, ROUTES};
-use ports::{Config, ConfigError, Platform, Request, Response};
+use ports::{Config, ConfigError, Place, Platform, Request, Response};
 use serde_json::{Value, json};
 use testing::{FakePlatform, NOW, PUBLIC_URL, World};
 
@@ -41,6 +41,7 @@ macro_rules! endpoint {
                     "method": request.method().as_str(),
                     "received": request.body().len(),
                     "query": request.uri().query(),
+                    "country": request.extensions().get::<Place>().and_then(|it| it.country.clone()),
                 });
                 let facts = Facts {
                     client_id: Some("atoms-web".to_owned()),
@@ -333,7 +334,20 @@ fn a_broken_body_is_a_bad_request() {
 }
 
 #[test]
+fn what_the_platform_knows_of_the_place_reaches_the_handler() {
+    let world = World::new();
+    let mut incoming = request(Method::POST, "/oauth/token", &[]);
+    let country = Some("DE".to_owned());
+    incoming.extensions_mut().insert(Place { country, ..Place::default() });
+    assert_eq!(body(&run::<Token>(&world.platform, incoming))["country"], "DE");
+    let nowhere = request(Method::POST, "/oauth/token", &[]);
+    assert_eq!(body(&run::<Token>(&world.platform, nowhere))["country"], Value::Null);
+}
+
+#[test]
 fn limits_are_those_of_the_routes() {
+    assert_eq!(body_limit("/auth/token/revoke"), 256 * 1024);
+    assert_eq!(body_limit("/auth/sessions/x/extend"), 64 * 1024);
     assert_eq!(body_limit("/oauth/token"), 64 * 1024);
     assert_eq!(body_limit("/mcp"), 256 * 1024);
     assert_eq!(body_limit("/elsewhere"), 0);

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::step::{Context, Step};
 use crate::{AuditEvent, Budget, Command, Delivery, Ledger, Link, Outcome};
 use crate::{checking, extension, lifecycle, revocation, rotation, upstream, webhooks};
@@ -13,6 +15,29 @@ pub struct Applied {
     pub changed: bool,
     /// What is left of the rate limit that the command has spent from, if it has.
     pub budget: Option<Budget>,
+}
+
+/// What a ledger's owner answers: as much of [`Applied`] as its caller needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What the command came to.
+    pub outcome: Outcome,
+    /// What is left of the rate limit that the command has spent from, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+}
+
+impl From<Applied> for Answer {
+    fn from(Applied { outcome, budget, .. }: Applied) -> Self {
+        Self { outcome, budget }
+    }
+}
+
+impl Answer {
+    /// To a command that is not applied, as a limit is met.
+    pub const fn limited(budget: Budget) -> Self {
+        Self { outcome: Outcome::Limited(budget), budget: None }
+    }
 }
 
 /// Applies a command to a ledger: the only way a ledger changes. The same arguments give the same

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits::spend;
-use crate::{Actor, Address, Budget, Class, Command, Envelope, Millis, Outcome, Usage, Window};
+use crate::{Actor, Address, Budget, Class, Command, Envelope, Millis, Usage, Window};
 
 /// What the callers have spent lately on one ledger.
 #[derive(Debug, Clone, Default)]
@@ -23,15 +23,15 @@ impl Throttle {
     /// limit of its caller, everything else passes.
     ///
     /// # Errors
-    /// The answer, if the limit is met; then nothing was spent.
-    pub fn admit(&mut self, envelope: &Envelope, now: Millis) -> Result<Option<Budget>, Outcome> {
+    /// What to answer ([`Limited`](crate::Outcome::Limited)) if the limit is met; then nothing was spent.
+    pub fn admit(&mut self, envelope: &Envelope, now: Millis) -> Result<Option<Budget>, Budget> {
         let Some(caller) = introspecting(envelope) else { return Ok(None) };
         let Some(limit) = envelope.policy.limits.of(Class::Introspect) else { return Ok(None) };
         if !self.callers.contains_key(caller) {
             self.make_room(now);
         }
         let windows = self.callers.entry(caller.to_owned()).or_default();
-        spend(windows, Class::Introspect, limit, now).map(Some).map_err(Outcome::Limited)
+        spend(windows, Class::Introspect, limit, now).map(Some)
     }
 
     /// Whether nothing that was spent counts any more.
@@ -63,13 +63,13 @@ impl Throttles {
     /// See [`Throttle::admit`].
     ///
     /// # Errors
-    /// The answer, if the limit is met; then nothing was spent.
+    /// What to answer ([`Limited`](crate::Outcome::Limited)) if the limit is met; then nothing was spent.
     pub fn admit(
         &mut self,
         address: &Address,
         envelope: &Envelope,
         now: Millis,
-    ) -> Result<Option<Budget>, Outcome> {
+    ) -> Result<Option<Budget>, Budget> {
         if introspecting(envelope).is_none() {
             return Ok(None);
         }
@@ -127,9 +127,7 @@ mod tests {
         let mut throttle = Throttle::default();
         assert_eq!(admitted(&mut throttle, &ask("a"), 100, START), 30);
         assert_eq!(admitted(&mut throttle, &ask("b"), 100, START), 30, "the others theirs");
-        let Err(Outcome::Limited(budget)) = throttle.admit(&ask("a"), START) else {
-            panic!("not limited")
-        };
+        let Err(budget) = throttle.admit(&ask("a"), START) else { panic!("not limited") };
         assert_eq!((budget.class, budget.limit, budget.remaining), (Class::Introspect, 30, 0));
         assert_eq!(admitted(&mut throttle, &ask("a"), 1, budget.reset_at - 1), 0);
         assert_eq!(admitted(&mut throttle, &ask("a"), 1, budget.reset_at), 1);

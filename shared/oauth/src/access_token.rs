@@ -105,6 +105,9 @@ pub enum InvalidAccessToken {
     /// Its time is over.
     #[error("expired")]
     Expired,
+    /// It is from before the moment from which on the deployment takes tokens.
+    #[error("from before what is taken")]
+    TooOld,
 }
 
 /// The `jti` of what a session hands out at one counter for one scope and audience: a replayed

@@ -3,10 +3,14 @@
 
 use crate::OAuthError;
 
-/// Parameters that RFC 8707 and RFC 8693 allow more than once.
-const REPEATABLE: [&str; 2] = ["resource", "audience"];
-/// More parameters than any request of ours can need.
+/// Parameters that RFC 8707 and RFC 8693 allow more than once, and the tokens of a bulk revocation.
+const REPEATABLE: [&str; 3] = ["resource", "audience", TOKENS];
+/// More parameters than any request of ours can need, besides the tokens of a bulk revocation.
 const MAX_PARAMETERS: usize = 64;
+/// More tokens than are revoked at once.
+const MAX_TOKENS: usize = 101;
+/// The tokens of a bulk revocation.
+pub const TOKENS: &str = "tokens";
 
 /// The parameters of a request, in order.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -25,6 +29,34 @@ impl Form {
                 "the content type must be application/x-www-form-urlencoded",
             ));
         }
+        Self::decode(body)
+    }
+
+    /// The parameters of a query, by the same rules.
+    ///
+    /// # Errors
+    /// `invalid_request` for text that is not UTF-8, or a repeated parameter.
+    pub fn of_query(query: Option<&str>) -> Result<Self, OAuthError> {
+        Self::decode(query.unwrap_or_default().as_bytes())
+    }
+
+    /// Parameters that came in another way.
+    ///
+    /// # Errors
+    /// `invalid_request` for a repeated parameter.
+    pub fn of(
+        parameters: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> Result<Self, OAuthError> {
+        let mut form = Self::default();
+        for (name, value) in parameters {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                form.push(name.to_owned(), value)?;
+            }
+        }
+        Ok(form)
+    }
+
+    fn decode(body: &[u8]) -> Result<Self, OAuthError> {
         let mut form = Self::default();
         for (name, value) in form_urlencoded::parse(body) {
             // The decoder replaces what is not UTF-8; no parameter of ours can hold that sign.
@@ -78,7 +110,9 @@ impl Form {
         if !REPEATABLE.contains(&name.as_str()) && self.get(&name).is_some() {
             return Err(OAuthError::invalid_request("a parameter is repeated"));
         }
-        if self.parameters.len() == MAX_PARAMETERS {
+        let is_token = name == TOKENS;
+        let alike = self.parameters.iter().filter(|(n, _)| (n == TOKENS) == is_token).count();
+        if alike == if is_token { MAX_TOKENS } else { MAX_PARAMETERS } {
             return Err(OAuthError::invalid_request("too many parameters"));
         }
         self.parameters.push((name, value));

@@ -65,8 +65,8 @@ pub struct Derived {
 impl Derived {
     /// Derive from the ring: its first version mints, all verify.
     ///
-    /// The address and client-secret keys come from version 1 and so never rotate: ledgers stay
-    /// where they are and stored secret hashes stay valid.
+    /// The address, client-secret and device keys come from version 1 and so never rotate: ledgers
+    /// stay where they are, stored secret hashes stay valid, and nobody's device becomes another.
     ///
     /// # Errors
     /// If the ring lacks version 1 or repeats a version.
@@ -92,6 +92,7 @@ impl Derived {
             settings: vec![
                 ("LEDGER_ADDRESS_KEY", base64url(&derive(&first.secret, "ledger-address"))),
                 ("CLIENT_SECRET_KEY", base64url(&derive(&first.secret, "client-secret"))),
+                ("DEVICE_KEY", base64url(&derive(&first.secret, "device"))),
                 ("REFRESH_MAC_KEYS", ring("refresh-mac")),
                 ("UPSTREAM_KEYS", ring("upstream-aead")),
                 ("INTERNAL_MAC_KEYS_ISSUER", ring("internal-mac issuer")),
@@ -167,6 +168,12 @@ pub fn mac(key: &[u8], label: &str, parts: &[&[u8]]) -> Key {
 /// values of our own making, so a slow password hash would add nothing.
 pub fn hash_client_secret(key: &Key, secret: &str) -> String {
     base64url(&mac(key, "atoms-edge client secret", &[secret.as_bytes()]))
+}
+
+/// What is configured of an operator's credential: a digest, in base64url. The credentials are random
+/// 256-bit values of our own making, so it needs no key and no slow hash.
+pub fn hash_operator_key(credential: &str) -> String {
+    base64url(&digest("atoms-edge operator", &[credential.as_bytes()]))
 }
 
 /// Whether two texts are equal, in time that tells nothing but their lengths.
@@ -256,19 +263,20 @@ mod tests {
             *upstream.get(2).expect("key 2"),
             parse_key(derived.get("LEDGER_ADDRESS_KEY").expect("set")).expect("a key"),
             parse_key(derived.get("CLIENT_SECRET_KEY").expect("set")).expect("a key"),
+            parse_key(derived.get("DEVICE_KEY").expect("set")).expect("a key"),
             *ring.get(1).expect("key 1"),
             *ring.get(2).expect("key 2"),
         ];
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), 6);
+        assert_eq!(keys.len(), 7);
     }
 
     #[test]
     fn rotation_keeps_addresses_and_client_secrets() {
         let before = Derived::from_masters(&masters()[1..]).expect("derived");
         let after = Derived::from_masters(&masters()).expect("derived");
-        for name in ["LEDGER_ADDRESS_KEY", "CLIENT_SECRET_KEY"] {
+        for name in ["LEDGER_ADDRESS_KEY", "CLIENT_SECRET_KEY", "DEVICE_KEY"] {
             assert_eq!(before.get(name), after.get(name), "{name}");
         }
     }

@@ -11,17 +11,28 @@ use std::time::Duration;
 
 use bytes::Bytes;
 pub use ledger::Millis;
-use ledger::{Address, Envelope, Outcome};
+use ledger::{Address, Answer, Envelope, Outcome};
 pub use oauth::jwk::{PrivateKey, PublicKey};
 
 pub mod config;
-pub mod network;
 pub mod route;
 
 pub use config::ConfigError;
 
 /// A request whose body has been read, within the bound of its route.
 pub type Request = http::Request<Bytes>;
+/// What the platform itself knows of the place that a request comes from; in the extensions of a
+/// [`Request`]. What it does not know is absent.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Place {
+    /// The country, ISO 3166-1.
+    pub country: Option<String>,
+    /// The autonomous system of the network.
+    pub asn: Option<u32>,
+    /// Latitude and longitude in degrees.
+    pub degrees: Option<(f64, f64)>,
+}
+
 /// A response, complete.
 pub type Response = http::Response<Bytes>;
 
@@ -111,8 +122,16 @@ pub struct KvError(pub String);
 pub trait Ledgers {
     /// Apply the command to the ledger at `address`. On an error it is unknown whether the
     /// command took effect; every command can be repeated.
-    async fn execute(&self, address: &Address, envelope: &Envelope)
-    -> Result<Outcome, LedgerError>;
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError>;
+
+    /// The same, for a caller who does not tell what is left of a limit.
+    async fn execute(
+        &self,
+        address: &Address,
+        envelope: &Envelope,
+    ) -> Result<Outcome, LedgerError> {
+        Ok(self.ask(address, envelope).await?.outcome)
+    }
 }
 
 /// The ledger's owner does not answer.

@@ -91,10 +91,14 @@ pub const INTROSPECT: &str = "/auth/token/introspect";
 pub const SESSIONS: &str = "/auth/sessions";
 /// One of them.
 pub const SESSION: &str = "/auth/sessions/{id}";
+/// Let one go on. The token function serves it, as the one that holds the signing key.
+pub const EXTEND: &str = "/auth/sessions/{id}/extend";
 /// End all of them.
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
 /// A person's audit trail.
 pub const AUDIT: &str = "/auth/audit";
+/// What WorkOS tells.
+pub const WORKOS_WEBHOOK: &str = "/webhooks/workos";
 /// The MCP endpoint.
 pub const MCP: &str = Resources::MCP_PATH;
 /// The state of the service and its dependencies.
@@ -112,12 +116,15 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::GET], JWKS, Function::Authorize),
     route(&[Method::POST], TOKEN, Function::Token),
     route(&[Method::POST], REFRESH, Function::Token),
-    route(&[Method::POST], REVOKE, Function::Revoke),
+    // A hundred tokens may come at once.
+    Route { body_limit: LARGE, ..route(&[Method::POST], REVOKE, Function::Revoke) },
     route(&[Method::POST], INTROSPECT, Function::Introspect),
     route(&[Method::GET], SESSIONS, Function::Sessions),
     route(&[Method::POST], REVOKE_ALL, Function::Sessions),
     route(&[Method::DELETE], SESSION, Function::Sessions),
+    route(&[Method::POST], EXTEND, Function::Token),
     route(&[Method::GET], AUDIT, Function::Sessions),
+    route(&[Method::POST], WORKOS_WEBHOOK, Function::Sessions),
     Route { body_limit: LARGE, ..route(&[Method::POST], MCP, Function::Mcp) },
     route(&[Method::GET], HEALTH, Function::Health),
     route(&[Method::GET], HEALTH_LIVE, Function::Health),
@@ -140,8 +147,8 @@ pub fn find(path: &str) -> Option<Match<'_>> {
         return Some(Match { route, id: None });
     }
     ROUTES.iter().find_map(|route| {
-        let prefix = route.path.strip_suffix("{id}")?;
-        let id = path.strip_prefix(prefix)?;
+        let (prefix, suffix) = route.path.split_once("{id}")?;
+        let id = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
         (!id.is_empty() && !id.contains('/')).then_some(Match { route, id: Some(id) })
     })
 }
@@ -165,11 +172,22 @@ mod tests {
             find("/auth/sessions/abc").map(|m| (m.route.path, m.id)),
             Some((SESSION, Some("abc")))
         );
+        let extend = find("/auth/sessions/abc/extend").map(|m| (m.route.path, m.id));
+        assert_eq!(extend, Some((EXTEND, Some("abc"))));
     }
 
     #[test]
     fn near_misses_are_not_found() {
-        for path in ["/", "/mcp/", "/auth/sessions/", "/auth/sessions/a/b", "/oauth/Token", ""] {
+        for path in [
+            "/",
+            "/mcp/",
+            "/auth/sessions/",
+            "/auth/sessions/a/b",
+            "/auth/sessions//extend",
+            "/auth/sessions/a/b/extend",
+            "/oauth/Token",
+            "",
+        ] {
             assert_eq!(find(path), None, "{path}");
         }
     }

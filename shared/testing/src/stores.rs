@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ledger::{Address, AuditEvent, Context, Envelope, Ledger, Outcome, Throttles, apply};
+use ledger::{Address, Answer, AuditEvent, Context, Envelope, Ledger, Throttles, apply};
 use ports::{Clock, Kv, KvError, LedgerError, Ledgers, Millis, Random};
 
 use crate::faults::{Dependency, Fault};
@@ -64,10 +64,10 @@ impl FakePlatform {
         self.stores.events.borrow().clone()
     }
 
-    fn apply(&self, address: &Address, envelope: &Envelope) -> Result<Outcome, LedgerError> {
+    fn apply(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         let admitted = self.stores.throttles.borrow_mut().admit(address, envelope, self.now());
         if let Err(limited) = admitted {
-            return Ok(limited);
+            return Ok(Answer::limited(limited));
         }
         let mut ledgers = self.stores.ledgers.borrow_mut();
         let stored = ledgers.get(address).cloned().unwrap_or_default();
@@ -82,8 +82,8 @@ impl FakePlatform {
         if applied.changed {
             ledgers.insert(*address, ledger);
         }
-        self.stores.events.borrow_mut().extend(applied.events);
-        Ok(applied.outcome)
+        self.stores.events.borrow_mut().extend(applied.events.iter().cloned());
+        Ok(applied.into())
     }
 }
 
@@ -114,13 +114,9 @@ impl Kv for FakePlatform {
 }
 
 impl Ledgers for FakePlatform {
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         yield_once().await;
-        let outcome = match self.faults.call(Dependency::Ledger) {
+        let answer = match self.faults.call(Dependency::Ledger) {
             None => self.apply(address, envelope),
             Some(Fault::AnswerLost) => {
                 self.apply(address, envelope)?;
@@ -129,7 +125,7 @@ impl Ledgers for FakePlatform {
             Some(_) => Err(LedgerError("away".to_owned())),
         };
         yield_once().await;
-        outcome
+        answer
     }
 }
 

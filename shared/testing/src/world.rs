@@ -106,6 +106,7 @@ impl World {
             grant_types: GRANTS.map(str::to_owned).to_vec(),
             introspect_audiences: Vec::new(),
             disabled: false,
+            policy: None,
         };
         let resource_server = |id, secret, audience: String| ClientRecord {
             scopes: Vec::new(),

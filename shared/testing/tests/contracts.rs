@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use ledger::{Address, Context, Envelope, Ledger, Origin, Outcome, apply};
+use ledger::{Address, Answer, Context, Envelope, Ledger, Origin, apply};
 use ports::{Clock, Kv, KvError, LedgerError, Ledgers, Millis, Random};
 use testing::contract::{self, LedgerStore};
 use testing::{
@@ -154,11 +154,7 @@ impl Clock for Torn {
 }
 
 impl Ledgers for Torn {
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         let mut ledger = self.ledgers.borrow().get(address).cloned().unwrap_or_default();
         yield_once().await;
         let command = envelope.command.clone();
@@ -168,7 +164,7 @@ impl Ledgers for Torn {
         let applied = apply(&mut ledger, command, context, fill);
         yield_once().await;
         self.ledgers.borrow_mut().insert(*address, ledger);
-        Ok(applied.outcome)
+        Ok(applied.into())
     }
 }
 

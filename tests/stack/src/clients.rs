@@ -72,6 +72,21 @@ pub(crate) async fn register(
     Ok(clients)
 }
 
+/// Give a client a policy of its own.
+pub(crate) async fn set_policy(
+    postgres_url: &str,
+    client: &str,
+    policy: &serde_json::Value,
+) -> Result<()> {
+    let mut connection = PgConnection::connect(postgres_url).await?;
+    sqlx::query("update app.oauth_clients set policy = $2::jsonb where client_id = $1")
+        .bind(client)
+        .bind(policy.to_string())
+        .execute(&mut connection)
+        .await?;
+    Ok(connection.close().await?)
+}
+
 async fn insert(
     connection: &mut PgConnection,
     seed: &Seed,

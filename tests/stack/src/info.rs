@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::migrate;
 use crate::workos::WorkOs;
+use crate::{clients, migrate};
 
 /// The environment variable that names the file a stack is described in.
 pub const STACK_VARIABLE: &str = "ATOMS_STACK";
@@ -104,6 +104,15 @@ impl StackInfo {
     /// If Postgres is away.
     pub async fn allow_schemas(&self) -> Result<()> {
         migrate::grant_schemas(&self.postgres_url).await
+    }
+
+    /// Give a client a policy of its own. The functions keep what they know of a client for a minute,
+    /// so do it before the client is used.
+    ///
+    /// # Errors
+    /// If Postgres is away or refuses it.
+    pub async fn set_policy(&self, client: &str, policy: &serde_json::Value) -> Result<()> {
+        clients::set_policy(&self.postgres_url, client, policy).await
     }
 
     /// What the functions have printed so far.

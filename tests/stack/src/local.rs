@@ -56,6 +56,7 @@ struct Plan {
     workers: Workers,
     proxy: Proxy,
     emulator: Emulator,
+    webhook_secret: String,
 }
 
 impl Stack {
@@ -209,6 +210,7 @@ impl Plan {
             },
             emulator: Emulator { port: network::free_port()?, folder: folder.to_path_buf() },
             proxy,
+            webhook_secret: keys::secret()?,
         })
     }
 
@@ -221,8 +223,12 @@ impl Plan {
             ("WORKOS_API_URL", self.emulator.url()),
             ("WORKOS_ISSUER", self.emulator.url()),
             ("WORKOS_CLIENT_ID", workos::CLIENT_ID.to_owned()),
+            ("WORKOS_API_KEY", workos::API_KEY.to_owned()),
+            ("WORKOS_WEBHOOK_SECRET", self.webhook_secret.clone()),
             ("SQL_URL", format!("http://127.0.0.1:{}/sql", self.proxy.port)),
             ("SQL_CONNECTION_STRING", connection),
+            // Nobody is in front of it who would write the header, so whatever it says is made up.
+            ("TRUSTED_PROXY_HEADER", String::new()),
             // Suites ask more in a minute than the clients of a person may.
             ("RATE_LIMIT_TIER", "1000".to_owned()),
         ];

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use oauth::keys::Derived;
+use oauth::keys::{Derived, parse_key};
 
 /// Values by name.
 pub type Settings = BTreeMap<String, String>;
@@ -40,7 +40,7 @@ const WORKOS: &[&str] = &["token", "health"];
 const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
-const VERIFY: &[&str] = &["authorize", "introspect", "revoke", "sessions", "mcp"];
+const VERIFY: &[&str] = &["authorize", "token", "introspect", "revoke", "sessions", "mcp"];
 
 /// The settings.
 pub const SETTINGS: &[Setting] = &[
@@ -55,6 +55,10 @@ pub const SETTINGS: &[Setting] = &[
     var("INTROSPECTION_PUBLIC_KEYS", &["authorize"]),
     secret("INTROSPECTION_SIGNING_KEYS", &["introspect"]),
     secret("LEDGER_ADDRESS_KEY", LEDGER),
+    secret("WORKOS_API_KEY", &["token"]),
+    Setting { required: false, ..secret("WORKOS_WEBHOOK_SECRET", &["sessions"]) },
+    secret("UPSTREAM_KEYS", &["token"]),
+    secret("DEVICE_KEY", &["token"]),
     secret("REFRESH_MAC_KEYS", REFRESH),
     secret("CLIENT_SECRET_KEY", REFRESH),
     secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
@@ -62,6 +66,11 @@ pub const SETTINGS: &[Setting] = &[
     secret("AUDIT_KEYS", &["ledger"]),
     optional("AUDIT_LEVEL", LEDGER),
     optional("ALLOWED_ORIGINS", EVERY),
+    Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions"]) },
+    optional("TRUSTED_PROXY_HEADER", REFRESH),
+    optional("NOT_BEFORE", LEDGER),
+    optional("ON_DEVICE_CHANGE", LEDGER),
+    optional("ON_NETWORK_CHANGE", LEDGER),
     optional("SESSION_MAX", LEDGER),
     optional("SESSION_ON_LIMIT", LEDGER),
     optional("SESSION_IDLE_SECONDS", LEDGER),
@@ -71,6 +80,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("REFRESH_GRACE_SECONDS", LEDGER),
     optional("REVOCATION_MEMORY_SECONDS", LEDGER),
     optional("ACCESS_TOKEN_SECONDS", LEDGER),
+    optional("UPSTREAM_REFRESH_AHEAD_SECONDS", LEDGER),
     optional("RATE_LIMIT_TIER", LEDGER),
 ];
 
@@ -105,16 +115,24 @@ pub fn derived(keys: &Derived) -> Settings {
 /// # Errors
 /// Names the first setting that is unknown, missing or wrong.
 pub fn check(values: &Settings) -> Result<()> {
-    for name in values.keys() {
+    let absent = |name| values.get(name).is_none_or(|value| value.trim().is_empty());
+    if let Some(missing) = SETTINGS.iter().find(|one| one.required && absent(one.name)) {
+        bail!("{} is not set", missing.name);
+    }
+    check_each(values)
+}
+
+/// Checks each value by itself.
+///
+/// # Errors
+/// Names the first setting that is unknown or wrong.
+pub fn check_each(values: &Settings) -> Result<()> {
+    for (name, value) in values {
         if !SETTINGS.iter().any(|setting| setting.name == name) {
             bail!("there is no setting {name}");
         }
-    }
-    for setting in SETTINGS {
-        match values.get(setting.name).filter(|value| !value.trim().is_empty()) {
-            None if setting.required => bail!("{} is not set", setting.name),
-            None => {}
-            Some(value) => check_value(setting.name, value)?,
+        if !value.trim().is_empty() {
+            check_value(name, value)?;
         }
     }
     Ok(())
@@ -129,14 +147,44 @@ fn check_value(name: &str, value: &str) -> Result<()> {
         "SESSION_ON_LIMIT" if !matches!(value, "evict" | "deny") => {
             bail!("SESSION_ON_LIMIT must be evict or deny")
         }
+        "ON_DEVICE_CHANGE" | "ON_NETWORK_CHANGE"
+            if !matches!(value, "note" | "raise-risk" | "refuse") =>
+        {
+            bail!("{name} must be note, raise-risk or refuse")
+        }
+        "NOT_BEFORE" if ports::config::moment(value).is_none() => {
+            bail!("NOT_BEFORE must be a time of RFC 3339 or seconds since 1970")
+        }
+        "TRUSTED_PROXY_HEADER" if !value.bytes().all(is_of_a_header) => {
+            bail!("TRUSTED_PROXY_HEADER must be the name of a header")
+        }
+        "OPERATOR_KEY_HASHES" => check_operators(value),
         "SQL_CONNECTION_STRING" => match url::Url::parse(value) {
             Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => Ok(()),
             _ => bail!("SQL_CONNECTION_STRING must be a postgresql:// URL"),
         },
-        "SESSION_MAX" => check_number(name, value),
+        "WORKOS_WEBHOOK_SECRET" if value.len() < 16 => {
+            bail!("{name} must have at least 16 characters")
+        }
+        "SESSION_MAX" | "RATE_LIMIT_TIER" => check_number(name, value),
         seconds if seconds.ends_with("_SECONDS") => check_number(name, value),
         _ => Ok(()),
     }
+}
+
+fn check_operators(value: &str) -> Result<()> {
+    let mut entries = value.split(',').map(|entry| entry.trim().split_once('='));
+    let legible = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
+    let named = |name: &str| (1..=64).contains(&name.len()) && name.bytes().all(legible);
+    let known = |(name, hash): (&str, &str)| named(name) && parse_key(hash).is_ok();
+    if entries.all(|entry| entry.is_some_and(known)) {
+        return Ok(());
+    }
+    bail!("OPERATOR_KEY_HASHES must be name=digest,… as `cargo xtask secrets --operator` prints it")
+}
+
+const fn is_of_a_header(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
 fn check_url(name: &str, value: &str) -> Result<()> {
@@ -187,11 +235,19 @@ mod tests {
             ("PUBLIC_URL", "https://example.test/"),
             ("PUBLIC_URL", ""),
             ("SESSION_ON_LIMIT", "ask"),
+            ("WORKOS_WEBHOOK_SECRET", "short"),
             ("AUDIT_LEVEL", "some"),
             ("SESSION_MAX", "0"),
             ("REFRESH_GRACE_SECONDS", "1.5"),
             ("SQL_CONNECTION_STRING", "https://example.test"),
             ("SESSION_MIN", "1"),
+            ("ON_DEVICE_CHANGE", "raise_risk"),
+            ("ON_NETWORK_CHANGE", "deny"),
+            ("NOT_BEFORE", "2026-11-21"),
+            ("TRUSTED_PROXY_HEADER", "x forwarded for"),
+            ("OPERATOR_KEY_HASHES", "ada"),
+            ("OPERATOR_KEY_HASHES", "ada=secret"),
+            ("RATE_LIMIT_TIER", "0"),
         ];
         for (name, value) in cases {
             let mut values = complete();

@@ -132,6 +132,47 @@ impl WorkOs {
         self.authenticate(body).await
     }
 
+    /// How many sign-ins of a person it knows. The emulator takes every refresh for another one.
+    ///
+    /// # Errors
+    /// If there is no such person.
+    pub async fn sign_ins(&self, user: &str) -> Result<usize> {
+        let url = format!("{}/user_management/users/{user}/sessions", self.url);
+        let listed = answer(self.http.get(url).bearer_auth(API_KEY)).await?;
+        Ok(listed["data"].as_array().context("no list of sessions")?.len())
+    }
+
+    /// End a sign-in, as a person or an administrator does.
+    ///
+    /// # Errors
+    /// If there is no such sign-in.
+    pub async fn revoke_session(&self, session: &str) -> Result<()> {
+        let body = json!({ "session_id": session });
+        self.administer("/user_management/sessions/revoke", &body).await?;
+        Ok(())
+    }
+
+    /// Delete a person.
+    ///
+    /// # Errors
+    /// If there is no such person.
+    pub async fn delete_user(&self, user: &str) -> Result<()> {
+        let url = format!("{}/user_management/users/{user}", self.url);
+        let response = self.http.delete(url).bearer_auth(API_KEY).send().await?;
+        response.error_for_status()?;
+        Ok(())
+    }
+
+    /// Have events delivered to a URL, signed by a secret; answers the name of the webhook.
+    ///
+    /// # Errors
+    /// If the emulator refuses.
+    pub async fn add_webhook(&self, url: &str, secret: &str, events: &[&str]) -> Result<String> {
+        let body = json!({ "endpoint_url": url, "secret": secret, "events": events });
+        let made = self.administer("/webhook_endpoints", &body).await?;
+        Ok(made["id"].as_str().context("a webhook without id")?.to_owned())
+    }
+
     async fn authenticate(&self, mut body: Value) -> Result<AuthKitTokens> {
         body["client_id"] = CLIENT_ID.into();
         body["client_secret"] = API_KEY.into();

@@ -5,14 +5,17 @@
 mod authkit;
 mod breakers;
 mod crash;
+mod guarded;
 mod limits;
 mod log;
 mod misconfigured;
+mod not_before;
 mod postgres;
 mod provider;
 mod rotation;
 mod short;
 mod times;
+mod upstream;
 mod workos;
 
 use std::time::Duration;

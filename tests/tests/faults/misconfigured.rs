@@ -82,7 +82,12 @@ async fn wait_for(info: &StackInfo, texts: &[&str]) -> Result<String> {
 }
 
 /// Change a function's setting in the files that a restart reads.
-fn set(info: &StackInfo, function: Function, name: &str, value: Option<&str>) -> Result<()> {
+pub(crate) fn set(
+    info: &StackInfo,
+    function: Function,
+    name: &str,
+    value: Option<&str>,
+) -> Result<()> {
     let folder = info.folder.join(function.name());
     let setting =
         SETTINGS.iter().find(|setting| setting.name == name).context("no such setting")?;

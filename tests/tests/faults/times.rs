@@ -66,6 +66,25 @@ async fn a_session_that_is_refreshed_is_not_idle_but_ends_at_last() -> Result<()
     seconds(ABSOLUTE * 0.25 + 0.3).await;
     refused(&world.api.refresh(&session.client, &session.refresh, &[]).await?);
     assert!(!world.is_active(&session.access).await?);
+    assert_eq!(world.api.mcp(&session.access, "ping", json!({})).await?.status, 401);
+    let extended = world.api.extend(&session.access, &session.id()?).await?;
+    assert_eq!(extended.status, 401, "nothing goes on beyond it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_extension_starts_the_idle_time_anew_within_the_absolute_end() -> Result<()> {
+    let Short { world, .. } = Short::get().await?;
+    let session = Short::get().await?.session(&[("scope", "sessions:write")]).await?;
+    let id = session.id()?;
+    seconds(IDLE * 0.6).await;
+    let answer = world.api.extend(&session.access, &id).await?.expect(200, "extend")?;
+    let extended = session.then(answer)?;
+    seconds(IDLE * 0.6).await;
+    assert!(world.is_active(&extended.refresh).await?, "it would have been idle");
+    seconds(ABSOLUTE - IDLE * 1.2 + 0.3).await;
+    assert!(!world.is_active(&extended.refresh).await?);
+    refused(&world.api.refresh(&session.client, &extended.refresh, &[]).await?);
     Ok(())
 }
 

@@ -141,7 +141,7 @@ async fn forms_that_are_none() -> Result<()> {
 }
 
 #[tokio::test]
-async fn bodies_over_64_kib() -> Result<()> {
+async fn bodies_over_the_limit() -> Result<()> {
     let world = World::attach()?;
     let person = world.person().await?;
     let session = person.session("atoms-web").await?;
@@ -151,9 +151,11 @@ async fn bodies_over_64_kib() -> Result<()> {
             let padding = "x".repeat(length - form.len() - "&p=".len());
             format!("{form}&p={padding}")
         };
-        let answer = post(&world, path, &padded(64 * 1024 + 1)).await?;
+        // A hundred tokens may be revoked at once.
+        let limit = if path == REVOKE { 256 * 1024 } else { 64 * 1024 };
+        let answer = post(&world, path, &padded(limit + 1)).await?;
         refused(&answer, 413, "invalid_request", path);
-        let answer = world.api.raw(&chunked(&world, path, &padded(80 * 1024))).await?;
+        let answer = world.api.raw(&chunked(&world, path, &padded(limit + 16 * 1024))).await?;
         refused(&answer, 413, "invalid_request", &format!("{path} in chunks"));
     }
     untouched(&world, &session).await?;
@@ -161,6 +163,39 @@ async fn bodies_over_64_kib() -> Result<()> {
     let form = harmful(REFRESH, &session);
     let fits = format!("{form}&p={}", "x".repeat(64 * 1024 - form.len() - 3));
     post(&world, REFRESH, &fits).await?.expect(200, "a body of exactly 64 KiB")?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn device_objects_that_are_none_or_too_large() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
+    let members = |count: usize| {
+        let all: Vec<_> = (0..count).map(|at| format!("\"k{at}\":{at}")).collect();
+        format!("{{{}}}", all.join(","))
+    };
+    let padded = |length: usize| format!("{{\"name\":\"{}\"}}", "x".repeat(length));
+    for (device, status) in [
+        ("[]".to_owned(), 400),
+        ("{".to_owned(), 400),
+        ("null".to_owned(), 400),
+        (members(65), 400),
+        (members(1000), 400),
+        (padded(8 * 1024), 400),
+        (padded(10 * 1024 * 1024), 413),
+    ] {
+        for path in [TOKEN, REFRESH] {
+            let form = harmful(path, &session);
+            let answer = post(&world, path, &format!("{form}&device={device}")).await?;
+            refused(&answer, status, "invalid_request", &format!("{path} {device:.20}"));
+        }
+    }
+    untouched(&world, &session).await?;
+    let fields = [("device", "{\"app\":\"Atoms\",\"platform\":\"darwin\",\"shoe_size\":43}")];
+    let session = person.session_with("atoms-web", &fields).await?;
+    let listed = world.api.sessions(&session.access).await?.expect(200, "sessions")?.body;
+    assert_eq!(listed["sessions"][0]["device"]["label"], "Atoms on macOS");
     Ok(())
 }
 

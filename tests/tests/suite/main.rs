@@ -17,3 +17,5 @@ mod revoke;
 mod sessions;
 mod subject_tokens;
 mod token_exchange;
+mod upstream;
+mod workos_webhook;

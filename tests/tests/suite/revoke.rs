@@ -2,6 +2,7 @@ use anyhow::Result;
 use e2e::client::REVOKE;
 use e2e::world::unique;
 use e2e::{Answer, World};
+use reqwest::Method;
 use serde_json::json;
 use stack::ClientInfo;
 
@@ -181,6 +182,69 @@ async fn v8_a_public_client_by_its_id_and_a_confidential_one_by_its_secret() -> 
         done(&world.api.revoke(&session.client, &session.refresh, &[]).await?);
         assert!(!world.is_active(&session.access).await?);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_tokens_are_revoked_at_once() -> Result<()> {
+    let world = World::attach()?;
+    let (ada, bob) = (world.person().await?, world.person().await?);
+    let first = ada.session("atoms-web").await?;
+    let second = ada.session("atoms-web").await?;
+    let third = bob.session("atoms-web").await?;
+    let foreign = bob.session("atoms-cli").await?;
+    let bulk = |tokens: serde_json::Value| {
+        let body = json!({ "client_id": "atoms-web", "tokens": tokens });
+        world.api.send(world.api.request(Method::POST, REVOKE).json(&body))
+    };
+    let tokens = json!([
+        { "token": first.refresh, "reason": "lost" },
+        { "token": second.access, "cascade": true, "token_type_hint": "refresh_token" },
+        { "token": third.access },
+        { "token": foreign.refresh },
+        { "token": unique() },
+    ]);
+    let answer = bulk(tokens).await?.expect(200, "bulk")?;
+    let (yes, no) =
+        (json!({ "revoked": true }), json!({ "revoked": false, "error": "invalid_grant" }));
+    assert_eq!(answer.body, json!({ "results": [yes, yes, yes, no, yes] }));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert!(!world.is_active(&first.access).await? && !world.is_active(&second.refresh).await?);
+    assert!(!world.is_active(&third.access).await? && world.is_active(&third.refresh).await?);
+    assert!(world.is_active(&foreign.access).await?);
+    // A hundred access tokens have room, and no more.
+    let many = |count: usize| json!(vec![json!({ "token": third.access }); count]);
+    assert_eq!(bulk(many(100)).await?.expect(200, "bulk")?.body["results"][99], yes);
+    let answer = bulk(many(101)).await?;
+    assert_eq!((answer.status, answer.error()), (400, "invalid_request"));
+    // The same as a form, one `tokens` for each.
+    let fields = [("client_id", "atoms-web"), ("tokens", &third.refresh), ("tokens", "x")];
+    let answer = world.api.form(REVOKE, &fields).await?.expect(200, "bulk")?;
+    assert_eq!(answer.body, json!({ "results": [yes, yes] }));
+    assert!(!world.is_active(&third.refresh).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn v6_many_tokens_need_the_client_too() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let session = person.session("atoms-service").await?;
+    for extra in [json!({}), json!({ "client_id": "atoms-service" })] {
+        let mut body = json!({ "tokens": [{ "token": session.refresh }] });
+        body.as_object_mut().into_iter().for_each(|body| {
+            body.extend(extra.as_object().cloned().unwrap_or_default());
+        });
+        let request = world.api.request(Method::POST, REVOKE).json(&body);
+        let answer = world.api.send(request).await?;
+        assert_eq!((answer.status, answer.error()), (401, "invalid_client"));
+    }
+    assert!(world.is_active(&session.access).await?);
+    let body = json!({ "tokens": [{ "token": session.refresh }] });
+    let secret = session.client.secret.as_deref();
+    let request = world.api.request(Method::POST, REVOKE).basic_auth(&session.client.id, secret);
+    world.api.send(request.json(&body)).await?.expect(200, "bulk")?;
+    assert!(!world.is_active(&session.access).await?);
     Ok(())
 }
 

@@ -29,6 +29,13 @@ async fn a_person_sees_their_sessions() -> Result<()> {
     assert!(time("last_seen_at") >= time("created_at"));
     assert_eq!(time("idle_expires_at"), time("last_seen_at") + 1800);
     assert_eq!(time("expires_at"), time("created_at") + 86_400);
+    assert_eq!(mine["risk"], json!({ "score": 0.0, "reasons": [] }));
+    assert_eq!(mine["refreshes"], json!([]));
+    let web = web.refreshed(&world.api).await?;
+    let again = world.api.sessions(&web.access).await?.expect(200, "sessions")?.body;
+    let refreshes = &again["sessions"][0]["refreshes"];
+    assert_eq!(refreshes[0]["repeated"], false);
+    assert!(refreshes[0]["at"].as_u64() >= Some(time("created_at")));
     assert!(!answer.text.contains("ar1_") && !answer.text.contains(&person.user.email));
     Ok(())
 }
@@ -226,4 +233,97 @@ fn problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.header("content-type"), "application/problem+json");
     assert_eq!(answer.body["status"], json!(status));
     assert!(matches!(answer.body["title"], Value::String(_)));
+}
+
+#[tokio::test]
+async fn a_session_is_extended_by_its_own_tokens() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let here = person.session("atoms-web").await?;
+    let there = person.session("atoms-web").await?;
+    let answer = world.api.extend(&here.access, &here.id()?).await?.expect(200, "extend")?;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert!(answer.header("ratelimit").starts_with("\"refresh\";r="), "{:?}", answer.headers);
+    let extended = here.then(answer)?;
+    assert_eq!(extended.id()?, here.id()?);
+    assert_ne!(extended.refresh, here.refresh);
+    assert_eq!(here.refreshed(&world.api).await?.refresh, extended.refresh, "they converge");
+    extended.refreshed(&world.api).await?;
+    problem(&world.api.extend(&here.access, &there.id()?).await?, 403, "not_own_session");
+    problem(&world.api.extend(&here.access, "x").await?, 404, "session_not_found");
+    problem(&world.api.extend("", &here.id()?).await?, 401, "invalid_token");
+    let reader = person.session_with("atoms-web", &[("scope", "sessions:read")]).await?;
+    problem(&world.api.extend(&reader.access, &reader.id()?).await?, 403, "insufficient_scope");
+    assert!(world.is_untouched(&there).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_but_an_operator_names_another_person() -> Result<()> {
+    let world = World::attach()?;
+    let (ada, bob) = (world.person().await?, world.person().await?);
+    let (hers, his) = (ada.session("atoms-web").await?, bob.session("atoms-web").await?);
+    let user = [("user", bob.user.id.as_str())];
+    let api = &world.api;
+    let request = |method, path: &str| api.request(method, path).bearer_auth(&hers.access);
+    let one = format!("{SESSIONS}/{}", his.id()?);
+    for request in [
+        request(Method::GET, SESSIONS).query(&user),
+        request(Method::DELETE, &one).query(&user),
+        request(Method::POST, REVOKE_ALL).query(&user),
+        request(Method::POST, REVOKE_ALL).json(&json!({ "user": bob.user.id })),
+    ] {
+        problem(&api.send(request).await?, 403, "operator_only");
+    }
+    // Where no operator is known, such a credential is an invalid token.
+    let operator = api.request(Method::GET, SESSIONS).bearer_auth("op_x").query(&user);
+    problem(&api.send(operator).await?, 401, "invalid_token");
+    assert!(world.is_active(&his.access).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reason_is_taken_and_a_long_one_refused() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let (here, there) = (person.session("atoms-web").await?, person.session("atoms-web").await?);
+    let api = &world.api;
+    let end = |reason: &str| {
+        let request = api.request(Method::DELETE, &format!("{SESSIONS}/{}", there.id()?));
+        anyhow::Ok(request.bearer_auth(&here.access).query(&[("reason", reason)]))
+    };
+    let long = "r".repeat(201);
+    problem(&api.send(end(&long)?).await?, 400, "invalid_request");
+    let body = json!({ "reason": long });
+    problem(&api.end_all(&here.access, Some(body)).await?, 400, "invalid_request");
+    assert!(world.is_active(&there.access).await?);
+    api.send(end(&"r".repeat(200))?).await?.expect(204, "delete")?;
+    let body = json!({ "reason": "moving out" });
+    api.end_all(&here.access, Some(body)).await?.expect(200, "revoke-all")?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn answers_say_what_is_left_of_a_limit() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
+    let mut answers = Vec::new();
+    let refreshed = world.api.refresh(&session.client, &session.refresh, &[]).await?;
+    answers.push(("refresh", refreshed));
+    answers.push(("list", world.api.sessions(&session.access).await?));
+    let other = person.session("atoms-web").await?;
+    let revoked = world.api.revoke(&other.client, &other.access, &[]).await?;
+    answers.push(("revoke", revoked));
+    answers.push(("delete", world.api.end_session(&session.access, &other.id()?).await?));
+    answers.push(("revoke_all", world.api.end_all(&session.access, None).await?));
+    for (class, answer) in answers {
+        assert!(answer.status < 300, "{class}: {}", answer.text);
+        let policy = answer.header("ratelimit-policy");
+        assert!(policy.starts_with(&format!("\"{class}\";q=")), "{class}: {policy}");
+        let state = answer.header("ratelimit");
+        assert!(state.starts_with(&format!("\"{class}\";r=")), "{class}: {state}");
+        assert_eq!(answer.header("retry-after"), "", "{class}");
+    }
+    Ok(())
 }

@@ -2,16 +2,23 @@
 #![allow(clippy::unwrap_used, reason = "what does not hold must end the test")]
 
 mod authkit;
+mod backoff;
 mod bearer;
+mod bulk;
+mod client_policy;
 mod clients;
+mod device;
 mod exchange;
+mod extend;
 mod internal_mac;
 mod introspect;
+mod operator;
 mod outage;
 mod refresh;
 mod revoke;
 mod sessions;
 mod settings;
+mod signals;
 mod support;
 mod upstream;
 mod workos_events;

@@ -1,25 +1,39 @@
 //! A person's own sessions.
 
-use auth::bearer::{Bearer, BearerError};
-use auth::sessions::{SessionEntry, SessionsError, authorize, end, end_all, list, scope_for};
+use auth::bearer::BearerError;
+use auth::sessions::{
+    Acting, Caller, SessionEntry, SessionsError, authorize, end, end_all, list, scope_for,
+};
 use futures::executor::block_on;
 use oauth::scope::{SESSIONS_READ, SESSIONS_WRITE};
 use testing::{Dependency, Fault, NOW};
 
 use crate::support::{DAY, Edge, Issued, MINUTE};
 
-fn enter(edge: &Edge, token: &str, scope: &'static str) -> Result<Bearer, SessionsError> {
+fn enter(edge: &Edge, token: &str, scope: &'static str) -> Result<Acting, SessionsError> {
     let header = format!("Bearer {token}");
     let platform = &edge.world.platform;
-    block_on(authorize(platform, &edge.settings, &edge.verifier, Some(&header), scope))
+    let person =
+        block_on(authorize(platform, &edge.settings, &edge.verifier, Some(&header), scope))?;
+    Caller::Person(Box::new(person)).acting(&edge.settings, None)
 }
 
-fn caller(edge: &Edge, issued: &Issued) -> Bearer {
+fn caller(edge: &Edge, issued: &Issued) -> Acting {
     enter(edge, issued.access(), SESSIONS_WRITE).unwrap()
 }
 
-fn listed(edge: &Edge, caller: &Bearer) -> Vec<SessionEntry> {
-    block_on(list(&edge.world.platform, &edge.settings, caller)).unwrap()
+fn listed(edge: &Edge, acting: &Acting) -> Vec<SessionEntry> {
+    block_on(list(&edge.world.platform, &edge.settings, acting)).unwrap().value
+}
+
+fn ended(edge: &Edge, acting: &Acting, session: &str) -> Result<(), SessionsError> {
+    let platform = &edge.world.platform;
+    block_on(end(platform, &edge.settings, acting, session, None)).map(|done| done.value)
+}
+
+fn all_ended(edge: &Edge, acting: &Acting, except: bool) -> Result<u32, SessionsError> {
+    let platform = &edge.world.platform;
+    block_on(end_all(platform, &edge.settings, acting, except, None)).map(|done| done.value)
 }
 
 #[test]
@@ -49,7 +63,7 @@ fn one_session_is_ended() {
     let edge = Edge::new();
     let (cli, web) = (edge.sign_in("ada"), edge.sign_in_at("atoms-web", "ada"));
     let caller = caller(&edge, &cli);
-    let end = |session: &str| block_on(end(&edge.world.platform, &edge.settings, &caller, session));
+    let end = |session: &str| ended(&edge, &caller, session);
     assert_eq!(end(&web.session), Ok(()));
     assert!(!edge.active(web.access()) && edge.active(cli.access()));
     assert_eq!(end(&web.session), Ok(()), "the answer may have been lost");
@@ -74,7 +88,7 @@ fn a_lost_answer_to_an_ending_is_no_error_the_next_time() {
     let (cli, web) = (edge.sign_in("ada"), edge.sign_in_at("atoms-web", "ada"));
     let caller = caller(&edge, &cli);
     edge.world.platform.fail_times(Dependency::Ledger, Fault::AnswerLost, 1);
-    let end = || block_on(end(&edge.world.platform, &edge.settings, &caller, &web.session));
+    let end = || ended(&edge, &caller, &web.session);
     assert!(matches!(end(), Err(SessionsError::Unavailable(_))));
     assert_eq!(end(), Ok(()));
 }
@@ -85,7 +99,7 @@ fn all_sessions_are_ended_or_all_but_the_current() {
     let (cli, web) = (edge.sign_in("ada"), edge.sign_in_at("atoms-web", "ada"));
     let bob = edge.sign_in("bob");
     let caller = caller(&edge, &cli);
-    let end = |except| block_on(end_all(&edge.world.platform, &edge.settings, &caller, except));
+    let end = |except| all_ended(&edge, &caller, except);
     assert_eq!(end(true), Ok(1));
     assert!(edge.active(cli.access()) && !edge.active(web.access()));
     assert_eq!(end(true), Ok(0), "repeating it changes nothing");
@@ -137,7 +151,7 @@ fn an_ended_session_is_let_in_no_more() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     let caller = caller(&edge, &issued);
-    block_on(end(&edge.world.platform, &edge.settings, &caller, &issued.session)).unwrap();
+    ended(&edge, &caller, &issued.session).unwrap();
     let outcome = enter(&edge, issued.access(), SESSIONS_READ);
     let ended = SessionsError::Bearer(BearerError::Invalid("session ended"));
     assert_eq!(outcome.map(drop), Err(ended));
@@ -162,9 +176,8 @@ fn an_outage_is_told_as_one() {
     platform.fail(Dependency::Ledger, Fault::Away);
     assert!(outage(enter().unwrap_err()));
     assert!(outage(block_on(list(platform, &edge.settings, &caller)).unwrap_err()));
-    assert!(outage(block_on(end_all(platform, &edge.settings, &caller, false)).unwrap_err()));
-    let one = block_on(end(platform, &edge.settings, &caller, &issued.session));
-    assert!(outage(one.unwrap_err()));
+    assert!(outage(all_ended(&edge, &caller, false).unwrap_err()));
+    assert!(outage(ended(&edge, &caller, &issued.session).unwrap_err()));
     platform.heal(Dependency::Ledger);
     assert_eq!(listed(&edge, &caller).len(), 1, "nothing was ended");
 }

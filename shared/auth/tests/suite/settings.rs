@@ -5,7 +5,7 @@ use auth::settings::{
     ClientSettings, Introspector, MintSettings, TrailSettings, Verifier, published_keys,
     webhook_secret,
 };
-use ledger::{AuditLevel, Limits, OnLimit, Policy};
+use ledger::{AuditLevel, Limits, OnChange, OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
 
@@ -21,7 +21,8 @@ fn load(world: &World) -> Result<(), ConfigError> {
     Ok(())
 }
 
-const NEEDED: [&str; 15] = [
+const NEEDED: [&str; 16] = [
+    "DEVICE_KEY",
     "PUBLIC_URL",
     "SQL_URL",
     "SQL_CONNECTION_STRING",
@@ -80,6 +81,7 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("SQL_URL", &url),
         ("WORKOS_API_URL", &url),
         ("LEDGER_ADDRESS_KEY", &key),
+        ("DEVICE_KEY", &key),
         ("CLIENT_SECRET_KEY", &key),
         ("REFRESH_MAC_KEYS", &ring),
         ("UPSTREAM_KEYS", &ring),
@@ -98,6 +100,10 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("UPSTREAM_REFRESH_AHEAD_SECONDS", &number),
         ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
+        ("ON_DEVICE_CHANGE", &["canary", "raise_risk", "Note"]),
+        ("ON_NETWORK_CHANGE", &["canary", "deny", "REFUSE"]),
+        ("NOT_BEFORE", &["canary", "-1", "1.5", "2026-11-21", "2026-02-30T00:00:00Z"]),
+        ("TRUSTED_PROXY_HEADER", &["canary canary", "canary:", "canäry"]),
         ("AUDIT_LEVEL", &["canary", "Off", "ALL"]),
         ("AUDIT_KEYS", &ring),
     ] {
@@ -165,6 +171,9 @@ fn the_policy_is_the_default_unless_set() {
         ("ACCESS_TOKEN_SECONDS", "7"),
         ("UPSTREAM_REFRESH_AHEAD_SECONDS", "9"),
         ("RATE_LIMIT_TIER", "8"),
+        ("ON_DEVICE_CHANGE", "refuse"),
+        ("ON_NETWORK_CHANGE", "note"),
+        ("NOT_BEFORE", "1970-01-01T00:00:09Z"),
         ("AUDIT_LEVEL", "all"),
     ] {
         world.platform.set(name, value);
@@ -181,6 +190,9 @@ fn the_policy_is_the_default_unless_set() {
         access_token: 7000,
         upstream_ahead: 9000,
         limits: Limits { tier: 8, ..Limits::default() },
+        on_device_change: OnChange::Refuse,
+        on_network_change: OnChange::Note,
+        not_before: Some(9000),
         audit: AuditLevel::All,
         ..Settings::load(&World::new().platform).unwrap().policy
     };

@@ -1,19 +1,23 @@
 //! A deployment in memory with its settings read, and the endpoints' use cases as short calls.
 
+use std::cell::RefCell;
+
 use auth::exchange::exchange;
 use auth::introspect::introspect;
 use auth::issue::TokenResponse;
 use auth::refresh::{Refreshed, refresh};
 use auth::revoke::revoke;
 use auth::settings::{ClientSettings, Introspector, MintSettings, Verifier};
+use auth::visitor::Visitor;
 use auth::{Failure, Settings, access, clients};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use data::clients::ClientRecord;
 use futures::executor::block_on;
-use ledger::Device;
+use http::header::AUTHORIZATION;
 use oauth::access_token::AccessToken;
 use oauth::form::Form;
+use ports::{Place, Request};
 use serde_json::Value;
 use testing::World;
 
@@ -29,6 +33,7 @@ pub(crate) struct Edge {
     pub(crate) client: ClientSettings,
     pub(crate) mint: MintSettings,
     pub(crate) verifier: Verifier,
+    request: RefCell<Request>,
     pub(crate) introspector: Introspector,
 }
 
@@ -61,7 +66,10 @@ impl Edge {
         let mint = MintSettings::load(platform).unwrap();
         let verifier = Verifier::load(platform).unwrap();
         let introspector = Introspector::load(platform).unwrap();
-        Self { world, settings, client, mint, verifier, introspector }
+        let request = RefCell::default();
+        let edge = Self { settings, client, mint, verifier, introspector, request, world };
+        edge.come_from(&[("user-agent", "curl/8.5.0")], Place::default());
+        edge
     }
 
     pub(crate) fn record(&self, client_id: &str) -> ClientRecord {
@@ -98,9 +106,9 @@ impl Edge {
         record: &ClientRecord,
         form: &Form,
     ) -> Result<Issued, Failure> {
-        let (platform, device) =
-            (&self.world.platform, Device { label: "curl".to_owned(), fingerprint: None });
-        exchange(platform, &self.settings, &self.client, &self.mint, record, device, form)
+        let platform = &self.world.platform;
+        let visitor = self.visitor(form)?;
+        exchange(platform, &self.settings, &self.client, &self.mint, record, &visitor, form)
             .await
             .map(issued)
     }
@@ -126,7 +134,24 @@ impl Edge {
         form: &Form,
     ) -> Result<Issued, Failure> {
         let platform = &self.world.platform;
-        refresh(platform, &self.settings, &self.client, &self.mint, record, form).await.map(issued)
+        let visitor = self.visitor(form)?;
+        refresh(platform, &self.settings, &self.client, &self.mint, record, &visitor, form)
+            .await
+            .map(issued)
+    }
+
+    /// From now on, requests come with these headers and from this place.
+    pub(crate) fn come_from(&self, headers: &[(&'static str, &str)], place: Place) {
+        let mut request = Request::default();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        request.extensions_mut().insert(place);
+        *self.request.borrow_mut() = request;
+    }
+
+    fn visitor(&self, form: &Form) -> Result<Visitor, Failure> {
+        Visitor::of(&self.request.borrow(), form, &self.client, &self.mint)
     }
 
     /// What `atoms-api` is told of a token.
@@ -184,7 +209,11 @@ impl Edge {
         form: &Form,
     ) -> Result<ClientRecord, Failure> {
         let platform = &self.world.platform;
-        clients::authenticate(platform, &self.settings.sql, &self.client, authorization, form).await
+        let mut headers = self.request.borrow().headers().clone();
+        if let Some(header) = authorization {
+            headers.insert(AUTHORIZATION, header.parse().unwrap());
+        }
+        clients::authenticate(platform, &self.settings.sql, &self.client, &headers, form).await
     }
 
     /// What an access token says, its signature checked.
@@ -226,7 +255,7 @@ pub(crate) fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
-/// The failure in one word: an OAuth code, `unavailable`, `internal` or `limited`.
+/// The failure in one word: an OAuth code, ``unavailable`, `internal`, `limited` or the like.
 pub(crate) fn word<T: std::fmt::Debug>(outcome: Result<T, Failure>) -> &'static str {
     match outcome.unwrap_err() {
         Failure::Refused { told, .. } | Failure::Forbidden { told } => told.code.as_str(),
@@ -235,6 +264,8 @@ pub(crate) fn word<T: std::fmt::Debug>(outcome: Result<T, Failure>) -> &'static 
         Failure::Internal(_) => "internal",
         Failure::Limited { .. } => "limited",
         Failure::NotDue { .. } => "not due",
+        Failure::Backoff { .. } => "backoff",
+        Failure::Misconfigured(_) => "misconfigured",
     }
 }
 

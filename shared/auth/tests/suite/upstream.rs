@@ -1,13 +1,13 @@
 //! AuthKit grants: handed over at sign-in, renewed when a client refreshes, and what that costs a
 //! client when WorkOS is away or says no.
 
-use auth::bearer;
-use auth::sessions::list;
+use auth::sessions::{Caller, authorize, list};
 use bytes::Bytes;
 use futures::executor::block_on;
 use futures::future::join_all;
 use http::StatusCode;
 use ledger::{AuditKind, State, UpstreamState};
+use oauth::scope::SESSIONS_READ;
 use testing::{Dependency, Fault};
 
 use crate::support::{DAY, Edge, HOUR, Issued, MINUTE, SECOND, form, word};
@@ -49,10 +49,10 @@ fn kinds(edge: &Edge) -> Vec<AuditKind> {
 fn shown(edge: &Edge, issued: &Issued) -> Option<&'static str> {
     let (platform, settings) = (&edge.world.platform, &edge.settings);
     let header = format!("Bearer {}", issued.access());
-    let audience = settings.resources.issuer();
-    let caller = bearer::authenticate(platform, settings, &edge.verifier, Some(&header), audience);
-    let caller = block_on(caller).unwrap();
-    block_on(list(platform, settings, &caller)).unwrap()[0].upstream
+    let person = authorize(platform, settings, &edge.verifier, Some(&header), SESSIONS_READ);
+    let acting = Caller::Person(Box::new(block_on(person).unwrap())).acting(settings, None);
+    let acting = acting.unwrap();
+    block_on(list(platform, settings, &acting)).unwrap().value[0].upstream
 }
 
 #[test]

@@ -210,6 +210,12 @@ async fn the_checks_notice_what_was_changed_by_hand() {
             "0005_audit_events.sql",
         ),
         (
+            "alter table app.oauth_clients drop constraint oauth_clients_policy_object",
+            "alter table app.oauth_clients add constraint oauth_clients_policy_object
+                check (jsonb_typeof(policy) = 'object')",
+            "0012_client_policy.sql",
+        ),
+        (
             "grant select (seal) on app.audit_events to authenticated",
             "revoke select (seal) on app.audit_events from authenticated",
             "0008_audit_trail.sql",

@@ -330,6 +330,7 @@ fn client() -> ClientRecord {
         grant_types: vec!["refresh_token".to_owned()],
         introspect_audiences: vec!["*".to_owned()],
         disabled: false,
+        policy: Some(serde_json::json!({ "session_max": 2 })),
     }
 }
 
@@ -346,6 +347,7 @@ async fn clients_are_registered_and_found() {
         secret_hashes: Vec::new(),
         introspect_audiences: Vec::new(),
         disabled: true,
+        policy: None,
         ..client()
     };
     clients::register(&sql, &replaced).await.unwrap();
@@ -361,6 +363,7 @@ async fn clients_are_registered_and_found() {
             ClientRecord { introspect_audiences: client().introspect_audiences, ..replaced },
             "introspect_audiences",
         ),
+        (ClientRecord { policy: Some("short".into()), ..client() }, "policy"),
         (ClientRecord { client_id: String::new(), ..client() }, "client_id"),
         (ClientRecord { name: " ".to_owned(), ..client() }, "name"),
     ] {

@@ -11,7 +11,7 @@ use ports::route::find;
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, Headers, ResponseBuilder};
 
-use super::Cloudflare;
+use super::{Cloudflare, place};
 use crate::{BodyError, Endpoint, Incoming, Instance, Visit, body_limit, guard, respond, serve};
 
 /// The URI type takes no longer ones.
@@ -146,6 +146,7 @@ fn parts(request: &worker::Request) -> Result<Parts, Response> {
             parts.headers.append(name, value);
         }
     }
+    parts.extensions.insert(place::of(request));
     Ok(parts)
 }
 

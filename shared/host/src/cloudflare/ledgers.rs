@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ledger::{Address, Envelope, Outcome};
+use ledger::{Address, Answer, Envelope};
 use ports::{LedgerError, Ledgers};
 use worker::wasm_bindgen::JsValue;
 use worker::{Method, RequestInit};
@@ -17,17 +17,13 @@ const LONGEST: Duration = Duration::from_secs(5);
 impl Ledgers for Cloudflare {
     /// One round trip to the object that owns the ledger. An object that moves (a deploy, a restart)
     /// breaks the calls in flight; since every command can be repeated, it is asked once more.
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         let failed = |error: worker::Error| LedgerError(error.to_string());
         let command =
             serde_json::to_string(envelope).map_err(|error| LedgerError(error.to_string()))?;
         let namespace = self.env.durable_object(BINDING).map_err(failed)?;
         let name = address.to_string();
-        let ask = async || -> worker::Result<Outcome> {
+        let ask = async || -> worker::Result<Answer> {
             let mut init = RequestInit::new();
             init.with_method(Method::Post).with_body(Some(JsValue::from_str(&command)));
             let request = worker::Request::new_with_init(&format!("{URL}{name}"), &init)?;
@@ -40,7 +36,7 @@ impl Ledgers for Cloudflare {
         };
         let twice = async {
             match ask().await {
-                Ok(outcome) => Ok(outcome),
+                Ok(answer) => Ok(answer),
                 Err(_) => ask().await.map_err(failed),
             }
         };

@@ -6,6 +6,7 @@ mod kv;
 #[cfg(feature = "ledger-object")]
 pub mod ledger;
 mod ledgers;
+mod place;
 mod platform;
 mod signatures;
 

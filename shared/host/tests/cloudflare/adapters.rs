@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use host::cloudflare::Cloudflare;
 use http::Method;
-use ledger::{Address, Command, Envelope, Origin, Outcome, Policy};
+use ledger::{Address, Answer, Command, Envelope, Origin, Outcome, Policy};
 use ports::{Clock, Fetch, FetchError, Kv, Ledgers, Request};
 use testing::contract::{self, LedgerStore};
 use testing::{Dependency, FakePlatform, Fault, NOW};
@@ -135,12 +135,12 @@ impl Clock for Host {
 }
 
 impl Ledgers for Host {
-    async fn execute(
+    async fn ask(
         &self,
         address: &Address,
         envelope: &Envelope,
-    ) -> Result<Outcome, ports::LedgerError> {
-        self.cloudflare.execute(address, envelope).await
+    ) -> Result<Answer, ports::LedgerError> {
+        self.cloudflare.ask(address, envelope).await
     }
 }
 
@@ -154,9 +154,9 @@ impl Objects {
                 let address = name.parse().map_err(|_| JsValue::from("no address"))?;
                 let envelope: Envelope =
                     serde_json::from_str(&body).map_err(|error| error.to_string())?;
-                let outcome = memory.execute(&address, &envelope).await;
-                let outcome = outcome.map_err(|error| error.to_string())?;
-                Ok(serde_json::to_string(&outcome).map_err(|error| error.to_string())?.into())
+                let answer = memory.ask(&address, &envelope).await;
+                let answer = answer.map_err(|error| error.to_string())?;
+                Ok(serde_json::to_string(&answer).map_err(|error| error.to_string())?.into())
             })
         });
         let bindings = "{ LEDGER: new (class DurableObjectNamespace {

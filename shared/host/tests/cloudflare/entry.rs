@@ -5,7 +5,7 @@ use host::{Endpoint, respond};
 use http::StatusCode;
 use ports::config::required;
 use ports::route::{Function, Match};
-use ports::{Config, ConfigError, Platform, Request, Response};
+use ports::{Config, ConfigError, Place, Platform, Request, Response};
 use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test;
 use worker::wasm_bindgen::{JsCast as _, JsValue};
@@ -37,6 +37,7 @@ impl Endpoint for Echo {
             "header": header("x-one"),
             "body": String::from_utf8_lossy(request.body()),
             "length": request.body().len(),
+            "place": request.extensions().get::<Place>().map(|it| format!("{it:?}")),
         });
         let mut response = respond::json(StatusCode::OK, &body);
         for value in ["a", "b"] {
@@ -77,6 +78,35 @@ async fn a_request_and_its_answer_are_translated() {
     assert_eq!((&body["method"], &body["path"]), (&json!("GET"), &json!("/auth/sessions")));
     assert_eq!((&body["header"], &body["settings"]), (&json!("1"), &json!("hello")));
     assert_eq!(body["length"], 0);
+}
+
+#[wasm_bindgen_test]
+async fn the_place_is_what_the_platform_says_and_of_its_kind() {
+    let at = async |cf: &str| {
+        let request = format!(
+            "Object.defineProperty(new Request('https://edge.example/auth/sessions'), 'cf', \
+             {{ value: {cf} }})"
+        );
+        let (status, body) = status_and_json(&answer(ENV, &request).await).await;
+        assert_eq!(status, 200.0, "{cf}");
+        body["place"].as_str().expect("a place").to_owned()
+    };
+    let nowhere = format!("{:?}", Place::default());
+    let berlin =
+        Place { country: Some("DE".to_owned()), asn: Some(64_500), degrees: Some((52.52, -13.4)) };
+    let cf = "{ country: 'DE', asn: 64500, latitude: '52.52', longitude: '-13.4', city: 'Berlin' }";
+    assert_eq!(at(cf).await, format!("{berlin:?}"));
+    for nothing in [
+        "undefined",
+        "null",
+        "{}",
+        "{ country: 'XX' }",
+        "{ country: 'T1' }",
+        "{ country: 7, asn: '64500', latitude: 'north', longitude: '0' }",
+        "{ latitude: '1' }",
+    ] {
+        assert_eq!(at(nothing).await, nowhere, "{nothing}");
+    }
 }
 
 fn post(init: &str) -> String {

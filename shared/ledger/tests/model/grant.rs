@@ -40,7 +40,7 @@ impl Grant {
     /// When the last failure is over.
     pub(crate) fn retry_at(&self) -> Option<Millis> {
         let failed = self.asked.iter().filter_map(|asked| asked.failed);
-        failed.map(|(until, _)| until).filter(|until| *until > 0).last()
+        failed.map(|(until, _)| until).rfind(|until| *until > 0)
     }
 
     fn due_at(&self, policy: &Policy) -> Option<Millis> {

@@ -7,8 +7,8 @@
 use std::cell::RefCell;
 
 use ledger::{
-    Actor, Address, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle, apply,
-    next_due,
+    Actor, Address, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle,
+    apply, next_due,
 };
 use worker::wasm_bindgen;
 use worker::{
@@ -55,12 +55,13 @@ impl DurableObject for Ledger {
         };
         let admitted = self.throttle.borrow_mut().admit(&envelope, now());
         if let Err(limited) = admitted {
-            return Ok(ResponseBuilder::new().fixed(serde_json::to_vec(&limited)?));
+            let answer = serde_json::to_vec(&Answer::limited(limited))?;
+            return Ok(ResponseBuilder::new().fixed(answer));
         }
         let applied = self.execute(address, envelope)?;
-        let outcome = serde_json::to_vec(&applied.outcome)?;
+        let answer = serde_json::to_vec(&Answer::from(applied))?;
         self.arm().await?;
-        Ok(ResponseBuilder::new().fixed(outcome))
+        Ok(ResponseBuilder::new().fixed(answer))
     }
 
     /// Sweep, and deliver the audit trail. It never fails: a failing alarm would be retried and then

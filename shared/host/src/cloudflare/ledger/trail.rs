@@ -4,7 +4,7 @@ use audit::deliver::BATCH;
 use audit::{Deliverer, DeliveryError, Seals};
 use auth::settings::TrailSettings;
 use data::NeonSql;
-use ledger::{Address, Envelope, Outcome, Policy};
+use ledger::{Address, Answer, Envelope, Policy};
 use ports::{LedgerError, Ledgers, Log as _};
 
 use super::object::Ledger;
@@ -60,12 +60,8 @@ pub(super) fn random() -> u16 {
 struct Own<'a>(&'a Ledger);
 
 impl Ledgers for Own<'_> {
-    async fn execute(
-        &self,
-        address: &Address,
-        envelope: &Envelope,
-    ) -> Result<Outcome, LedgerError> {
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         let applied = self.0.execute(Some(*address), envelope.clone());
-        applied.map(|applied| applied.outcome).map_err(|error| LedgerError(error.to_string()))
+        applied.map(Answer::from).map_err(|error| LedgerError(error.to_string()))
     }
 }

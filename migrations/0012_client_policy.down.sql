@@ -1,0 +1,5 @@
+set role atoms_owner;
+
+alter table app.oauth_clients drop column policy;
+
+reset role;
