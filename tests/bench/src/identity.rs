@@ -47,18 +47,18 @@ impl Drop for Identity {
     }
 }
 
-/// Access tokens of sign-ins: of every person the same number. Signing is slow, so all processors
-/// take part.
+/// Access tokens of sign-ins: of every person of a group the same number. Signing is slow, so all
+/// processors take part.
 ///
 /// # Errors
 /// If a thread panics.
-pub(crate) fn sign_in(people: usize, each: usize) -> Result<Vec<String>> {
+pub(crate) fn sign_in(group: &str, people: usize, each: usize) -> Result<Vec<String>> {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let now = u64::try_from(since_epoch.as_millis())?;
     let token = |person: usize, session: usize| {
         let claims = AuthKitToken::of(
-            &format!("user_{person}"),
-            &format!("session_{person}_{session}"),
+            &format!("{group}_{person}"),
+            &format!("{group}_session_{person}_{session}"),
             now,
         );
         FakeWorkos::new().sign(&claims)

@@ -55,6 +55,20 @@ impl Pool {
         Ok((at, sessions.get(at).context("no session is left")?.clone()))
     }
 
+    /// The next of a few sessions of a connection, which come again and again.
+    ///
+    /// # Errors
+    /// If none is left.
+    pub(crate) fn busy(&self, lane: usize, few: usize) -> Result<Session> {
+        let Lane { sessions, turn } = &self.0[lane];
+        let sessions = sessions.borrow();
+        // Not neighbours: those are of one person.
+        let distance = (sessions.len() / few.max(1)).max(1);
+        let at = turn.get() % few.clamp(1, sessions.len().max(1));
+        turn.set(at + 1);
+        Ok(sessions.get(at * distance).context("no session is left")?.clone())
+    }
+
     /// What has become of the session at a place.
     pub(crate) fn renew(&self, lane: usize, at: usize, session: Session) {
         if let Some(place) = self.0[lane].sessions.borrow_mut().get_mut(at) {
@@ -87,6 +101,8 @@ mod tests {
         }
         assert_eq!(seen, ["a", "b", "a+"]);
         assert_eq!(pool.take(1).unwrap().refresh, "c");
+        let busy = [(); 3].map(|()| pool.busy(0, 1).unwrap().refresh);
+        assert_eq!(busy, ["a++", "a++", "a++"]);
         assert!(pool.take(1).is_none() && pool.turn(1).is_err());
     }
 }

@@ -17,6 +17,9 @@ const CLIENT: &str = "atoms-web";
 /// The resource server that asks about tokens.
 const RESOURCE_SERVER: &str = "atoms-api";
 const REFRESH: &str = "/auth/token/refresh";
+/// Resource servers ask about this many sessions of a connection's. Use of a session is written down
+/// once a minute; with all sessions in turn, most questions would be a minute's first.
+const BUSY: usize = 32;
 
 /// A session for every sign-in. Those of a person come one after the other, so they are spread over
 /// the connections, as a person's devices are.
@@ -84,7 +87,7 @@ impl Introspect {
 
 impl Load for Introspect {
     async fn next(&self, lane: usize, link: &mut Link) -> Result<bool> {
-        let (_, session) = self.sessions.turn(lane)?;
+        let session = self.sessions.busy(lane, BUSY)?;
         let headers = [("authorization", self.authorization.as_str())];
         let fields = [("token", session.access.as_str())];
         let answer = link.send(form("/auth/token/introspect", &headers, &fields)?).await?;

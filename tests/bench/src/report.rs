@@ -65,6 +65,9 @@ pub(crate) struct Target {
 pub(crate) struct Storage {
     /// How many.
     pub(crate) ledgers: u64,
+    /// Sessions in them.
+    #[serde(default)]
+    pub(crate) sessions: usize,
     /// Bytes of the files.
     pub(crate) disk: u64,
     /// Bytes of their cells.
@@ -103,7 +106,7 @@ impl Report {
             let _ = writeln!(text, "{name}: {}", outcome(races));
         }
         if let Some(storage) = &self.storage {
-            let _ = writeln!(text, "{}", self.stored(storage));
+            let _ = writeln!(text, "{}", stored(storage));
         }
         let _ = writeln!(text, "{} s", self.took);
         text
@@ -131,7 +134,7 @@ impl Report {
             let _ = writeln!(text, "| {name} | {} |", outcome(races));
         }
         if let Some(storage) = &self.storage {
-            let _ = writeln!(text, "\n{}", self.stored(storage));
+            let _ = writeln!(text, "\n{}", stored(storage));
         }
         text
     }
@@ -170,16 +173,16 @@ impl Report {
              commit {commit}"
         )
     }
+}
 
-    fn stored(&self, storage: &Storage) -> String {
-        let Storage { ledgers, disk, content } = *storage;
-        let each = |bytes: u64| bytes as f64 / self.sessions.max(1) as f64;
-        format!(
-            "{ledgers} ledgers: {:.0} bytes per session, {:.0} on disk in SQLite's pages",
-            each(content),
-            each(disk)
-        )
-    }
+fn stored(storage: &Storage) -> String {
+    let Storage { ledgers, sessions, disk, content } = *storage;
+    let each = |bytes: u64| bytes as f64 / sessions.max(1) as f64;
+    format!(
+        "{ledgers} ledgers: {:.0} bytes per session, {:.0} on disk in SQLite's pages",
+        each(content),
+        each(disk)
+    )
 }
 
 fn latest() -> PathBuf {

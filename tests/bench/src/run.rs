@@ -8,14 +8,14 @@ use stack::{Stack, StackInfo, StackOptions, layout};
 
 use crate::database::{self, Batches};
 use crate::identity::{self, Identity};
-use crate::load::{Sample, round};
+use crate::load::{CONNECTIONS, Link, Load, Sample, round};
 use crate::machine::Machine;
 use crate::peer::Grants;
 use crate::pool::Pool;
-use crate::product;
+use crate::product::{self, Introspect};
 use crate::race::{Race, Rotates, race};
 use crate::report::{Report, Row, Storage};
-use crate::server::Server;
+use crate::server::{Ports, Server};
 use crate::subjects::{self, Subject};
 
 /// How much is measured.
@@ -28,6 +28,9 @@ pub(crate) struct Scale {
     round: Duration,
     warm_up: Duration,
     races: usize,
+    /// Before a session begins, snapshots of revocations must have been published for so long: of an
+    /// older one they say nothing.
+    published: Duration,
 }
 
 impl Scale {
@@ -40,6 +43,7 @@ impl Scale {
         round: Duration::from_millis(1500),
         warm_up: Duration::from_millis(400),
         races: 5,
+        published: Duration::from_secs(12),
     };
     /// To see that it works.
     pub(crate) const SMOKE: Self = Self {
@@ -50,6 +54,7 @@ impl Scale {
         round: Duration::from_millis(100),
         warm_up: Duration::from_millis(10),
         races: 1,
+        published: Duration::ZERO,
     };
 }
 
@@ -89,7 +94,10 @@ async fn measure(report: &mut Report, scale: Scale, info: &StackInfo) -> Result<
     let server = Server::start(info).await?;
     let ports = server.ports;
     say("workerd serves");
-    let sign_ins = identity::sign_in(scale.people, scale.sessions_each)?;
+    let heralds = herald(info, ports).await?;
+    let since = Instant::now();
+    let sign_ins = identity::sign_in("person", scale.people, scale.sessions_each)?;
+    tokio::time::sleep(scale.published.saturating_sub(since.elapsed())).await;
     say("people have signed in");
     let sessions = product::seed(ports.gateway, &sign_ins).await?;
     say("their sessions are there");
@@ -109,13 +117,28 @@ async fn measure(report: &mut Report, scale: Scale, info: &StackInfo) -> Result<
         ("peer, KV in memory".to_owned(), theirs),
         ("peer, wrangler's KV".to_owned(), simulated),
     ]);
-    report.storage = Some(storage(&server)?);
+    report.storage = Some(Storage { sessions: report.sessions + heralds, ..storage(&server)? });
     let mut revocation = [subjects::revocation(ports, &sessions)];
     rounds(&mut revocation, scale).await?;
     subjects.extend(revocation);
     let samples: Vec<_> = subjects.iter().map(|subject| (subject.name, &subject.sample)).collect();
     report.rows = Row::all(&samples);
     Ok(())
+}
+
+/// Asks in edge mode about sessions that nobody will use: the first question about a session of each
+/// part of the snapshot has that part published from then on. Answers how many there are.
+async fn herald(info: &StackInfo, ports: Ports) -> Result<usize> {
+    let Some(port) = ports.edge else { return Ok(0) };
+    // By chance, each part gets one of so many.
+    let sign_ins = identity::sign_in("herald", 64, 1)?;
+    let sessions = product::seed(ports.gateway, &sign_ins).await?;
+    let load = Introspect::new(info, &sessions)?;
+    let mut link = Link::to(port).await?;
+    for turn in 0..sign_ins.len() {
+        load.next(turn % CONNECTIONS, &mut link).await?;
+    }
+    Ok(sign_ins.len())
 }
 
 /// All of them in every round: what else the machine does then, it does to all.

@@ -108,21 +108,26 @@ fn listen(config: &mut Config, info: &StackInfo, edge: Option<&str>) -> Result<P
     Ok(ports)
 }
 
-/// Our functions, from their configurations for wrangler. Answers the name of an introspect function
-/// with edge reads, if it has them.
+/// Our functions, from their configurations for wrangler. The ledgers report what is revoked, as edge
+/// reads want it; the introspect function is there twice, if it knows them: in strong mode, and under
+/// the name that is answered.
 fn functions(config: &mut Config, values: &Settings) -> Result<Option<String>> {
+    let mode = "INTROSPECTION_MODE";
+    let knows = settings::SETTINGS.iter().any(|setting| setting.name == mode);
+    let mut edge = values.clone();
+    if knows {
+        edge.insert(mode.to_owned(), "edge".to_owned());
+    }
     for function in FUNCTIONS {
+        let values = if function == "ledger" { &edge } else { values };
         config.worker(&worker(function, values)?, DISK)?;
     }
-    let mode = "INTROSPECTION_MODE";
-    if !settings::SETTINGS.iter().any(|setting| setting.name == mode) {
+    if !knows {
         return Ok(None);
     }
-    let mut values = values.clone();
-    values.insert(mode.to_owned(), "edge".to_owned());
-    let edge = Worker { name: "introspect-edge".to_owned(), ..worker("introspect", &values)? };
-    config.worker(&edge, DISK)?;
-    Ok(Some(edge.name))
+    let name = "introspect-edge".to_owned();
+    config.worker(&Worker { name: name.clone(), ..worker("introspect", &edge)? }, DISK)?;
+    Ok(Some(name))
 }
 
 fn worker(function: &str, values: &Settings) -> Result<Worker> {
