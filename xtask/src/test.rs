@@ -143,7 +143,8 @@ impl Session {
     }
 
     fn suites(&mut self, stack: &Stack) -> Result<()> {
-        let mut command = cargo(&["test", "-p", "stack", "-p", "e2e", "--no-fail-fast"]);
+        let mut command =
+            cargo(&["test", "-p", "stack", "-p", "e2e", "-p", "bench", "--no-fail-fast"]);
         command.env(STACK_VARIABLE, stack.info().save()?).env("PATH", layout::path_variable()?);
         self.step("e2e", command)
     }
