@@ -24,6 +24,8 @@ pub const SESSIONS: &str = "/auth/sessions";
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
 /// The path of the webhook of WorkOS.
 pub const WORKOS_WEBHOOK: &str = "/webhooks/workos";
+/// The path of a person's audit trail.
+pub const AUDIT: &str = "/auth/audit";
 /// The path of the MCP endpoint.
 pub const MCP: &str = "/mcp";
 /// The grant type of RFC 8693.
@@ -235,6 +237,15 @@ impl Api {
         extra: Fields<'_>,
     ) -> Result<Answer> {
         self.form_as(INTROSPECT, client, &[&[("token", token)], extra].concat()).await
+    }
+
+    /// A page of a person's audit trail; the query begins with `?` if it is not empty.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn audit(&self, token: &str, query: &str) -> Result<Answer> {
+        let path = format!("{AUDIT}{query}");
+        self.send(self.request(Method::GET, &path).bearer_auth(token)).await
     }
 
     /// List the caller's sessions.

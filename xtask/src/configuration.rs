@@ -98,6 +98,17 @@ fn check_cache(function: &str, config: &Table) -> Result<()> {
     Ok(())
 }
 
+/// What has the ledger reaches its owner in two ways: its objects, and the function that reaches every
+/// other store.
+fn check_owner(function: &str, services: &[&Table]) -> Result<()> {
+    let bound = services.iter().any(|service| {
+        text(service, "binding") == Some("LEDGERS") && text(service, "service") == Some(OWNER)
+    });
+    let needs = STATEFUL.contains(&function) && function != "ledger";
+    ensure!(bound || !needs, "the service binding LEDGERS to {OWNER} is missing");
+    Ok(())
+}
+
 fn check_services(function: &str, config: &Table) -> Result<()> {
     let services: Vec<_> = list(config.get("services")).collect();
     for service in &services {
@@ -107,6 +118,7 @@ fn check_services(function: &str, config: &Table) -> Result<()> {
             "no function is the service {name}"
         );
     }
+    check_owner(function, &services)?;
     if function != "gateway" {
         return Ok(());
     }

@@ -14,15 +14,20 @@ use toml::{Table, Value};
 
 use crate::{build, configuration, loading, report, run, secrets};
 
-/// The environment variable with the id of the KV namespace.
+/// The environment variable with the id of the KV namespace of the cache.
 const CACHE_VARIABLE: &str = "CACHE_NAMESPACE_ID";
+/// The same of the namespace of ledgers, which only one choice of their store needs.
+const LEDGERS_VARIABLE: &str = "LEDGER_NAMESPACE_ID";
+/// Its binding.
+const LEDGERS_BINDING: &str = "LEDGER_KV";
 
 /// Where to.
 #[derive(clap::Subcommand)]
 pub(crate) enum Platform {
     /// To Cloudflare Workers, with wrangler. Settings come from [vars] of the wrangler.toml files
     /// and, before those, from the environment under the same names; keys from `MASTER_SECRET` or
-    /// `MASTER_SECRET_FILE`; the KV namespace from `CACHE_NAMESPACE_ID`
+    /// `MASTER_SECRET_FILE`; the KV namespace from `CACHE_NAMESPACE_ID`, that of the
+    /// ledgers, if they are kept in one, from `LEDGER_NAMESPACE_ID`
     Cloudflare {
         /// Check, build and bundle into target/deploy, and send nothing
         #[arg(long)]
@@ -41,8 +46,8 @@ pub(crate) fn run(platform: &Platform) -> Result<()> {
         .map(|function| Ok((*function, configuration::read(function)?)))
         .collect::<Result<Vec<_>>>()?;
     let values = values(&configs)?;
-    let cache = std::env::var(CACHE_VARIABLE).ok();
-    match ready(&configs, &values, cache.as_deref()) {
+    let given = Namespaces::given(&values);
+    match ready(&configs, &values, &given) {
         Ok(()) => report::line("✓ the configuration is complete"),
         Err(reason) if dry_run => {
             report::line(&format!("! a real deployment would be refused: {reason:#}"));
@@ -51,7 +56,7 @@ pub(crate) fn run(platform: &Platform) -> Result<()> {
     }
     build::run()?;
     for (function, config) in configs {
-        let folder = prepare(function, config, &values, cache.as_deref())?;
+        let folder = prepare(function, config, &values, &given)?;
         send(function, &folder, &values, dry_run)?;
     }
     Ok(())
@@ -91,7 +96,7 @@ fn values(configs: &[(&str, Table)]) -> Result<Settings> {
     Ok(values)
 }
 
-fn ready(configs: &[(&str, Table)], values: &Settings, cache: Option<&str>) -> Result<()> {
+fn ready(configs: &[(&str, Table)], values: &Settings, given: &Namespaces) -> Result<()> {
     if let Err(reason) = settings::check(values) {
         bail!(
             "{reason}; settings come from the environment and [vars], keys from {}",
@@ -99,18 +104,57 @@ fn ready(configs: &[(&str, Table)], values: &Settings, cache: Option<&str>) -> R
         );
     }
     loading::check(values)?;
-    let mut ids = BTreeSet::new();
+    let (mut caches, mut ledgers) = (BTreeSet::new(), BTreeSet::new());
     for namespace in configs.iter().flat_map(|(_, config)| namespaces(config)) {
-        ids.insert(cache.or_else(|| namespace.get("id")?.as_str()).unwrap_or_default());
+        let id = given.id_of(namespace);
+        if is_of_ledgers(namespace) {
+            ledgers.insert(id)
+        } else {
+            caches.insert(id)
+        };
     }
     let is_id = |id: &&str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if ids.len() == 1 && ids.iter().all(is_id) {
-        return Ok(());
+    if caches.len() != 1 || !caches.iter().all(is_id) {
+        bail!(
+            "the functions must share one KV namespace: `wrangler kv namespace create \
+             atoms-edge-cache` makes it; give its id as {CACHE_VARIABLE}"
+        );
     }
-    bail!(
-        "the functions must share one KV namespace: `wrangler kv namespace create atoms-edge-cache` \
-         makes it; give its id as {CACHE_VARIABLE}"
-    )
+    if given.keeps_ledgers && (!ledgers.iter().all(is_id) || !ledgers.is_disjoint(&caches)) {
+        bail!(
+            "the ledgers need a KV namespace of their own: `wrangler kv namespace create \
+             atoms-edge-ledgers` makes it; give its id as {LEDGERS_VARIABLE}"
+        );
+    }
+    Ok(())
+}
+
+/// The KV namespaces of this deployment.
+struct Namespaces {
+    cache: Option<String>,
+    ledgers: Option<String>,
+    /// Whether ledgers are kept in one.
+    keeps_ledgers: bool,
+}
+
+impl Namespaces {
+    fn given(values: &Settings) -> Self {
+        Self {
+            cache: std::env::var(CACHE_VARIABLE).ok(),
+            ledgers: std::env::var(LEDGERS_VARIABLE).ok(),
+            keeps_ledgers: values.get("LEDGER_STORE").is_some_and(|store| store == "platform-kv"),
+        }
+    }
+
+    /// The id that is given for a namespace, else the one that is committed.
+    fn id_of<'a>(&'a self, namespace: &'a Table) -> &'a str {
+        let given = if is_of_ledgers(namespace) { &self.ledgers } else { &self.cache };
+        given.as_deref().or_else(|| namespace.get("id")?.as_str()).unwrap_or_default()
+    }
+}
+
+fn is_of_ledgers(namespace: &Table) -> bool {
+    namespace.get("binding").and_then(Value::as_str) == Some(LEDGERS_BINDING)
 }
 
 fn namespaces(config: &Table) -> impl Iterator<Item = &Table> {
@@ -123,7 +167,7 @@ fn prepare(
     function: &str,
     mut config: Table,
     values: &Settings,
-    cache: Option<&str>,
+    given: &Namespaces,
 ) -> Result<PathBuf> {
     let folder = layout::target().join("deploy").join(function);
     fs::create_dir_all(&folder)?;
@@ -133,9 +177,12 @@ fn prepare(
     let vars = settings::of(function, Kind::Var, values);
     let vars: Table = vars.into_iter().map(|(name, value)| (name, value.into())).collect();
     config.insert("vars".into(), vars.into());
-    let list = config.get_mut("kv_namespaces").and_then(Value::as_array_mut);
-    for namespace in list.into_iter().flatten().filter_map(Value::as_table_mut) {
-        if let Some(id) = cache {
+    if let Some(list) = config.get_mut("kv_namespaces").and_then(Value::as_array_mut) {
+        let is_used =
+            |one: &Value| given.keeps_ledgers || !one.as_table().is_some_and(is_of_ledgers);
+        list.retain(is_used);
+        for namespace in list.iter_mut().filter_map(Value::as_table_mut) {
+            let id = given.id_of(namespace).to_owned();
             namespace.insert("id".into(), id.into());
         }
     }

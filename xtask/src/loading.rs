@@ -2,11 +2,14 @@
 //! refuse is not sent.
 
 use anyhow::{Result, anyhow, bail};
+use auth::edge::Edge;
+use auth::operator::Operators;
+use auth::policy;
 use auth::settings::{
     ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
     Verifier, WorkosSettings, public_url, published_keys, webhook_secret,
 };
-use host::Origins;
+use host::{Origins, store};
 use ports::{Config, ConfigError};
 use stack::layout::FUNCTIONS;
 use stack::settings::{self, Kind, Settings};
@@ -28,7 +31,7 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     let outcome = match function {
         // It hands requests on and reads nothing.
         "gateway" => return Ok(()),
-        "ledger" => TrailSettings::load(&given).map(drop),
+        "ledger" => owner(&given),
         "authorize" => authorize(&given),
         "token" => token(&given),
         "introspect" => introspect(&given),
@@ -41,11 +44,20 @@ fn load(function: &str, values: &Settings) -> Result<()> {
     // Each of them answers browsers, but the one that has no route.
     let outcome = outcome.and_then(|()| match function {
         "ledger" => Ok(()),
-        _ => Origins::load(&given).map(drop),
+        _ => store::on_workers(&given).and_then(|_| Origins::load(&given)).map(drop),
     });
     outcome.map_err(|ConfigError { setting, problem }| {
         anyhow!("the function {function} would refuse {setting}: it {problem}")
     })
+}
+
+fn owner(given: &Given) -> Result<(), ConfigError> {
+    policy::load(given)?;
+    store::check(given)?;
+    webhooks::Settings::load(given)?;
+    // It must agree with introspection on its mode.
+    Edge::load(given)?;
+    TrailSettings::load(given).map(drop)
 }
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
@@ -54,13 +66,13 @@ fn authorize(given: &Given) -> Result<(), ConfigError> {
 }
 
 fn token(given: &Given) -> Result<(), ConfigError> {
-    Service::load(given)?;
-    ClientSettings::load(given)?;
+    client_endpoint(given)?;
     MintSettings::load(given).map(drop)
 }
 
 fn sessions(given: &Given) -> Result<(), ConfigError> {
     bearer_endpoint(given)?;
+    Operators::load(given)?;
     webhook_secret(given).map(drop)
 }
 
@@ -108,6 +120,7 @@ mod tests {
         values.insert("WORKOS_CLIENT_ID".into(), "client_1".into());
         values.insert("WORKOS_API_KEY".into(), "sk_1".into());
         values.insert("SQL_CONNECTION_STRING".into(), "postgresql://a:b@example.test/c".into());
+        values.insert("LEDGER_STORE".into(), "durable-object".into());
         values
     }
 
@@ -123,8 +136,8 @@ mod tests {
     #[test]
     fn what_a_function_would_refuse_is_named_without_its_value() {
         for (name, value, function) in [
-            ("SESSION_MAX", "70000", "sessions"),
-            ("ACCESS_TOKEN_SECONDS", "4294967296", "sessions"),
+            ("SESSION_MAX", "70000", "ledger"),
+            ("ACCESS_TOKEN_SECONDS", "4294967296", "ledger"),
             ("ALLOWED_ORIGINS", "https://app.example/path", "sessions"),
             ("LEDGER_ADDRESS_KEY", "c2hvcnQ", "sessions"),
             ("PUBLIC_KEYS", "{\"keys\":7}", "sessions"),
@@ -132,7 +145,14 @@ mod tests {
             ("REFRESH_MAC_KEYS", "1=c2hvcnQ", "introspect"),
             ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
             ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
-            ("AUDIT_LEVEL", "All", "sessions"),
+            ("AUDIT_LEVEL", "All", "ledger"),
+            ("LEDGER_STORE", "sqlite", "ledger"),
+            ("OPERATOR_KEY_HASHES", "ada=c2hvcnQ", "sessions"),
+            ("NOT_BEFORE", "yesterday", "ledger"),
+            ("ON_DEVICE_CHANGE", "Refuse", "ledger"),
+            ("ON_NETWORK_CHANGE", "deny", "ledger"),
+            ("TRUSTED_PROXY_HEADER", "no header", "introspect"),
+            ("DEVICE_KEY", "c2hvcnQ", "token"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
             ("UPSTREAM_KEYS", "1=c2hvcnQ", "token"),
             ("WORKOS_API_KEY", "", "token"),
@@ -140,7 +160,10 @@ mod tests {
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
             ("WORKOS_API_URL", "https://example.test/", "health"),
+            ("INTROSPECTION_MODE", "weak", "ledger"),
             ("WORKOS_CLIENT_ID", "", "health"),
+            ("WEBHOOK_URLS", "https://192.168.0.1/hook", "ledger"),
+            ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ledger"),
         ] {
             let mut values = complete();
             values.insert(name.into(), value.into());

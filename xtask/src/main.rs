@@ -1,6 +1,7 @@
 //! The project's commands. Run `cargo xtask --help`.
 #![expect(clippy::disallowed_methods, reason = "a native tool: it has a clock and an environment")]
 
+mod audit;
 mod bench;
 mod build;
 mod configuration;
@@ -42,6 +43,9 @@ enum Command {
     Deploy(deploy::Platform),
     /// Make a master secret, or see what is derived from it
     Secrets(secrets::Arguments),
+    /// Verify the audit trail, or delete what is old of it
+    #[command(subcommand)]
+    Audit(audit::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Build => build::run(),
         Command::Deploy(platform) => deploy::run(&platform),
         Command::Secrets(arguments) => secrets::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

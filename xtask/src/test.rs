@@ -29,6 +29,8 @@ enum Step {
     Deny,
     /// Unit and property tests
     Unit,
+    /// Random input for what strangers send
+    Fuzz,
     /// The host's tests, as wasm in Node
     Wasm,
     /// Black-box tests against a local stack
@@ -78,6 +80,12 @@ impl Session {
             let mut unit = cargo(&["test", "--no-fail-fast"]);
             unit.env("PATH", layout::path_variable()?);
             self.step("unit", unit)?;
+        }
+        if wanted(Step::Fuzz) {
+            let mut fuzz = cargo(&["test", "-p", "auth", "--test", "fuzz", "--"]);
+            // All targets at the same time, for a minute.
+            fuzz.args(["--test-threads", "4", "--nocapture"]).env("FUZZ_SECONDS", "60");
+            self.step("fuzz", fuzz)?;
         }
         if wanted(Step::Wasm) {
             self.wasm()?;

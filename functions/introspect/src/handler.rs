@@ -50,7 +50,7 @@ impl Endpoint for Introspect {
 }
 
 /// 1. read the form, 2. authenticate the caller, 3. look at the token (RFC 7662 section 2), 4. answer
-/// in the form that the caller prefers (RFC 9701 section 4).
+///    in the form that the caller prefers (RFC 9701 section 4).
 async fn introspect(
     platform: &impl Platform,
     settings: &IntrospectSettings,
@@ -64,7 +64,8 @@ async fn introspect(
         clients::authenticate(platform, &service.sql, client, request.headers(), &form).await?;
     facts.client_id = Some(caller.client_id.clone());
     let (answer, outcome) =
-        introspect::introspect(platform, service, client, verifier, &caller, &form).await?;
+        introspect::introspect(platform, service, client, verifier, introspector, &caller, &form)
+            .await?;
     facts.outcome = Some(outcome.to_owned());
     if let Introspection::Active(active) = &answer {
         facts.session_id = Some(active.sid.to_string());

@@ -1,6 +1,6 @@
 use auth::operator::Operators;
 use auth::revoke::reason;
-use auth::sessions::{self, Caller, SessionEntry, SessionsError};
+use auth::sessions::{self, Acting, Caller, SessionEntry, SessionsError};
 use auth::settings::{Verifier, webhook_secret};
 use auth::{Settings, audit};
 use host::{Endpoint, respond};
@@ -87,6 +87,9 @@ struct Listing {
     sessions: Vec<SessionEntry>,
 }
 
+const BODY: &str = "the body, if any, is a JSON object with the boolean except_current and the texts \
+                    reason and user";
+
 /// The body of `revoke-all`.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -130,18 +133,26 @@ async fn answer(
         return Ok(respond::budgeted(response, done.budget, platform.now()));
     }
     if found.route.path == REVOKE_ALL {
-        let Ok(EndAll { except_current, reason: why, user }) = body(request.body()) else {
-            let detail = "the body, if any, is a JSON object with the boolean except_current and \
-                          the texts reason and user";
-            return Ok(respond::problem(StatusCode::BAD_REQUEST, "invalid_body", detail));
+        let Ok(asked) = body(request.body()) else {
+            return Ok(respond::problem(StatusCode::BAD_REQUEST, "invalid_body", BODY));
         };
-        let (acting, why) = (acting(user.as_deref())?, reason(why.as_deref())?);
-        let done = sessions::end_all(platform, service, &acting, except_current, why).await?;
-        let response = respond::json(StatusCode::OK, &json!({ "revoked": done.value }));
-        return Ok(respond::budgeted(response, done.budget, platform.now()));
+        let acting = acting(asked.user.as_deref())?;
+        return end_all(platform, service, &acting, &asked).await;
     }
     let done = sessions::list(platform, service, &acting(None)?).await?;
     let response = respond::json(StatusCode::OK, &Listing { sessions: done.value });
+    Ok(respond::budgeted(response, done.budget, platform.now()))
+}
+
+async fn end_all(
+    platform: &impl Platform,
+    settings: &Settings,
+    acting: &Acting,
+    asked: &EndAll,
+) -> Result<Response, Refusal> {
+    let why = reason(asked.reason.as_deref())?;
+    let done = sessions::end_all(platform, settings, acting, asked.except_current, why).await?;
+    let response = respond::json(StatusCode::OK, &json!({ "revoked": done.value }));
     Ok(respond::budgeted(response, done.budget, platform.now()))
 }
 

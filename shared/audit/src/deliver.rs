@@ -63,11 +63,14 @@ impl<L: Ledgers, S: Sql> Deliverer<'_, L, S> {
                 Outcome::Outbox(delivery) => delivery,
                 other => return Err(out_of_turn(&other)),
             };
-        let Some(last) = events.last() else { return Ok(Delivered { events: 0, pending: 0 }) };
-        let (up_to, hash, count) = (last.event.id, last.hash, events.len());
+        if events.is_empty() {
+            return Ok(Delivered { events: 0, pending: 0 });
+        }
+        let count = events.len();
         let statements = self.statements(address, owner.as_deref(), &events)?;
         as_service(self.sql, statements).await?;
-        match self.execute(address, Command::AckOutbox { up_to, hash }).await? {
+        let stored = events.iter().map(|one| (one.event.id, one.hash)).collect();
+        match self.execute(address, Command::AckEvents { events: stored }).await? {
             Outcome::Acknowledged { pending, .. } => {
                 Ok(Delivered { events: u32::try_from(count).unwrap_or(u32::MAX), pending })
             }
@@ -82,10 +85,12 @@ impl<L: Ledgers, S: Sql> Deliverer<'_, L, S> {
         owner: Option<&str>,
         events: &[ChainedEvent],
     ) -> Result<Vec<Statement<'static>>, DeliveryError> {
-        let rows: Result<Vec<_>, _> =
+        let rows: Result<Vec<_>, DeliveryError> =
             events.iter().map(|event| Ok(self.seals.seal(row(address, owner, event)?))).collect();
-        let mut statements = vec![audit::add(&rows.map_err(internal)?)?];
-        if let Some(ChainedEvent { event, hash, .. }) = events.last() {
+        let mut statements = vec![audit::add(&rows?)?];
+        // What is in no chain has no head.
+        let last = events.last().filter(|last| !last.is_alone());
+        if let Some(ChainedEvent { event, hash, .. }) = last {
             let (ledger, hash, seal) = (address.to_string(), hash.to_string(), String::new());
             let head = HeadRow { ledger, number: event.id, hash, seal, key_id: 0 };
             statements.push(audit::move_head(&self.seals.seal(head))?);
@@ -105,8 +110,11 @@ fn row(
     address: &Address,
     owner: Option<&str>,
     chained: &ChainedEvent,
-) -> Result<EventRow, serde_json::Error> {
+) -> Result<EventRow, DeliveryError> {
     let ChainedEvent { event, prev, hash } = chained;
+    // The very text that the ledger has hashed.
+    let text =
+        serde_json::to_string(event).map_err(|error| DeliveryError::Internal(error.to_string()))?;
     Ok(EventRow {
         hash: hash.to_string(),
         ledger: address.to_string(),
@@ -115,13 +123,8 @@ fn row(
         seal: String::new(),
         key_id: 0,
         subject: owner.map(str::to_owned),
-        // The very text that the ledger has hashed.
-        event: serde_json::to_string(event)?,
+        event: text,
     })
-}
-
-fn internal(error: serde_json::Error) -> DeliveryError {
-    DeliveryError::Internal(error.to_string())
 }
 
 fn out_of_turn(outcome: &Outcome) -> DeliveryError {

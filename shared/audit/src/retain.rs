@@ -12,8 +12,8 @@ use crate::verify::link;
 pub const DAYS: u32 = 30;
 
 const DAY: Millis = 24 * 60 * 60 * 1_000;
-/// Ledgers that are looked at at a time.
-const PAGE: u16 = 500;
+/// Chains that are shortened in one transaction.
+const PAGE: u16 = 100;
 
 /// What retention has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub async fn retain(
         let page = audit::old_beginnings(sql, before, &after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(retained) };
         after.clone_from(&last.row.ledger);
+        let mut checkpoints = Vec::new();
         for beginning in page {
             let row = beginning.row;
             if let Some(problem) = problem(seals, &row) {
@@ -55,9 +56,10 @@ pub async fn retain(
             let (seal, count) = (String::new(), beginning.count);
             let checkpoint =
                 CheckpointRow { ledger, number, hash, count, at: now, seal, key_id: 0 };
-            retained.events += audit::retain(sql, &seals.seal(checkpoint), before).await?;
+            checkpoints.push(seals.seal(checkpoint));
             retained.ledgers += 1;
         }
+        retained.events += audit::retain(sql, &checkpoints, before).await?;
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use data::audit::{CheckpointRow, EventRow, HeadRow};
-use ledger::{AuditEvent, Link};
+use ledger::{AuditEvent, ChainedEvent, Link};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -83,6 +83,8 @@ pub struct Report {
     pub ledgers: u64,
     /// Rows that were read.
     pub events: u64,
+    /// Rows that are in no chain: of those, only a change is found.
+    pub alone: u64,
     /// Chains that begin behind a checkpoint.
     pub checkpoints: u64,
     /// Where chains fork: ledger and number.
@@ -122,6 +124,11 @@ pub fn link(row: &EventRow) -> Option<String> {
     Some(Link::from_bytes(hash.into()).to_string())
 }
 
+/// Whether the event is in no chain, as on a store whose writers do not see each other.
+pub(crate) fn is_alone(row: &EventRow) -> bool {
+    row.number >= ChainedEvent::ALONE && row.prev == Link::default().to_string()
+}
+
 impl<'a> Verifier<'a> {
     /// Against these heads, checkpoints and anchors.
     pub fn new(
@@ -147,6 +154,13 @@ impl<'a> Verifier<'a> {
 
     /// The next row.
     pub fn event(&mut self, row: &EventRow) {
+        if is_alone(row) {
+            self.report.events += 1;
+            self.report.alone += 1;
+            self.check_row(row);
+            self.look_for_anchors(row);
+            return;
+        }
         if self.chain.as_ref().is_none_or(|chain| chain.ledger != row.ledger) {
             self.end_chain();
             self.chain = Some(self.begin_chain(&row.ledger));

@@ -44,30 +44,10 @@ pub async fn exchange<P: Platform>(
     let request = Request::parse(settings, record, form)?;
     // Before anything is asked of others.
     let policy = settings.policy_of(record)?;
-    let (access_token, refresh_token) = match request.subject {
-        Proof::Access(token) => (token.to_owned(), None),
-        Proof::Refresh(token) => {
-            let taken = upstream::take_over(platform, minting, &record.client_id, token).await?;
-            let redeemed = taken.map_err(not_valid)?;
-            (redeemed.access_token, Some(redeemed.refresh_token))
-        }
-    };
-    let identity = authkit::verify(platform, &minting.workos, &access_token).await?;
+    let (identity, refresh_token) = proved(platform, minting, record, &request.subject).await?;
     let subject = provision(platform, settings, &identity, data::DEFAULT_TIMEOUT).await?;
     let address = settings.user_ledger(&subject.id);
-    let command = Command::CreateSession(CreateSession {
-        subject,
-        client_id: record.client_id.clone(),
-        scopes: request.scopes.names,
-        scopes_by_default: request.scopes.by_default,
-        resources: request.resources.names,
-        resources_by_default: request.resources.by_default,
-        device: visitor.device.clone(),
-        external_id: Some(identity.external_id()),
-        authenticated_at: identity.issued_at,
-        key_id: client.refresh_keys.newest(),
-        signals: visitor.signals.clone(),
-    });
+    let command = asked(request, client, record, visitor, subject, &identity);
     let envelope = Envelope { policy, ..settings.envelope(command) };
     let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
     match outcome {
@@ -85,6 +65,49 @@ pub async fn exchange<P: Platform>(
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),
         other => Err(Failure::unexpected(&other)),
     }
+}
+
+/// The session that a client asks for.
+fn asked(
+    request: Request<'_>,
+    client: &ClientSettings,
+    record: &ClientRecord,
+    visitor: &Visitor,
+    subject: Subject,
+    identity: &Identity,
+) -> Command {
+    Command::CreateSession(CreateSession {
+        subject,
+        client_id: record.client_id.clone(),
+        scopes: request.scopes.names,
+        scopes_by_default: request.scopes.by_default,
+        resources: request.resources.names,
+        resources_by_default: request.resources.by_default,
+        device: visitor.device.clone(),
+        external_id: Some(identity.external_id()),
+        authenticated_at: identity.issued_at,
+        key_id: client.refresh_keys.newest(),
+        signals: visitor.signals.clone(),
+    })
+}
+
+/// Whom the subject token speaks of, and the AuthKit refresh token that it was redeemed for, if it was.
+async fn proved<P: Platform>(
+    platform: &P,
+    minting: &MintSettings,
+    record: &ClientRecord,
+    subject: &Proof<'_>,
+) -> Result<(Identity, Option<String>), Failure> {
+    let (access_token, refresh_token) = match subject {
+        Proof::Access(token) => ((*token).to_owned(), None),
+        Proof::Refresh(token) => {
+            let taken = upstream::take_over(platform, minting, &record.client_id, token).await?;
+            let redeemed = taken.map_err(not_valid)?;
+            (redeemed.access_token, Some(redeemed.refresh_token))
+        }
+    };
+    let identity = authkit::verify(platform, &minting.workos, &access_token).await?;
+    Ok((identity, refresh_token))
 }
 
 /// What a client asks for, checked against its registration.

@@ -1,13 +1,14 @@
-//! Token introspection, RFC 7662, in strong mode: the ledger is asked every time. Answers are JSON, or
-//! signed JWTs (RFC 9701).
+//! Token introspection, RFC 7662: in strong mode the ledger is asked every time, in edge mode a snapshot
+//! of the revocations (module [`edge`](crate::edge)). Answers are JSON, or signed JWTs (RFC 9701).
 
 use data::clients::{ClientKind, ClientRecord};
 use ledger::{Actor, Check, Command, Envelope, Outcome, SessionId, Standing, Usage};
 use oauth::access_token::{AccessToken, Audience};
 use oauth::form::Form;
 use oauth::{ErrorCode, OAuthError, RefreshToken, introspection_jwt, jws, scope};
-use ports::{Clock, Ledgers, Signatures};
+use ports::{Clock, Kv, Ledgers, Publisher, Signatures};
 use serde::Serialize;
+use snapshot::Verdict;
 
 use crate::Failure;
 use crate::bearer::describe;
@@ -62,22 +63,23 @@ pub struct Active {
 /// [`Failure::Client`] for public clients, [`Failure::Forbidden`] for clients that are not registered
 /// for introspection, [`Failure::Limited`] if it asks too often about one person. Never an error for a
 /// bad token.
-pub async fn introspect<P: Clock + Signatures + Ledgers>(
+pub async fn introspect<P: Clock + Signatures + Kv + Ledgers + Publisher>(
     platform: &P,
     settings: &Settings,
     client: &ClientSettings,
     verifier: &Verifier,
+    introspector: &Introspector,
     record: &ClientRecord,
     form: &Form,
 ) -> Result<(Introspection, &'static str), Failure> {
     may_introspect(record)?;
     let text = form.require("token", "token is missing")?;
     let found = match Token::read(platform, settings, client, verifier, text).await? {
-        Ok(token) => check(platform, settings, record, token).await?,
+        Ok(token) => check(platform, settings, introspector, record, token).await?,
         Err(reason) => Err(reason),
     };
     Ok(match found {
-        Ok(active) => (Introspection::Active(Box::new(active)), "active"),
+        Ok((active, by)) => (Introspection::Active(Box::new(active)), by),
         Err(reason) => (Introspection::Inactive { active: false }, reason),
     })
 }
@@ -117,12 +119,16 @@ const fn may_introspect(record: &ClientRecord) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn check<P: Ledgers>(
+/// What is said of a token and, for the log, by whom; or why nothing is said.
+type Found = Result<(Active, &'static str), &'static str>;
+
+async fn check<P: Clock + Kv + Ledgers + Publisher>(
     platform: &P,
     settings: &Settings,
+    introspector: &Introspector,
     record: &ClientRecord,
     token: Token,
-) -> Result<Result<Active, &'static str>, Failure> {
+) -> Result<Found, Failure> {
     let (address, session, credential) = token.place(settings);
     let allowed = match &token {
         Token::Access(claims) => may_see(record, |audience| claims.aud.contains(audience)),
@@ -132,24 +138,40 @@ async fn check<P: Ledgers>(
         return Ok(Err("audience not the caller's"));
     }
     let check = Check { session, credential, usage: Usage::Introspection };
-    let envelope = envelope(settings, record, check);
+    let envelope = envelope(settings, record, check)?;
+    // Refresh tokens are for the ledger alone: what has replaced them is nowhere else.
+    if let (Some(edge), Token::Access(claims)) = (&introspector.edge, &token) {
+        let admitted = edge.admit(&address, &envelope, platform.now());
+        admitted.map_err(|budget| Failure::Limited { budget })?;
+        match edge.look_up(platform, claims).await {
+            Verdict::Revoked => return Ok(Err("revoked by the snapshot")),
+            Verdict::InForce => {
+                return Ok(Ok((access_token((**claims).clone()), "active by the snapshot")));
+            }
+            Verdict::Unknown => {}
+        }
+    }
     match platform.execute(&address, &envelope).await? {
-        Outcome::Active(standing) => Ok(describe_token(settings, record, token, standing)),
+        Outcome::Active(standing) => {
+            Ok(describe_token(settings, record, token, standing).map(|active| (active, "active")))
+        }
         Outcome::Inactive(reason) => Ok(Err(describe(reason))),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),
         other => Err(Failure::unexpected(&other)),
     }
 }
 
-/// The question, by whom it is asked, and how often they may ask it.
-fn envelope(settings: &Settings, record: &ClientRecord, check: Check) -> Envelope {
+/// The question, by whom it is asked, and how often they may ask it: the limits are the caller's, all
+/// other numbers the deployment's.
+fn envelope(settings: &Settings, record: &ClientRecord, check: Check) -> Result<Envelope, Failure> {
     let mut envelope = settings.envelope(Command::Check(check));
     envelope.origin.actor = Actor::ResourceServer(record.client_id.clone());
+    envelope.policy.limits = settings.policy_of(record)?.limits;
     if record.grant_types.is_empty() {
         let limits = &mut envelope.policy.limits;
         limits.tier = limits.tier.saturating_mul(RESOURCE_SERVER_TIER);
     }
-    envelope
+    Ok(envelope)
 }
 
 fn describe_token(

@@ -13,6 +13,7 @@ pub mod bearer;
 pub mod bulk;
 pub mod clients;
 pub mod device;
+pub mod edge;
 pub mod exchange;
 pub mod extend;
 pub mod failure;

@@ -38,19 +38,7 @@ pub async fn refresh<P: Platform>(
     }
     let token = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
         .map_err(|_| guess(client, record, visitor, platform.now()))?;
-    let command = Refresh {
-        session: token.session,
-        generation: token.generation,
-        counter: token.counter,
-        client_id: record.client_id.clone(),
-        scopes: form.get("scope").map(scope::parse).transpose()?,
-        resources: resources(settings, form)?,
-        key_id: client.refresh_keys.newest(),
-        proactive: form.flag("proactive")?,
-        force_rotation: form.flag("force_rotation")?,
-        renews_upstream: true,
-        signals: visitor.signals.clone(),
-    };
+    let command = asked(settings, client, record, visitor, &token, form)?;
     let Answer { outcome, budget } =
         decided(platform, settings, minting, record, &token.address, command).await?;
     match outcome {
@@ -64,6 +52,30 @@ pub async fn refresh<P: Platform>(
         Outcome::NotDue { due_at } => Err(Failure::NotDue { due_at }),
         other => Err(Failure::unexpected(&other)),
     }
+}
+
+/// The refresh that a form asks for.
+fn asked(
+    settings: &Settings,
+    client: &ClientSettings,
+    record: &ClientRecord,
+    visitor: &Visitor,
+    token: &RefreshToken,
+    form: &Form,
+) -> Result<Refresh, Failure> {
+    Ok(Refresh {
+        session: token.session,
+        generation: token.generation,
+        counter: token.counter,
+        client_id: record.client_id.clone(),
+        scopes: form.get("scope").map(scope::parse).transpose()?,
+        resources: resources(settings, form)?,
+        key_id: client.refresh_keys.newest(),
+        proactive: form.flag("proactive")?,
+        force_rotation: form.flag("force_rotation")?,
+        renews_upstream: true,
+        signals: visitor.signals.clone(),
+    })
 }
 
 /// What the ledger decides, with the grant at the identity provider renewed before if that is due.

@@ -2,8 +2,8 @@
 
 use data::clients::ClientRecord;
 use ledger::{Answer, Budget, Command, Outcome, Refusal, Revoke, Session};
-use oauth::OAuthError;
 use oauth::form::Form;
+use oauth::{ErrorCode, OAuthError, introspection_jwt};
 use ports::{Clock, Ledgers, Signatures};
 
 use crate::Failure;
@@ -30,7 +30,8 @@ pub struct Revoked {
 /// (section 2.2). Another client's token is refused and survives (section 2.1).
 ///
 /// # Errors
-/// `invalid_grant` for another client's token.
+/// `invalid_grant` for another client's token; `unsupported_token_type` for what we sign and is no token
+/// that could be revoked, an introspection answer.
 pub async fn revoke<P: Clock + Signatures + Ledgers>(
     platform: &P,
     settings: &Settings,
@@ -44,6 +45,7 @@ pub async fn revoke<P: Clock + Signatures + Ledgers>(
     let reason = reason(form.get("reason"))?;
     let token = match Token::read(platform, settings, client, verifier, text).await? {
         Ok(token) => token,
+        Err(_) if introspection_jwt::resembles(text) => return Err(UNSUPPORTED),
         Err(why) => return Ok(Revoked { forged: why == FORGED, ..NOT_OURS }),
     };
     let (address, session, credential) = token.place(settings);
@@ -79,3 +81,9 @@ pub fn reason(text: Option<&str>) -> Result<Option<String>, OAuthError> {
 
 const NOT_OURS: Revoked =
     Revoked { session: None, outcome: "nothing_to_revoke", budget: None, forged: false };
+
+const UNSUPPORTED: Failure = Failure::refused(
+    ErrorCode::UnsupportedTokenType,
+    "this is no refresh or access token",
+    "an introspection answer",
+);

@@ -9,12 +9,13 @@ use oauth::access_token::{SigningKey, VerifyingKeys};
 use oauth::internal_mac::InternalKeys;
 use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::{Resources, Site};
-use ports::config::{parsed, required};
+use ports::config::{number, parsed, required};
 use ports::{Config, ConfigError};
 use serde_json::{Value, json};
 
 use crate::backoff::Backoff;
 use crate::clients::Known;
+use crate::edge::Edge;
 use crate::{Failure, policy};
 
 /// What every use case needs: who we are, where ledgers live, how long sessions last.
@@ -78,6 +79,8 @@ pub struct UpstreamSettings {
 pub struct Introspector {
     /// The key that signs answers, RFC 9701; it signs no tokens.
     pub signing_key: SigningKey,
+    /// In edge mode, what it needs.
+    pub edge: Option<Edge>,
 }
 
 /// What endpoints need that take access tokens.
@@ -94,6 +97,8 @@ pub struct TrailSettings {
     pub sql: SqlSettings,
     /// The keys of its seals.
     pub keys: KeyRing,
+    /// How many days of it are kept; `None` for the usual number.
+    pub days: Option<u32>,
 }
 
 /// The identity provider.
@@ -115,8 +120,11 @@ impl Settings {
         let issuer = public_url(config)?;
         Ok(Self {
             resources: Resources::of(&issuer),
+            policy: Policy {
+                webhooks: webhooks::Settings::any(config, &issuer)?,
+                ..policy::load(config)?
+            },
             issuer,
-            policy: policy::load(config)?,
             sql: SqlSettings::load(config)?,
             address_key: key(config, "LEDGER_ADDRESS_KEY")?,
         })
@@ -213,7 +221,10 @@ impl Introspector {
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
         let name = "INTROSPECTION_SIGNING_KEYS";
-        Ok(Self { signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)? })
+        Ok(Self {
+            signing_key: parsed(config, name, PRIVATE_SET, SigningKey::newest_of)?,
+            edge: Edge::load(config)?,
+        })
     }
 }
 
@@ -223,9 +234,15 @@ impl TrailSettings {
     /// # Errors
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        let setting = "AUDIT_RETENTION_DAYS";
+        let days = number(config, setting)?;
+        if days == Some(0) {
+            return Err(ConfigError { setting, problem: "must be at least 1" });
+        }
         Ok(Self {
             sql: SqlSettings::load(config)?,
             keys: parsed(config, "AUDIT_KEYS", RING, KeyRing::parse)?,
+            days,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use ledger::{Address, Answer, Envelope};
 use ports::{
     Clock, Config, Fetch, FetchError, Kv, KvError, LedgerError, Ledgers, Log, Millis, PrivateKey,
-    PublicKey, Random, Request, Response, SignatureError, Signatures, Timer,
+    PublicKey, Publisher, Random, Request, Response, SignatureError, Signatures, Timer,
 };
 
 use crate::Breakers;
@@ -49,6 +49,12 @@ impl<P: Fetch + Clock + Random> Fetch for Guarded<'_, P> {
         self.platform.fill(&mut random);
         breakers.record(&pass, &outcome, self.platform.now(), u32::from_be_bytes(random));
         outcome
+    }
+}
+
+impl<P: Publisher> Publisher for Guarded<'_, P> {
+    async fn poke(&self, shard: u8) {
+        self.platform.poke(shard).await;
     }
 }
 

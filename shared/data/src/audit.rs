@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 use crate::error::{Rule, columns, explain, explain_service, only_row, required};
-use crate::session::{Caller, one_as_service, one_as_user};
+use crate::session::{Caller, as_service, one_as_service, one_as_user};
 
 const ADD: &str = include_str!("../queries/audit_add.sql");
 const MOVE_HEAD: &str = include_str!("../queries/audit_move_head.sql");
@@ -256,24 +256,30 @@ pub async fn old_beginnings(
     all(sql, Statement { text: OLD, parameters }).await
 }
 
-/// Delete a beginning of a chain, all of which happened before that moment, and leave the checkpoint
-/// behind; says how many rows it were.
+/// Delete beginnings of chains, all of which happened before that moment, and leave the checkpoints
+/// behind: all of it or nothing. Says how many rows it were.
 ///
 /// # Errors
-/// [`DataError::Internal`] if the checkpoint is not that of the rows, or the moment is less than a
-/// day ago.
+/// [`DataError::Internal`] if a checkpoint is not that of the rows, or the moment is less than a day
+/// ago.
 pub async fn retain(
     sql: &impl Sql,
-    checkpoint: &CheckpointRow,
+    checkpoints: &[CheckpointRow],
     before: Millis,
 ) -> Result<u64, DataError> {
-    let parameters = vec![Some(json(checkpoint)?), Some(before.to_string())];
-    let rows = one_as_service(sql, Statement { text: RETAIN, parameters })
-        .await
-        .map_err(|error| explain_service(error, WHAT, RULES))?;
-    let [count] = columns(only_row(rows)?)?;
-    let count = required(count)?;
-    count.parse().map_err(|_| DataError::Internal(format!("a count of {count}")))
+    let statement = |checkpoint| -> Result<Statement<'_>, DataError> {
+        let parameters = vec![Some(json(checkpoint)?), Some(before.to_string())];
+        Ok(Statement { text: RETAIN, parameters })
+    };
+    let statements = checkpoints.iter().map(statement).collect::<Result<_, _>>()?;
+    let results =
+        as_service(sql, statements).await.map_err(|error| explain_service(error, WHAT, RULES))?;
+    let count = |rows| -> Result<u64, DataError> {
+        let [count] = columns(only_row(rows)?)?;
+        let count = required(count)?;
+        count.parse().map_err(|_| DataError::Internal(format!("a count of {count}")))
+    };
+    results.into_iter().map(count).sum()
 }
 
 async fn all<T: DeserializeOwned>(

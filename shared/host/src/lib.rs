@@ -9,6 +9,7 @@ pub mod guard;
 mod origins;
 mod pipeline;
 pub mod respond;
+pub mod store;
 mod traced;
 
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]

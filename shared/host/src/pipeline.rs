@@ -42,6 +42,7 @@ pub struct Instance<E: Endpoint> {
     settings: Result<E::Settings, ConfigError>,
     origins: Result<Origins, ConfigError>,
     breakers: Breakers,
+    store: Result<(), ConfigError>,
 }
 
 impl<E: Endpoint> Instance<E> {
@@ -51,10 +52,18 @@ impl<E: Endpoint> Instance<E> {
             settings: E::configure(config),
             origins: Origins::load(config),
             breakers: Breakers::default(),
+            store: Ok(()),
         }
     }
 
+    /// On a platform that has a choice of stores for the ledgers: what came of it.
+    #[must_use]
+    pub fn with_store<T>(self, choice: Result<T, ConfigError>) -> Self {
+        Self { store: choice.map(drop), ..self }
+    }
+
     fn ready(&self) -> Result<(&E::Settings, &Origins), ConfigError> {
+        self.store?;
         let origins = self.origins.as_ref().map_err(|error| *error)?;
         let settings = self.settings.as_ref().map_err(|error| *error)?;
         Ok((settings, origins))

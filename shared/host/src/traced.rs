@@ -3,7 +3,7 @@ use std::time::Duration;
 use ledger::{Address, Answer, Envelope, Origin};
 use ports::{
     Clock, Config, Fetch, FetchError, Kv, KvError, LedgerError, Ledgers, Log, Millis, PrivateKey,
-    PublicKey, Random, Request, Response, SignatureError, Signatures, Timer,
+    PublicKey, Publisher, Random, Request, Response, SignatureError, Signatures, Timer,
 };
 
 /// A platform for the time of one request, whose commands tell the ledgers by which request and in
@@ -30,6 +30,12 @@ impl<P: Ledgers> Ledgers for Traced<'_, P> {
         };
         let envelope = Envelope { origin, ..envelope.clone() };
         self.platform.ask(address, &envelope).await
+    }
+}
+
+impl<P: Publisher> Publisher for Traced<'_, P> {
+    async fn poke(&self, shard: u8) {
+        self.platform.poke(shard).await;
     }
 }
 

@@ -36,7 +36,8 @@ impl Endpoint for Idle {
 fn a_panic_reaches_the_console() {
     // The test runner's own hook would hide that ours is missing.
     std::panic::set_hook(Box::new(|_| {}));
-    Held::<Idle>::new().instance(&env("{ PUBLIC_URL: 'https://edge.example' }"));
+    Held::<Idle>::new()
+        .instance(&env("{ LEDGER_STORE: 'durable-object', PUBLIC_URL: 'https://edge.example' }"));
     let console = Console::capture("error");
     let panicking = Closure::<dyn FnMut()>::new(|| panic!("canary of the panic"));
     let attempt = "(() => { try { a(); return 'no' } catch (error) { return 'yes' } })()";

@@ -286,6 +286,21 @@ fn what_is_misconfigured_says_so_and_names_the_setting_in_the_log_alone() {
 }
 
 #[test]
+fn without_a_store_for_the_ledgers_nothing_but_life_is_served() {
+    let platform = World::new().platform;
+    let wrong = ConfigError { setting: "LEDGER_STORE", problem: "is not set" };
+    let ask = |path| {
+        let instance = Instance::<Health>::new(&platform).with_store::<()>(Err(wrong));
+        block_on(serve(&platform, &instance, request(Method::GET, path, &[])))
+    };
+    assert_eq!(ask("/health").status(), StatusCode::SERVICE_UNAVAILABLE);
+    let line = platform.lines().pop().unwrap();
+    assert!(line.contains("LEDGER_STORE") && line.contains("\"outcome\":\"misconfigured\""));
+    assert_eq!(ask("/health/live").status(), StatusCode::OK);
+    assert_eq!(HANDLED.with(Cell::get), 0);
+}
+
+#[test]
 fn wrong_paths_and_methods_are_told_even_when_misconfigured() {
     let platform = FakePlatform::new(NOW);
     let lost = run::<Token>(&platform, request(Method::POST, "/elsewhere", &[]));

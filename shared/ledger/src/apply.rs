@@ -1,8 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::step::{Context, Step};
-use crate::{AuditEvent, Budget, Command, Delivery, Ledger, Link, Outcome};
-use crate::{checking, extension, lifecycle, revocation, rotation, upstream, webhooks};
+use crate::{
+    AuditEvent, Budget, Command, Delivery, Ledger, Link, Millis, Outcome, SessionId, checking,
+    extension, lifecycle, revocation, rotation, upstream, webhooks,
+};
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,27 @@ pub struct Applied {
     pub changed: bool,
     /// What is left of the rate limit that the command has spent from, if it has.
     pub budget: Option<Budget>,
+    /// What was in force before the command and is not any more. Timeouts that no access token
+    /// outlives are none.
+    pub revocations: Vec<Revocation>,
+}
+
+/// Access tokens that stop working before they expire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// Their session.
+    pub session: SessionId,
+    /// The one token that is meant; `None`: all of the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// When the last of them has expired by itself.
+    pub until: Millis,
+}
+
+impl Revocation {
+    /// The end of a session is told of for as long as access tokens of this lifetime may be in force.
+    /// Those that live longer, by whatever policy they were minted, are for the ledger to judge.
+    pub const LONGEST: Millis = 3_600_000;
 }
 
 /// What a ledger's owner answers: as much of [`Applied`] as its caller needs.
@@ -68,7 +91,8 @@ pub fn apply(
     if step.changed {
         ledger.schema = Ledger::SCHEMA;
     }
-    Applied { outcome, events: step.events, changed: step.changed, budget: step.budget }
+    let Step { events, changed, budget, revocations, .. } = step;
+    Applied { outcome, events, changed, budget, revocations }
 }
 
 fn dispatch(
@@ -100,6 +124,10 @@ fn dispatch(
         Command::Sweep => lifecycle::sweep(ledger, step),
         Command::Outbox { limit } => outbox(ledger, limit),
         Command::AckOutbox { up_to, hash } => acknowledge(ledger, up_to, hash, step),
+        Command::AckEvents { events } => {
+            let (up_to, hash) = ledger.outbox.delivered(&events);
+            acknowledge(ledger, up_to, hash, step)
+        }
         Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
         Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
     }
@@ -107,8 +135,7 @@ fn dispatch(
 
 fn outbox(ledger: &Ledger, limit: u32) -> Outcome {
     let (events, more) = ledger.outbox.oldest(limit);
-    let (owner, outbox) = (ledger.owner.clone(), &ledger.outbox);
-    Outcome::Outbox(Delivery { owner, events, more, last: outbox.last, head: outbox.head })
+    Outcome::Outbox(Delivery { owner: ledger.owner.clone(), events, more })
 }
 
 fn acknowledge(ledger: &mut Ledger, up_to: u64, hash: Link, step: &mut Step<'_>) -> Outcome {
@@ -122,7 +149,7 @@ fn acknowledge(ledger: &mut Ledger, up_to: u64, hash: Link, step: &mut Step<'_>)
 mod tests {
     use super::*;
     use crate::fixture::{NOW, id, ledger, refresh, run, session, sign_in};
-    use crate::{EndReason, Millis, Policy, Refusal, State};
+    use crate::{Credential, EndReason, Policy, Refusal, Revoke, State};
 
     #[test]
     fn a_written_ledger_carries_the_current_schema() {
@@ -149,6 +176,72 @@ mod tests {
         assert!(ledger.sessions.iter().any(|session| session.id == id(200)));
         let applied = run(&mut ledger, Command::Refresh(refresh(last, 0)), NOW + 2_000);
         assert_eq!(applied.outcome, Outcome::Refused(Refusal::UnknownSession));
+    }
+
+    fn revocations(
+        ledger: &mut Ledger,
+        command: Command,
+        now: Millis,
+    ) -> Vec<(u8, Option<String>)> {
+        let applied = run(ledger, command, now);
+        let each = applied.revocations.into_iter();
+        each.map(|one| (one.session.as_bytes()[0], one.jti)).collect()
+    }
+
+    #[test]
+    fn whatever_ends_a_session_or_a_token_is_told_as_a_revocation() {
+        let whole = |names: &[u8]| names.iter().map(|&name| (name, None)).collect::<Vec<_>>();
+        let token = |name: u8, cascade| Revoke {
+            session: id(name),
+            credential: Credential::Access { jti: "j".to_owned(), expires_at: NOW + 9 },
+            client_id: "app".to_owned(),
+            cascade,
+            reason: None,
+        };
+        let mut five = ledger(&[1, 2, 3, 4, 5]);
+        five.sessions[1].counter = 5;
+        for (command, expected) in [
+            (Command::Refresh(refresh(1, 0)), vec![]),
+            (Command::RevokeToken(token(1, false)), vec![(1, Some("j".to_owned()))]),
+            (Command::RevokeToken(token(1, false)), vec![]),
+            (Command::RevokeToken(token(1, true)), whole(&[1])),
+            (Command::RevokeToken(token(1, true)), vec![]),
+            (Command::Refresh(refresh(2, 0)), whole(&[2])),
+            (Command::RevokeSession { session: id(3), reason: None }, whole(&[3])),
+            (Command::RevokeAll { except: Some(id(4)), reason: None }, whole(&[5])),
+            (Command::List, vec![]),
+        ] {
+            assert_eq!(revocations(&mut five, command.clone(), NOW), expected, "{command:?}");
+        }
+        let mut full = ledger(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        full.sessions[6].last_seen_at -= 1;
+        let newcomer = Command::CreateSession(sign_in(None, NOW));
+        assert_eq!(revocations(&mut full, newcomer, NOW), whole(&[7]), "evicted");
+    }
+
+    #[test]
+    fn a_timeout_is_a_revocation_if_an_access_token_outlives_it() {
+        for (idle, expected) in [(Revocation::LONGEST - 1, 1), (Revocation::LONGEST, 0)] {
+            let mut ledger = ledger(&[1]);
+            ledger.sessions[0].idle = idle;
+            let applied = run(&mut ledger, Command::Sweep, NOW + idle);
+            assert_eq!(applied.revocations.len(), expected, "{idle}");
+            assert!(!ledger.sessions[0].is_active());
+        }
+        let mut ledger = ledger(&[1]);
+        ledger.sessions[0].absolute_end = NOW + 5;
+        assert!(run(&mut ledger, Command::Sweep, NOW + 5).revocations.is_empty());
+    }
+
+    #[test]
+    fn a_revocation_matters_until_the_last_token_has_expired() {
+        let hour = NOW + Revocation::LONGEST;
+        for (absolute_end, until) in [(NOW + 9_000_000, hour), (NOW + 5, NOW + 5)] {
+            let mut ledger = ledger(&[1]);
+            ledger.sessions[0].absolute_end = absolute_end;
+            let command = Command::RevokeSession { session: id(1), reason: None };
+            assert_eq!(run(&mut ledger, command, NOW).revocations[0].until, until);
+        }
     }
 
     #[test]

@@ -237,6 +237,12 @@ kinds! {
 }
 
 impl AuditKind {
+    /// Whether whoever holds a token can cause it at will, and it changes nothing: a store that
+    /// keeps each event by itself must not keep each of these.
+    pub const fn is_at_will(self) -> bool {
+        matches!(self.weight(), Weight::Refusal)
+    }
+
     /// What the end of a session is called.
     pub const fn of_end(reason: EndReason) -> Self {
         match reason {

@@ -96,6 +96,12 @@ pub enum Command {
         /// been delivered: then nothing is forgotten.
         hash: Link,
     },
+    /// Forget exactly these events. On a store that keeps the trail in one chain this is as
+    /// `AckOutbox` for those at its beginning; where each event is kept by itself, only this is exact.
+    AckEvents {
+        /// The numbers and links of those that were delivered.
+        events: Vec<(u64, Link)>,
+    },
     /// Take announcements that are due, to deliver them: for [`Webhooks::LEASE`](crate::Webhooks)
     /// nobody else gets them.
     ClaimWebhooks {
@@ -109,6 +115,19 @@ pub enum Command {
 impl Command {
     /// Tokens that one command revokes.
     pub const MAX_TOKENS: usize = 100;
+
+    /// Whether somebody asks for a revocation, and must not be told that it is done before everybody
+    /// will hear of it.
+    pub const fn revokes(&self) -> bool {
+        matches!(
+            self,
+            Self::RevokeToken(_)
+                | Self::RevokeMany { .. }
+                | Self::RevokeSession { .. }
+                | Self::RevokeAll { .. }
+                | Self::RevokeExternal { .. }
+        )
+    }
 }
 
 /// See [`Command::CreateSession`].

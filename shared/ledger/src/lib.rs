@@ -33,7 +33,7 @@ mod throttle;
 mod upstream;
 mod webhooks;
 
-pub use apply::{Answer, Applied, apply};
+pub use apply::{Answer, Applied, Revocation, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
 pub use command::{Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke};
 pub use device::{Device, Location, OnChange, Seen, Signals};

@@ -57,12 +57,17 @@ pub struct Delivery {
     pub events: Vec<ChainedEvent>,
     /// How many more are pending.
     pub more: u32,
-    /// The number of the last event of the chain, delivered or not.
-    #[serde(default)]
-    pub last: u64,
-    /// Its link: the head of the chain.
-    #[serde(default)]
-    pub head: Link,
+}
+
+impl ChainedEvent {
+    /// Events with this number or a larger one, and no link before them, are in no chain: a store whose
+    /// writers do not see each other numbers them by their time. No chain gets so long.
+    pub const ALONE: u64 = 1 << 40;
+
+    /// Whether it is in no chain.
+    pub fn is_alone(&self) -> bool {
+        self.event.id >= Self::ALONE && self.prev == Link::default()
+    }
 }
 
 impl Link {
@@ -149,6 +154,15 @@ impl Outbox {
         u32::try_from(delivered).unwrap_or(u32::MAX)
     }
 
+    /// The number and link of the last pending event that was delivered along with all before it.
+    pub(crate) fn delivered(&self, events: &[(u64, Link)]) -> (u64, Link) {
+        let linked = self.events.iter().scan(self.base, |link, event| {
+            *link = link.then(event);
+            Some((event.id, *link))
+        });
+        linked.take_while(|one| events.contains(one)).last().unwrap_or_default()
+    }
+
     /// Whether there is room for the event by itself.
     fn takes(&self, event: &AuditEvent) -> bool {
         let pending = self.events.len();
@@ -223,7 +237,8 @@ mod tests {
 
     /// As whoever has delivered all that is pending up to that number.
     fn acknowledge(ledger: &mut Ledger, up_to: u64) -> Outcome {
-        let delivered = peek(ledger, 9_999).events.into_iter().filter(|one| one.event.id <= up_to);
+        let mut delivered = peek(ledger, 9_999).events;
+        delivered.retain(|one| one.event.id <= up_to);
         let hash = delivered.last().map(|one| one.hash).unwrap_or_default();
         run_by(ledger, Command::AckOutbox { up_to, hash }, NOW, &all()).outcome
     }
@@ -261,6 +276,23 @@ mod tests {
         rotate(&mut ledger, 1, &all());
         let next = peek(&mut ledger, 1).events;
         assert_eq!((next[0].event.id, next[0].prev), (5, head));
+    }
+
+    #[test]
+    fn exact_acknowledgement_forgets_what_stands_at_the_beginning() {
+        let mut ledger = ledger(&[1]);
+        rotate(&mut ledger, 4, &all());
+        let links = peek(&mut ledger, 100).events;
+        let exactly = |ledger: &mut Ledger, ids: &[u64]| {
+            let meant = links.iter().filter(|one| ids.contains(&one.event.id));
+            let events = meant.map(|one| (one.event.id, one.hash)).collect();
+            run_by(ledger, Command::AckEvents { events }, NOW, &all()).outcome
+        };
+        let forgotten = |events, pending| Outcome::Acknowledged { events, pending };
+        assert_eq!(exactly(&mut ledger, &[]), forgotten(0, 4));
+        assert_eq!(exactly(&mut ledger, &[2, 3]), forgotten(0, 4), "the first is pending still");
+        assert_eq!(exactly(&mut ledger, &[4, 2, 1]), forgotten(2, 2));
+        assert_eq!(exactly(&mut ledger, &[1, 2, 3, 4]), forgotten(2, 0));
     }
 
     #[test]

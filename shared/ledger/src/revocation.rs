@@ -1,8 +1,8 @@
 use crate::outcome::Stop;
 use crate::step::Step;
 use crate::{
-    AuditKind, Class, Command, Credential, EndReason, Ledger, Millis, Outcome, Refusal, Revoke,
-    RevokedToken, Session, SessionId,
+    AuditKind, Class, Command, Credential, EndReason, Ledger, Millis, Outcome, Refusal, Revocation,
+    Revoke, RevokedToken, Session, SessionId,
 };
 
 /// For so long a revocation by name may be repeated. The ports send a command again when its answer
@@ -48,7 +48,9 @@ fn revoke(ledger: &mut Ledger, command: Revoke, step: &mut Step<'_>) -> Result<O
             return nothing;
         }
         step.spend(Class::Revoke)?;
-        if withdraw(revoked_tokens, jti, expires_at, step.now) {
+        if withdraw(revoked_tokens, &jti, expires_at, step.now) {
+            let (of, jti) = (session.id, Some(jti));
+            step.revocations.push(Revocation { session: of, jti, until: expires_at });
             session.access_revoked = true;
             step.changed = true;
             step.tell_why(AuditKind::TokenRevoked, session, note);
@@ -127,14 +129,14 @@ pub(crate) fn revoke_external(
 }
 
 /// Remembers a token as revoked; `false` if the ledger remembers as many as it can.
-fn withdraw(revoked: &mut Vec<RevokedToken>, jti: String, expires_at: Millis, now: Millis) -> bool {
+fn withdraw(revoked: &mut Vec<RevokedToken>, jti: &str, expires_at: Millis, now: Millis) -> bool {
     if revoked.len() >= Ledger::MAX_REVOKED_TOKENS {
         let Some(expired) = revoked.iter().position(|token| token.expires_at <= now) else {
             return false;
         };
         revoked.swap_remove(expired);
     }
-    revoked.push(RevokedToken { jti, expires_at });
+    revoked.push(RevokedToken { jti: jti.to_owned(), expires_at });
     true
 }
 

@@ -132,15 +132,26 @@ pub(crate) fn judge(session: &mut Session, signals: &Signals, replay: bool, step
     for reason in fired {
         session.risk.fire(reason, step.now);
     }
-    let score = session.risk.at(step.now).per_mille;
-    let high = score >= step.policy.risk_flag;
+    let risk = session.risk.at(step.now);
+    let high = risk.per_mille >= step.policy.risk_flag;
     if high != session.risk.flagged {
         session.risk.flagged = high;
-        step.tell(if high { AuditKind::RiskFlagged } else { AuditKind::RiskCleared }, session);
+        let kind = if high { AuditKind::RiskFlagged } else { AuditKind::RiskCleared };
+        step.tell_why(kind, session, Some(&explained(&risk)));
     }
-    if score >= step.policy.risk_end {
-        step.end(session, EndReason::Risk);
+    if risk.per_mille >= step.policy.risk_end {
+        step.revoke(session, EndReason::Risk, Some(&explained(&risk)));
     }
+}
+
+/// The score and what it comes from, for the audit trail.
+fn explained(risk: &Risk) -> String {
+    let names = risk
+        .reasons
+        .iter()
+        .filter_map(|reason| Some(serde_json::to_value(reason).ok()?.as_str()?.to_owned()));
+    let names: Vec<_> = names.collect();
+    format!("{}/1000: {}", risk.per_mille, names.join(" "))
 }
 
 /// Whether both are known and differ.
@@ -299,6 +310,8 @@ mod tests {
             RiskReason::ImpossibleTravel,
         ];
         assert_eq!(found.reasons, reasons);
+        let why = "600/1000: network_change country_change asn_change impossible_travel";
+        assert_eq!(applied.events[3].reason.as_deref(), Some(why));
         let applied = at(&mut ledger, 2, abroad(), NOW + 15 * MINUTE);
         assert_eq!(kinds(&applied), [AuditKind::TokenRotated]);
         assert_eq!(risk(&ledger, NOW + 10 * MINUTE + HOUR), Risk::default());
@@ -327,7 +340,9 @@ mod tests {
         let applied = at(&mut ledger, 1, thief, NOW + 10 * MINUTE);
         let ended = Refusal::SessionEnded(EndReason::Risk);
         assert_eq!(applied.outcome, Outcome::Refused(ended));
-        assert!(kinds(&applied).contains(&AuditKind::RiskEnded));
+        let end = applied.events.iter().find(|event| event.kind == AuditKind::RiskEnded);
+        let why = end.and_then(|event| event.reason.as_deref()).unwrap();
+        assert!(why.contains("/1000: device_change"), "{why}");
         assert_eq!(ledger.sessions[0].ended(), Some((NOW + 10 * MINUTE, EndReason::Risk)));
     }
 

@@ -2,7 +2,7 @@ use crate::device::bounded;
 use crate::limits;
 use crate::outcome::Stop;
 use crate::{AuditEvent, AuditKind, Budget, Class, EndReason, Millis, Origin, Outcome, Policy};
-use crate::{Refusal, Session, State, Window};
+use crate::{Refusal, Revocation, Session, State, Window};
 
 /// `last_seen_at` is written at most once in this time, so that a read mostly stays a read.
 const SEEN_RESOLUTION: Millis = 60_000;
@@ -37,6 +37,8 @@ pub(crate) struct Step<'a> {
     pub(crate) windows: Vec<Window>,
     /// What the command has spent.
     pub(crate) budget: Option<Budget>,
+    /// What the command has revoked.
+    pub(crate) revocations: Vec<Revocation>,
 }
 
 impl<'a> Step<'a> {
@@ -50,6 +52,7 @@ impl<'a> Step<'a> {
             changed: false,
             windows: Vec::new(),
             budget: None,
+            revocations: Vec::new(),
         }
     }
 
@@ -135,6 +138,7 @@ impl<'a> Step<'a> {
         self.events.push(AuditEvent {
             session: before.session,
             client_id: before.client_id.clone(),
+            organization: before.organization.clone(),
             reason: Some(before.kind.as_str().to_owned()),
             ..self.event(self.now, kind)
         });
@@ -156,7 +160,19 @@ impl<'a> Step<'a> {
         // It is of no use any more, and sealed or not it is somebody's credential.
         session.upstream = None;
         self.changed = true;
+        self.withdraw_tokens(session, reason);
         self.tell_at(at, AuditKind::of_end(reason), session, session.end_note.clone());
+    }
+
+    /// Notes that the access tokens of a session that has ended are worth nothing.
+    fn withdraw_tokens(&mut self, session: &Session, reason: EndReason) {
+        let timeout = matches!(reason, EndReason::IdleTimeout | EndReason::AbsoluteTimeout);
+        let last = session.rotated_at.saturating_add(Revocation::LONGEST).min(session.absolute_end);
+        if timeout && last <= self.now {
+            return;
+        }
+        let until = self.now.saturating_add(Revocation::LONGEST).min(session.absolute_end);
+        self.revocations.push(Revocation { session: session.id, jti: None, until });
     }
 
     fn tell_at(&mut self, at: Millis, kind: AuditKind, session: &Session, reason: Option<String>) {

@@ -79,8 +79,6 @@ pub enum Settled {
         at: Millis,
         /// The endpoints that need not be tried any more, at most [`Webhooks::MAX_SETTLED`].
         settled: Vec<String>,
-        /// Whether the attempt counts: not if no endpoint was asked.
-        counts: bool,
     },
 }
 
@@ -146,12 +144,11 @@ pub(crate) fn settle(ledger: &mut Ledger, command: Settle, step: &mut Step<'_>) 
             let webhook = pending.remove(index);
             step.tell_like(AuditKind::WebhookFailed, &webhook.event);
         }
-        Settled::Retry { at, mut settled, counts } => {
+        Settled::Retry { at, mut settled } => {
             settled.truncate(Webhooks::MAX_SETTLED);
             let webhook = &mut pending[index];
             webhook.settled = settled;
             webhook.next_at = at;
-            webhook.attempts = webhook.attempts.saturating_sub(u32::from(!counts));
         }
     }
     Outcome::Settled
@@ -229,21 +226,16 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_remembers_who_has_it_and_an_attempt_at_nobody_does_not_count() {
+    fn a_retry_remembers_who_has_it() {
         let mut ledger = ledger(&[1]);
         revoke(&mut ledger, 1);
-        for (counts, attempts) in [(true, 2), (false, 2), (true, 3)] {
+        for attempt in 1..4 {
             let now = ledger.webhooks.next_due().unwrap();
             let webhook = claim(&mut ledger, now).webhooks.remove(0);
-            let settled = vec!["one".to_owned()];
-            let at = now + 5_000;
-            settle(&mut ledger, &webhook, Settled::Retry { at, settled, counts });
-            assert_eq!(ledger.webhooks.next_due(), Some(at));
-            let again = claim(&mut ledger.clone(), at).webhooks.remove(0);
-            assert_eq!(
-                (again.attempts, again.settled.as_slice()),
-                (attempts, ["one".to_owned()].as_slice())
-            );
+            assert_eq!((webhook.attempts, webhook.settled.len()), (attempt, attempt as usize - 1));
+            let settled = vec!["endpoint".to_owned(); attempt as usize];
+            settle(&mut ledger, &webhook, Settled::Retry { at: now + 5_000, settled });
+            assert_eq!(ledger.webhooks.next_due(), Some(now + 5_000));
         }
     }
 

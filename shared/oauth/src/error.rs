@@ -15,6 +15,8 @@ pub enum ErrorCode {
     UnauthorizedClient,
     /// The grant type is not served here. RFC 6749 section 5.2.
     UnsupportedGrantType,
+    /// Tokens of this type cannot be revoked. RFC 7009 section 2.2.1.
+    UnsupportedTokenType,
     /// The scope is unknown, malformed or exceeds the grant. RFC 6749 section 5.2.
     InvalidScope,
     /// The resource is unknown, malformed or exceeds the grant. RFC 8707 section 2.
@@ -36,6 +38,7 @@ impl ErrorCode {
             Self::InvalidGrant => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedTokenType => "unsupported_token_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::AccessDenied => "access_denied",
@@ -55,6 +58,7 @@ impl ErrorCode {
             | Self::InvalidGrant
             | Self::UnauthorizedClient
             | Self::UnsupportedGrantType
+            | Self::UnsupportedTokenType
             | Self::InvalidScope
             | Self::InvalidTarget => StatusCode::BAD_REQUEST,
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::access_token::{ALGORITHM, Audience};
 use crate::base64url;
+use crate::jws::Jws;
 
 /// The media type of the answer, RFC 9701 section 5.
 pub const MEDIA_TYPE: &str = "application/token-introspection+jwt";
@@ -29,6 +30,13 @@ pub struct Claims<'a, T> {
     pub token_introspection: &'a T,
 }
 
+/// Whether a text has the form of an answer. Nothing is verified.
+pub fn resembles(text: &str) -> bool {
+    let typ = Jws::parse(text).and_then(|jws| jws.header.typ).unwrap_or_default();
+    // RFC 7515 section 4.1.9: the short form is the long one without `application/`.
+    [TYPE, MEDIA_TYPE].into_iter().any(|known| known.eq_ignore_ascii_case(&typ))
+}
+
 impl<T: Serialize> Claims<'_, T> {
     /// What the signature is over: header and payload.
     pub fn signing_input(&self, kid: &str) -> String {
@@ -48,7 +56,6 @@ impl<T: Serialize> Claims<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jws::Jws;
     use serde_json::{Value, json};
 
     #[test]
@@ -70,5 +77,6 @@ mod tests {
             "iss": "https://edge.example", "aud": "api", "iat": 7, "token_introspection": answer,
         });
         assert_eq!(payload, expected);
+        assert!(resembles(&text) && !resembles("x") && !resembles("ar1_x"));
     }
 }

@@ -1,5 +1,6 @@
 //! What the use cases need of the world, as small traits that a host implements: time, randomness,
-//! signatures, outbound HTTP, the key-value cache, the ledgers, SQL, settings and the log.
+//! signatures, outbound HTTP, the key-value cache, the ledgers, the publisher of revocations, SQL,
+//! settings and the log.
 //!
 //! All traits are statically dispatched and used from one thread; futures need not be `Send`.
 #![expect(
@@ -91,6 +92,10 @@ pub trait Fetch {
     async fn fetch(&self, request: Request, timeout: Duration) -> Result<Response, FetchError>;
 }
 
+/// An extension of a request whose answer's body is of no interest: hosts do not read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusOnly;
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
@@ -111,6 +116,61 @@ pub trait Kv {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KvError>;
     /// Store `value` for about `ttl` (at least 60 s).
     async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), KvError>;
+}
+
+/// What a key-value store must do besides, to be a store of ledgers and not only a cache. It may be
+/// as stale, and it promises nothing about two writers of one key: the last one wins.
+pub trait KvStore: Kv {
+    /// Store `value` for about `ttl` (at least 60 s), and say whether that was done: platforms
+    /// refuse to write one key twice within a second.
+    async fn write(&self, key: &str, value: &[u8], ttl: Duration) -> Result<Written, KvError>;
+    /// Remove what is under `key`, if there is anything.
+    async fn delete(&self, key: &str) -> Result<(), KvError>;
+    /// The keys that begin with `prefix`, in the order of their bytes: the first page, or the one of
+    /// that cursor.
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, KvError>;
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is stored, and everybody will see it in time.
+    Done,
+    /// It is not: somebody has written the key within the last second.
+    TooSoon,
+}
+
+/// Some of the keys with a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyPage {
+    /// The keys. There may be none although there is a next page.
+    pub keys: Vec<String>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
+}
+
+impl<T: Kv> Kv for &T {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        T::get(self, key).await
+    }
+
+    async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), KvError> {
+        T::put(self, key, value, ttl).await
+    }
+}
+
+impl<T: KvStore> KvStore for &T {
+    async fn write(&self, key: &str, value: &[u8], ttl: Duration) -> Result<Written, KvError> {
+        T::write(self, key, value, ttl).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KvError> {
+        T::delete(self, key).await
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, KvError> {
+        T::list(self, prefix, cursor).await
+    }
 }
 
 /// The cache does not answer.
@@ -139,13 +199,23 @@ pub trait Ledgers {
 #[error("ledger: {0}")]
 pub struct LedgerError(pub String);
 
+/// The publisher of the revocation snapshot, for introspection in edge mode.
+pub trait Publisher {
+    /// Say that somebody reads a shard and finds nothing current. A publisher that does not hear it
+    /// costs time, not correctness, so there is no error.
+    async fn poke(&self, shard: u8);
+}
+
 /// A whole host: everything but SQL, which is spoken over [`Fetch`].
 pub trait Platform:
-    Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers
+    Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers + Publisher
 {
 }
 
-impl<T: Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers> Platform for T {}
+impl<T> Platform for T where
+    T: Clock + Timer + Random + Config + Log + Signatures + Fetch + Kv + Ledgers + Publisher
+{
+}
 
 /// The business database.
 pub trait Sql {

@@ -11,6 +11,8 @@ pub enum Dependency {
     Kv,
     /// The ledgers.
     Ledger,
+    /// The publisher of revocations.
+    Publisher,
     /// The business database.
     Sql,
     /// The identity provider.
@@ -19,7 +21,7 @@ pub enum Dependency {
 
 impl Dependency {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Kv, Self::Ledger, Self::Sql, Self::Workos];
+    pub const ALL: [Self; 5] = [Self::Kv, Self::Ledger, Self::Publisher, Self::Sql, Self::Workos];
 }
 
 /// How a dependency fails.

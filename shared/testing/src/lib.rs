@@ -16,13 +16,17 @@
 
 pub mod contract;
 mod database;
+mod eventual_kv;
 mod faults;
 mod platform;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod stores;
 mod workos;
 mod world;
 
 pub use database::FakeDatabase;
+pub use eventual_kv::{KvLocation, Lag, Obstacle};
 pub use faults::{Dependency, Fault};
 pub use platform::{FakePlatform, yield_once};
 pub use workos::{AuthKitToken, FakeWorkos};

@@ -1,14 +1,23 @@
-//! The cache and the ledgers of the fake platform.
+//! The cache, the ledgers and the publisher of revocations of the fake platform.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ledger::{Address, Answer, AuditEvent, Context, Envelope, Ledger, Throttles, apply};
-use ports::{Clock, Kv, KvError, LedgerError, Ledgers, Millis, Random};
+use ledger::{
+    Address, Answer, AuditEvent, Context, Envelope, Ledger, Revocation, Throttles, apply,
+};
+use ports::{
+    Clock, Config, KeyPage, Kv, KvError, KvStore, LedgerError, Ledgers, Millis, Publisher, Random,
+    Written,
+};
+use snapshot::{Memory, Report};
 
 use crate::faults::{Dependency, Fault};
 use crate::platform::{FakePlatform, yield_once};
+
+/// Keys of one page: few, so that tests turn pages.
+const PAGE: usize = 3;
 
 #[derive(Default)]
 pub(crate) struct Stores {
@@ -16,6 +25,8 @@ pub(crate) struct Stores {
     ledgers: RefCell<BTreeMap<Address, Ledger>>,
     events: RefCell<Vec<AuditEvent>>,
     throttles: RefCell<Throttles>,
+    publishers: RefCell<BTreeMap<u8, Memory>>,
+    unreported: RefCell<Vec<Revocation>>,
 }
 
 struct Entry {
@@ -66,9 +77,10 @@ impl FakePlatform {
 
     fn apply(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         let admitted = self.stores.throttles.borrow_mut().admit(address, envelope, self.now());
-        if let Err(limited) = admitted {
-            return Ok(Answer::limited(limited));
-        }
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(limited) => return Ok(Answer::limited(limited)),
+        };
         let mut ledgers = self.stores.ledgers.borrow_mut();
         let stored = ledgers.get(address).cloned().unwrap_or_default();
         // Through its text form and back, as every real store does.
@@ -83,7 +95,65 @@ impl FakePlatform {
             ledgers.insert(*address, ledger);
         }
         self.stores.events.borrow_mut().extend(applied.events.iter().cloned());
-        Ok(applied.into())
+        self.report(&applied.revocations);
+        if envelope.command.revokes() && !self.stores.unreported.borrow().is_empty() {
+            return Err(LedgerError("the revocation is not yet reported".to_owned()));
+        }
+        let answer = Answer::from(applied);
+        Ok(Answer { budget: answer.budget.or(admitted), ..answer })
+    }
+
+    /// What ledgers do in edge mode with what they revoke; what is not taken is kept.
+    fn report(&self, revocations: &[Revocation]) {
+        if Config::get(self, "INTROSPECTION_MODE").as_deref() != Some("edge") {
+            return;
+        }
+        let mut unreported = self.stores.unreported.borrow_mut();
+        unreported.extend_from_slice(revocations);
+        if unreported.is_empty() || self.faults.call(Dependency::Publisher).is_some() {
+            return;
+        }
+        for Report { shard, revocations } in Report::of(&unreported) {
+            self.publisher(shard, |memory| memory.accept(&revocations));
+        }
+        unreported.clear();
+    }
+
+    /// The publisher of a shard, which begins when it is first heard of.
+    fn publisher<T>(&self, shard: u8, act: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut publishers = self.stores.publishers.borrow_mut();
+        act(publishers.entry(shard).or_insert_with(|| Memory::new(shard, self.now(), [])))
+    }
+
+    /// Write every shard that anybody has heard of into the cache, as its publisher would by its alarm.
+    ///
+    /// # Errors
+    /// If the cache is away.
+    pub async fn publish(&self) -> Result<(), KvError> {
+        let shards: Vec<u8> = self.stores.publishers.borrow().keys().copied().collect();
+        for shard in shards {
+            self.publish_shard(shard).await?;
+        }
+        Ok(())
+    }
+
+    async fn publish_shard(&self, shard: u8) -> Result<(), KvError> {
+        let bytes = self.publisher(shard, |memory| {
+            memory.expire(self.now());
+            memory.publish(self.now())
+        });
+        self.put(&snapshot::key(shard), &bytes, Duration::from_secs(300)).await
+    }
+}
+
+impl Publisher for FakePlatform {
+    /// It publishes at once.
+    async fn poke(&self, shard: u8) {
+        yield_once().await;
+        if self.faults.call(Dependency::Publisher).is_none() {
+            // A cache that is away is the next alarm's business.
+            let _ = self.publish_shard(shard).await;
+        }
     }
 }
 
@@ -111,6 +181,45 @@ impl Kv for FakePlatform {
         self.stores.cache.borrow_mut().insert(key.to_owned(), entry);
         if fault.is_none() { Ok(()) } else { Err(KvError("the answer got lost".to_owned())) }
     }
+}
+
+/// Strongly consistent, and never in a hurry: what a store with one location is.
+impl KvStore for FakePlatform {
+    async fn write(&self, key: &str, value: &[u8], ttl: Duration) -> Result<Written, KvError> {
+        self.put(key, value, ttl).await.map(|()| Written::Done)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KvError> {
+        yield_once().await;
+        if self.faults.call(Dependency::Kv).is_some() {
+            return Err(KvError("away".to_owned()));
+        }
+        self.stores.cache.borrow_mut().remove(key);
+        Ok(())
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, KvError> {
+        yield_once().await;
+        if self.faults.call(Dependency::Kv).is_some() {
+            return Err(KvError("away".to_owned()));
+        }
+        let cache = self.stores.cache.borrow();
+        let live = cache.iter().filter(|(_, entry)| entry.expires_at > self.now());
+        Ok(page(live.map(|(key, _)| key), prefix, cursor))
+    }
+}
+
+/// One small page of keys that come in order.
+pub(crate) fn page<'k>(
+    keys: impl Iterator<Item = &'k String>,
+    prefix: &str,
+    cursor: Option<&str>,
+) -> KeyPage {
+    let after = |key: &&String| cursor.is_none_or(|cursor| key.as_str() > cursor);
+    let mut rest = keys.filter(|key| key.starts_with(prefix)).filter(after);
+    let keys: Vec<String> = rest.by_ref().take(PAGE).cloned().collect();
+    let next = rest.next().and(keys.last().cloned());
+    KeyPage { keys, next }
 }
 
 impl Ledgers for FakePlatform {

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use ledger::{Address, Answer, Context, Envelope, Ledger, Origin, apply};
-use ports::{Clock, Kv, KvError, LedgerError, Ledgers, Millis, Random};
+use ports::{Clock, Kv, KvError, KvStore, LedgerError, Ledgers, Millis, Random, Written};
 use testing::contract::{self, LedgerStore};
 use testing::{
-    Dependency, FakePlatform, Fault, NOW, SQL_CONNECTION_STRING, SQL_URL, World, yield_once,
+    Dependency, FakePlatform, Fault, KvLocation, Lag, NOW, SQL_CONNECTION_STRING, SQL_URL, World,
+    yield_once,
 };
 
 struct Memory {
@@ -39,6 +40,14 @@ impl LedgerStore for Memory {
 
     async fn wait(&self, time: Duration) {
         self.platform.advance(time.as_millis().try_into().unwrap());
+    }
+
+    fn lose_answers(&self, times: u32) -> bool {
+        match times {
+            0 => self.platform.heal(Dependency::Ledger),
+            _ => self.platform.fail_times(Dependency::Ledger, Fault::AnswerLost, times),
+        }
+        true
     }
 }
 
@@ -86,6 +95,41 @@ fn the_fake_log_is_a_log() {
 fn the_memory_cache_is_a_cache() {
     let platform = FakePlatform::new(NOW);
     block_on(contract::kv(&platform, "run"));
+}
+
+#[test]
+fn the_memory_cache_is_a_store_of_keys() {
+    let platform = FakePlatform::new(NOW);
+    block_on(contract::kv_store(&platform, "run", || async {}));
+}
+
+#[test]
+fn every_location_of_an_eventual_store_is_a_store_of_keys() {
+    for lag in [Lag::None, Lag::Others(60_000)] {
+        let [here, _there] = KvLocation::several(NOW);
+        here.set_lag(lag);
+        let settle = || async { here.advance(Duration::from_secs(2)) };
+        block_on(contract::kv_store(&here, "run", settle));
+    }
+}
+
+#[test]
+fn locations_see_each_others_writes_late_and_the_last_one_wins() {
+    let [here, there] = KvLocation::several(NOW);
+    let ttl = Duration::from_secs(600);
+    block_on(async {
+        there.set_lag(Lag::Others(1_000));
+        assert_eq!(here.write("key", b"1", ttl).await, Ok(Written::Done));
+        assert_eq!(there.get("key").await.unwrap(), None);
+        assert_eq!(there.list("k", None).await.unwrap().keys, [""; 0]);
+        assert_eq!(there.write("key", b"2", ttl).await, Ok(Written::TooSoon), "also elsewhere");
+        here.advance(Duration::from_millis(1_000));
+        assert_eq!(there.get("key").await.unwrap().as_deref(), Some(b"1".as_slice()));
+        assert_eq!(there.write("key", b"2", ttl).await, Ok(Written::Done));
+        assert_eq!(here.get("key").await.unwrap().as_deref(), Some(b"2".as_slice()));
+        there.advance(ttl);
+        assert_eq!(there.get("key").await.unwrap(), None, "its time is over");
+    });
 }
 
 #[test]

@@ -12,6 +12,7 @@
 #![expect(clippy::disallowed_methods, reason = "a native tool: it has a clock and an environment")]
 
 mod clients;
+mod database;
 mod info;
 mod keys;
 pub mod layout;
@@ -21,10 +22,12 @@ mod network;
 mod postgres;
 pub mod process;
 mod proxy;
+mod redis;
 pub mod settings;
 mod workers;
 mod workos;
 
+pub use database::Database;
 pub use info::{ClientInfo, STACK_VARIABLE, StackInfo};
 pub use local::{Progress, Stack, StackOptions};
 pub use network::{free_port, wait_for_ok};

@@ -12,6 +12,7 @@ use crate::info::{ClientInfo, StackInfo};
 use crate::postgres::Postgres;
 use crate::process::{Child, Reaper};
 use crate::proxy::Proxy;
+use crate::redis::Redis;
 use crate::settings::{self, Settings};
 use crate::workers::Workers;
 use crate::workos::{self, Emulator};
@@ -46,6 +47,7 @@ pub struct Stack {
     functions: Option<Child>,
     proxy: Option<Child>,
     workos: Option<Child>,
+    _redis: Option<Redis>,
     _postgres: Postgres,
     plan: Plan,
     reaper: Arc<Reaper>,
@@ -77,7 +79,9 @@ impl Stack {
         };
         let mut plan = Plan::new(options.port, &folder)?;
         plan.workers.guard = options.guard.unwrap_or(plan.workers.guard);
-        let values = plan.settings(&keys, options.settings)?;
+        let mut values = plan.settings(&keys, options.settings);
+        let redis = Redis::start_for(&mut values, &data, &folder, &reaper).await?;
+        settings::check(&values)?;
         let whole = !options.data_only;
         if whole {
             plan.workers.configure(&values)?;
@@ -98,6 +102,7 @@ impl Stack {
             functions,
             proxy: Some(proxy),
             workos,
+            _redis: redis,
             _postgres: database.postgres,
             plan,
             reaper,
@@ -214,7 +219,7 @@ impl Plan {
         })
     }
 
-    fn settings(&self, keys: &Derived, overrides: Vec<(String, String)>) -> Result<Settings> {
+    fn settings(&self, keys: &Derived, overrides: Vec<(String, String)>) -> Settings {
         // The driver refuses an address in place of a host name.
         let connection =
             format!("postgresql://authenticator:{}@localhost/atoms", self.proxy.secret);
@@ -231,12 +236,12 @@ impl Plan {
             ("TRUSTED_PROXY_HEADER", String::new()),
             // Suites ask more in a minute than the clients of a person may.
             ("RATE_LIMIT_TIER", "1000".to_owned()),
+            ("LEDGER_STORE", "durable-object".to_owned()),
         ];
         let mut values = settings::derived(keys);
         values.extend(own.map(|(name, value)| (name.to_owned(), value)));
         values.extend(overrides);
-        settings::check(&values)?;
-        Ok(values)
+        values
     }
 
     fn info(

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use oauth::keys::{Derived, parse_key};
+use stores::StoreChoice;
 
 /// Values by name.
 pub type Settings = BTreeMap<String, String>;
@@ -33,12 +34,13 @@ pub struct Setting {
 }
 
 const PRODUCT: &[&str] =
-    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
+    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const EVERY: &[&str] =
     &["gateway", "authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
 const WORKOS: &[&str] = &["token", "health"];
 const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
-const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
+const ADDRESSES: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
+const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp", "ledger"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
 const VERIFY: &[&str] = &["authorize", "token", "introspect", "revoke", "sessions", "mcp"];
 
@@ -54,7 +56,7 @@ pub const SETTINGS: &[Setting] = &[
     secret("SIGNING_KEYS", &["token"]),
     var("INTROSPECTION_PUBLIC_KEYS", &["authorize"]),
     secret("INTROSPECTION_SIGNING_KEYS", &["introspect"]),
-    secret("LEDGER_ADDRESS_KEY", LEDGER),
+    secret("LEDGER_ADDRESS_KEY", ADDRESSES),
     secret("WORKOS_API_KEY", &["token"]),
     Setting { required: false, ..secret("WORKOS_WEBHOOK_SECRET", &["sessions"]) },
     secret("UPSTREAM_KEYS", &["token"]),
@@ -63,8 +65,17 @@ pub const SETTINGS: &[Setting] = &[
     secret("CLIENT_SECRET_KEY", REFRESH),
     secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
     secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
+    var("LEDGER_STORE", PRODUCT),
+    optional("REDIS_REST_URL", &["ledger"]),
+    Setting {
+        name: "REDIS_REST_TOKEN",
+        kind: Kind::Secret,
+        required: false,
+        functions: &["ledger"],
+    },
     secret("AUDIT_KEYS", &["ledger"]),
     optional("AUDIT_LEVEL", LEDGER),
+    optional("AUDIT_RETENTION_DAYS", &["ledger"]),
     optional("ALLOWED_ORIGINS", EVERY),
     Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions"]) },
     optional("TRUSTED_PROXY_HEADER", REFRESH),
@@ -82,6 +93,9 @@ pub const SETTINGS: &[Setting] = &[
     optional("ACCESS_TOKEN_SECONDS", LEDGER),
     optional("UPSTREAM_REFRESH_AHEAD_SECONDS", LEDGER),
     optional("RATE_LIMIT_TIER", LEDGER),
+    optional("INTROSPECTION_MODE", &["ledger", "introspect"]),
+    optional("WEBHOOK_URLS", LEDGER),
+    Setting { required: false, ..secret("WEBHOOK_SECRETS", &["ledger"]) },
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
@@ -135,17 +149,46 @@ pub fn check_each(values: &Settings) -> Result<()> {
             check_value(name, value)?;
         }
     }
+    check_store(values)?;
+    let value = |name| values.get(name).map_or("", String::as_str);
+    webhooks::Settings::parse(value("PUBLIC_URL"), value("WEBHOOK_URLS"), value("WEBHOOK_SECRETS"))
+        .map(drop)
+        .map_err(|error| anyhow!("{error}"))
+}
+
+/// A store that is elsewhere must be known.
+fn check_store(values: &Settings) -> Result<()> {
+    let redis = values.get("LEDGER_STORE").is_some_and(|store| store == "redis-rest");
+    for name in ["REDIS_REST_URL", "REDIS_REST_TOKEN"] {
+        if redis && values.get(name).is_none_or(|value| value.trim().is_empty()) {
+            bail!("{name} is not set, and LEDGER_STORE is redis-rest");
+        }
+    }
     Ok(())
 }
 
 fn check_value(name: &str, value: &str) -> Result<()> {
     match name {
         "PUBLIC_URL" | "WORKOS_API_URL" | "WORKOS_ISSUER" | "SQL_URL" => check_url(name, value),
+        "LEDGER_STORE" => match StoreChoice::parse(value) {
+            Ok(
+                StoreChoice::DurableObject
+                | StoreChoice::RedisRest
+                | StoreChoice::Postgres
+                | StoreChoice::PlatformKv,
+            ) => Ok(()),
+            Ok(_) => bail!("LEDGER_STORE names a store that Workers do not offer"),
+            Err(unknown) => bail!("LEDGER_STORE {unknown}"),
+        },
+        "REDIS_REST_URL" => check_url(name, value),
         "AUDIT_LEVEL" if !matches!(value, "off" | "notable" | "all") => {
             bail!("AUDIT_LEVEL must be off, notable or all")
         }
         "SESSION_ON_LIMIT" if !matches!(value, "evict" | "deny") => {
             bail!("SESSION_ON_LIMIT must be evict or deny")
+        }
+        "INTROSPECTION_MODE" if !matches!(value, "strong" | "edge") => {
+            bail!("INTROSPECTION_MODE must be strong or edge")
         }
         "ON_DEVICE_CHANGE" | "ON_NETWORK_CHANGE"
             if !matches!(value, "note" | "raise-risk" | "refuse") =>
@@ -166,7 +209,7 @@ fn check_value(name: &str, value: &str) -> Result<()> {
         "WORKOS_WEBHOOK_SECRET" if value.len() < 16 => {
             bail!("{name} must have at least 16 characters")
         }
-        "SESSION_MAX" | "RATE_LIMIT_TIER" => check_number(name, value),
+        "SESSION_MAX" | "RATE_LIMIT_TIER" | "AUDIT_RETENTION_DAYS" => check_number(name, value),
         seconds if seconds.ends_with("_SECONDS") => check_number(name, value),
         _ => Ok(()),
     }
@@ -220,6 +263,7 @@ mod tests {
             values.insert(name.into(), "https://example.test".into());
         }
         values.insert("SQL_CONNECTION_STRING".into(), "postgresql://a:b@example.test/c".into());
+        values.insert("LEDGER_STORE".into(), "durable-object".into());
         values
     }
 
@@ -235,8 +279,10 @@ mod tests {
             ("PUBLIC_URL", "https://example.test/"),
             ("PUBLIC_URL", ""),
             ("SESSION_ON_LIMIT", "ask"),
+            ("INTROSPECTION_MODE", "weak"),
             ("WORKOS_WEBHOOK_SECRET", "short"),
             ("AUDIT_LEVEL", "some"),
+            ("AUDIT_RETENTION_DAYS", "0"),
             ("SESSION_MAX", "0"),
             ("REFRESH_GRACE_SECONDS", "1.5"),
             ("SQL_CONNECTION_STRING", "https://example.test"),
@@ -248,12 +294,33 @@ mod tests {
             ("OPERATOR_KEY_HASHES", "ada"),
             ("OPERATOR_KEY_HASHES", "ada=secret"),
             ("RATE_LIMIT_TIER", "0"),
+            ("WEBHOOK_URLS", "http://hooks.example.test"),
+            ("WEBHOOK_URLS", "https://10.0.0.1"),
+            ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            ("LEDGER_STORE", ""),
+            ("LEDGER_STORE", "kv"),
+            ("LEDGER_STORE", "sqlite"),
+            ("REDIS_REST_URL", "http://redis.test"),
         ];
         for (name, value) in cases {
             let mut values = complete();
             values.insert(name.into(), value.into());
             assert!(check(&values).unwrap_err().to_string().contains(name), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn a_store_elsewhere_must_be_known() {
+        let mut values = complete();
+        values.insert("LEDGER_STORE".into(), "postgres".into());
+        check(&values).unwrap();
+        values.insert("LEDGER_STORE".into(), "redis-rest".into());
+        assert!(check(&values).unwrap_err().to_string().contains("REDIS_REST_URL"));
+        values.insert("REDIS_REST_URL".into(), "https://redis.test".into());
+        assert!(check(&values).unwrap_err().to_string().contains("REDIS_REST_TOKEN"));
+        values.insert("REDIS_REST_TOKEN".into(), "x".into());
+        check(&values).unwrap();
+        assert!(of("ledger", Kind::Secret, &values).contains_key("REDIS_REST_TOKEN"));
     }
 
     #[test]

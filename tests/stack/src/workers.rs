@@ -96,7 +96,7 @@ fn isolate(command: &mut Command, folder: &Path) -> Result<()> {
 }
 
 /// A committed configuration with an absolute `main`, without a build step, with the run's vars, with
-/// one local KV namespace for all, and with the run's limit of requests without credentials.
+/// one local KV namespace for each binding, and with the run's limit of requests without credentials.
 fn configuration(committed: &Path, vars: Settings, guard: u32) -> Result<Table> {
     let text = fs::read_to_string(committed)
         .with_context(|| format!("cannot read {}", committed.display()))?;
@@ -117,7 +117,9 @@ fn configuration(committed: &Path, vars: Settings, guard: u32) -> Result<Table> 
         config.get_mut("kv_namespaces").and_then(Value::as_array_mut).into_iter().flatten()
     {
         if let Some(namespace) = namespace.as_table_mut() {
-            namespace.insert("id".into(), "local".into());
+            let binding = namespace.get("binding").and_then(Value::as_str).unwrap_or_default();
+            let id = format!("local-{}", binding.to_lowercase());
+            namespace.insert("id".into(), id.into());
         }
     }
     for limit in config.get_mut("ratelimits").and_then(Value::as_array_mut).into_iter().flatten() {

@@ -161,7 +161,8 @@ async fn a_client_has_limits_of_its_own() -> Result<()> {
     let (first, second) = (person.session("atoms-cli").await?, person.session("atoms-cli").await?);
     assert!(!world.is_active(&first.access).await?, "there is room for one");
     assert!(world.is_active(&second.access).await? && world.is_active(&usual.access).await?);
-    let third = world.person().await?.session("atoms-cli").await?;
+    let other = world.person().await?;
+    let third = other.session("atoms-cli").await?;
     crate::seconds(2.3).await;
     // Each way to notice it, as noticing it ends it.
     assert_eq!(world.api.mcp(&second.access, "ping", json!({})).await?.status, 401);
@@ -175,7 +176,8 @@ async fn a_client_has_limits_of_its_own() -> Result<()> {
 #[tokio::test]
 async fn a_client_whose_policy_is_none_is_told_to_come_back() -> Result<()> {
     let world = world().await?;
-    let session = world.person().await?.session("atoms-web").await?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
     let client: &ClientInfo = world.client("third-party")?;
     for answer in [
         world.api.refresh(client, &session.refresh, &[]).await?,
@@ -188,7 +190,7 @@ async fn a_client_whose_policy_is_none_is_told_to_come_back() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_api_of_another_agent_is_no_stranger_without_a_fingerprint() -> Result<()> {
+async fn what_a_client_stops_telling_makes_it_no_stranger() -> Result<()> {
     let world = world().await?;
     let silent = Api::new(&world.info.base_url, "")?;
     let person = world.person().await?;

@@ -2,9 +2,11 @@
 //! starts a stack of its own, or shares the one whose sessions are short.
 #![expect(clippy::disallowed_methods, reason = "a native test: it has a clock")]
 
+mod audit;
 mod authkit;
 mod breakers;
 mod crash;
+mod edge;
 mod guarded;
 mod limits;
 mod log;
@@ -14,8 +16,10 @@ mod postgres;
 mod provider;
 mod rotation;
 mod short;
+mod stores;
 mod times;
 mod upstream;
+mod webhooks;
 mod workos;
 
 use std::time::Duration;

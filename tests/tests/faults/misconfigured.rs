@@ -27,7 +27,7 @@ async fn what_is_misconfigured_answers_503_and_says_why_in_the_log() -> Result<(
     ];
     stack.kill_functions();
     for (function, setting, value) in broken {
-        set(stack.info(), function, setting, value)?;
+        set(stack.info(), function.name(), setting, value)?;
     }
     stack.start_functions().await?;
     every_route_is_down(&world).await?;
@@ -42,7 +42,7 @@ async fn without_a_public_url_nothing_is_served() -> Result<()> {
     let world = World::of(stack.info())?;
     stack.kill_functions();
     for function in Function::ALL {
-        set(stack.info(), function, "PUBLIC_URL", Some(CANARY))?;
+        set(stack.info(), function.name(), "PUBLIC_URL", Some(CANARY))?;
     }
     stack.start_functions().await?;
     every_route_is_down(&world).await?;
@@ -68,7 +68,7 @@ async fn every_route_is_down(world: &World) -> Result<()> {
 }
 
 /// The log once all the texts are in it: it is written behind the answers.
-async fn wait_for(info: &StackInfo, texts: &[&str]) -> Result<String> {
+pub(crate) async fn wait_for(info: &StackInfo, texts: &[&str]) -> Result<String> {
     for _ in 0..50 {
         // The first lines are wrangler's, which lists the names of all vars.
         let ours = |line: &&str| line.contains("\"misconfigured\"");
@@ -82,13 +82,8 @@ async fn wait_for(info: &StackInfo, texts: &[&str]) -> Result<String> {
 }
 
 /// Change a function's setting in the files that a restart reads.
-pub(crate) fn set(
-    info: &StackInfo,
-    function: Function,
-    name: &str,
-    value: Option<&str>,
-) -> Result<()> {
-    let folder = info.folder.join(function.name());
+pub(crate) fn set(info: &StackInfo, function: &str, name: &str, value: Option<&str>) -> Result<()> {
+    let folder = info.folder.join(function);
     let setting =
         SETTINGS.iter().find(|setting| setting.name == name).context("no such setting")?;
     if setting.kind == Kind::Secret {

@@ -21,7 +21,7 @@ async fn nothing_from_before_is_in_force_and_what_comes_after_is() -> Result<()>
     let moment = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();
     stack.kill_functions();
     for function in Function::ALL {
-        set(stack.info(), function, "NOT_BEFORE", Some(&moment))?;
+        set(stack.info(), function.name(), "NOT_BEFORE", Some(&moment))?;
     }
     stack.start_functions().await?;
     for session in [&old, &refreshed] {

@@ -1,6 +1,7 @@
 //! Every endpoint against a running stack, one module per endpoint. Tests of a test point of the RFCs
 //! begin with its name.
 
+mod audit;
 mod bad_input;
 mod client_auth;
 mod health;

@@ -1,8 +1,10 @@
 use anyhow::Result;
-use e2e::client::REVOKE;
+use e2e::client::{INTROSPECT, REVOKE};
 use e2e::world::unique;
 use e2e::{Answer, World};
+use oauth::introspection_jwt::MEDIA_TYPE as JWT;
 use reqwest::Method;
+use reqwest::header::ACCEPT;
 use serde_json::json;
 use stack::ClientInfo;
 
@@ -245,6 +247,41 @@ async fn v6_many_tokens_need_the_client_too() -> Result<()> {
     let request = world.api.request(Method::POST, REVOKE).basic_auth(&session.client.id, secret);
     world.api.send(request.json(&body)).await?.expect(200, "bulk")?;
     assert!(!world.is_active(&session.access).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn v9_an_introspection_answer_cannot_be_revoked() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    let session = person.session("atoms-web").await?;
+    let api = world.client("atoms-api")?;
+    let ask = world.api.request(Method::POST, INTROSPECT).header(ACCEPT, JWT);
+    let ask = ask.basic_auth(&api.id, api.secret.as_ref()).form(&[("token", &session.access)]);
+    let evidence = world.api.send(ask).await?.expect(200, "introspection")?;
+    let answer = world.api.revoke(&session.client, &evidence.text, &[]).await?;
+    assert_eq!((answer.status, answer.error()), (400, "unsupported_token_type"));
+    assert!(world.is_active(&session.access).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn v11_after_the_answer_no_other_function_lets_it_in() -> Result<()> {
+    let world = World::attach()?;
+    let person = world.person().await?;
+    for cascade in [false, true] {
+        let session = person.session("atoms-web").await?;
+        let (access, refresh) = (session.access.as_str(), session.refresh.as_str());
+        // Each function runs in an isolate of its own, and all have let it in a moment ago.
+        world.api.mcp(access, "ping", json!({})).await?.result("ping")?;
+        world.api.sessions(access).await?.expect(200, "sessions")?;
+        assert!(world.is_active(access).await?);
+        let token = if cascade { refresh } else { access };
+        done(&world.api.revoke(&session.client, token, &[]).await?);
+        assert!(!world.is_active(access).await?);
+        assert_eq!(world.api.mcp(access, "ping", json!({})).await?.status, 401);
+        assert_eq!(world.api.sessions(access).await?.status, 401);
+    }
     Ok(())
 }
 

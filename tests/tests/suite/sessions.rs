@@ -1,5 +1,5 @@
 use anyhow::Result;
-use e2e::client::{REVOKE_ALL, SESSIONS};
+use e2e::client::{AUDIT, REVOKE_ALL, SESSIONS};
 use e2e::world::{BROWSER_LABEL, unique};
 use e2e::{Answer, Api, Jwt, World};
 use reqwest::Method;
@@ -216,8 +216,9 @@ async fn the_eleventh_session_takes_the_place_of_the_longest_idle() -> Result<()
     Ok(())
 }
 
-fn routes() -> [(Method, String); 3] {
+fn routes() -> [(Method, String); 4] {
     [
+        (Method::GET, AUDIT.to_owned()),
         (Method::GET, SESSIONS.to_owned()),
         (Method::DELETE, format!("{SESSIONS}/x")),
         (Method::POST, REVOKE_ALL.to_owned()),

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what does not hold must end the test")]
 
 mod deliver;
+mod documented;
 mod fake;
 mod verify;

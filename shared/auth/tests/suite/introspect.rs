@@ -23,7 +23,7 @@ fn members(answer: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn only_registered_resource_servers_may_ask() {
+fn i1_only_registered_resource_servers_may_ask() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     let token = [("token", issued.access())];
@@ -81,7 +81,7 @@ fn a_refresh_token_in_force_is_described() {
 }
 
 #[test]
-fn everything_else_is_inactive_and_nothing_more() {
+fn i2_everything_else_is_inactive_and_nothing_more() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     let elsewhere = Edge::with(&[("PUBLIC_URL", "https://other.example")]).sign_in("ada");
@@ -111,7 +111,7 @@ fn everything_else_is_inactive_and_nothing_more() {
 }
 
 #[test]
-fn an_expired_access_token_is_inactive() {
+fn i2_an_expired_access_token_is_inactive() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     edge.world.platform.advance(15 * MINUTE - 1);
@@ -144,7 +144,7 @@ fn use_keeps_a_session_alive() {
 }
 
 #[test]
-fn the_hint_never_decides() {
+fn i4_the_hint_never_decides() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     for token in [issued.access(), issued.refresh()] {
@@ -157,7 +157,7 @@ fn the_hint_never_decides() {
 }
 
 #[test]
-fn a_token_is_needed() {
+fn i5_a_token_is_needed() {
     let edge = Edge::new();
     for parameters in [[].as_slice(), &[("token", "")], &[("token_type_hint", "access_token")]] {
         assert_eq!(word(edge.introspect_as("atoms-api", parameters)), "invalid_request");
@@ -165,7 +165,7 @@ fn a_token_is_needed() {
 }
 
 #[test]
-fn a_resource_server_sees_its_own_audience_only() {
+fn i2_a_resource_server_sees_its_own_audience_only() {
     let edge = Edge::new();
     let token = edge.world.authkit("ada", "s");
     let issuer_only = edge.exchange("atoms-cli", &token, &[("resource", PUBLIC_URL)]).unwrap();
@@ -227,10 +227,17 @@ fn signed(edge: &Edge, token: &str) -> String {
     let form = form(&[("token", token)]);
     block_on(async {
         let Edge { settings, client, verifier, introspector, .. } = edge;
-        let (answer, _) =
-            introspect::introspect(platform, settings, client, verifier, &record, &form)
-                .await
-                .unwrap();
+        let (answer, _) = introspect::introspect(
+            platform,
+            settings,
+            client,
+            verifier,
+            introspector,
+            &record,
+            &form,
+        )
+        .await
+        .unwrap();
         introspect::sign(platform, settings, introspector, &record, &answer).await.unwrap()
     })
 }
@@ -295,6 +302,11 @@ fn i8_asking_is_limited_per_caller_and_person() {
     assert_eq!(admitted("atoms-api", ada.access()), 300);
     assert_eq!(word(edge.introspect_as("atoms-api", &[("token", ada.access())])), "limited");
     assert_eq!(admitted("atoms-narrow", ada.access()), 300, "each caller by itself");
+    let policy = Some(json!({ "rate_limit_tier": 5 }));
+    let more =
+        ClientRecord { client_id: "atoms-more".to_owned(), policy, ..edge.record("atoms-both") };
+    edge.world.database.register(more);
+    assert_eq!(admitted("atoms-more", ada.access()), 150, "and by what it is registered for");
     let refreshed = edge.refresh("atoms-cli", ada.refresh());
     assert!(refreshed.is_ok(), "the person's own limits are others");
     edge.world.platform.advance(2 * MINUTE);

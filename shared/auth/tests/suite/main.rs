@@ -8,6 +8,7 @@ mod bulk;
 mod client_policy;
 mod clients;
 mod device;
+mod edge;
 mod exchange;
 mod extend;
 mod internal_mac;

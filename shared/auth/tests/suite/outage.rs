@@ -113,7 +113,7 @@ fn the_cache_away_is_never_told_as_a_bad_token_or_client() {
 }
 
 #[test]
-fn the_ledger_away_is_never_told_as_a_bad_token_or_client() {
+fn f15_the_ledger_away_is_never_told_as_a_bad_token_or_client() {
     an_outage_is_told_honestly(Dependency::Ledger);
 }
 
@@ -169,6 +169,22 @@ fn what_goes_on_without_whom() {
                 assert_eq!(outcome, Ok(()), "{case}");
             }
         }
+    }
+}
+
+#[test]
+fn v10_a_revocation_that_nobody_can_make_is_no_success() {
+    for fault in faults(Dependency::Ledger) {
+        let (edge, tokens) = prepared(true);
+        edge.world.platform.fail(Dependency::Ledger, fault.clone());
+        for token in [&tokens.refresh, &tokens.access] {
+            let answer = edge.revoke("atoms-cli", &[("token", token)]);
+            assert!(matches!(answer, Err(Failure::Unavailable(_))), "{fault:?}: {answer:?}");
+        }
+        edge.world.platform.heal(Dependency::Ledger);
+        let revoked = edge.revoke("atoms-cli", &[("token", &tokens.refresh)]);
+        assert_eq!(revoked, Ok("revoked"), "and it may be repeated");
+        assert!(!edge.active(&tokens.access));
     }
 }
 

@@ -12,7 +12,7 @@ use testing::{Dependency, PUBLIC_URL, SERVICE_SECRET, World};
 use crate::support::{DAY, Edge, HOUR, MINUTE, SECOND, basic, form, tampered, word};
 
 #[test]
-fn a_token_is_needed() {
+fn f1_a_token_is_needed() {
     let edge = Edge::new();
     for parameters in [vec![], vec![("refresh_token", "")], vec![("token", "x")]] {
         let outcome = block_on(edge.refresh_as(&edge.record("atoms-cli"), &form(&parameters)));
@@ -21,7 +21,7 @@ fn a_token_is_needed() {
 }
 
 #[test]
-fn what_is_no_token_of_ours_is_an_invalid_grant_and_asks_no_ledger() {
+fn f2_what_is_no_token_of_ours_is_an_invalid_grant_and_asks_no_ledger() {
     let edge = Edge::new();
     let token = edge.sign_in("ada").tokens.refresh_token;
     let elsewhere = Edge::with(&[("PUBLIC_URL", "https://other.example")]);
@@ -72,7 +72,7 @@ fn an_idle_session_expires() {
 }
 
 #[test]
-fn rotation_never_extends_the_absolute_end() {
+fn f14_rotation_never_extends_the_absolute_end() {
     let edge = Edge::new();
     let mut issued = edge.sign_in("ada");
     let end = edge.world.platform.now() + DAY;
@@ -102,7 +102,7 @@ fn offline_sessions_last_longer() {
 }
 
 #[test]
-fn another_clients_token_is_refused_and_not_consumed() {
+fn f3_another_clients_token_is_refused_and_not_consumed() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     for other in ["atoms-web", "atoms-service", "third-party"] {
@@ -112,7 +112,7 @@ fn another_clients_token_is_refused_and_not_consumed() {
 }
 
 #[test]
-fn a_confidential_client_must_authenticate() {
+fn f4_a_confidential_client_must_authenticate() {
     let edge = Edge::new();
     let issued = edge.sign_in_at("atoms-service", "ada");
     let parameters = form(&[("client_id", "atoms-service"), ("refresh_token", issued.refresh())]);
@@ -132,7 +132,7 @@ fn a_client_that_is_not_registered_for_the_grant_may_not_use_it() {
 }
 
 #[test]
-fn every_refresh_rotates() {
+fn f5_every_refresh_rotates() {
     let edge = Edge::new();
     let mut issued = edge.sign_in("ada");
     let mut seen = vec![issued.refresh().to_owned()];
@@ -168,7 +168,7 @@ fn the_answer_is_as_the_contract_has_it() {
 }
 
 #[test]
-fn a_wider_scope_is_refused_and_consumes_nothing() {
+fn f6_a_wider_scope_is_refused_and_consumes_nothing() {
     let edge = Edge::new();
     let token = edge.world.authkit("ada", "s");
     let issued = edge.exchange("atoms-cli", &token, &[("scope", "sessions:read")]).unwrap();
@@ -180,7 +180,7 @@ fn a_wider_scope_is_refused_and_consumes_nothing() {
 }
 
 #[test]
-fn a_narrower_scope_narrows_the_access_token_alone() {
+fn f6_a_narrower_scope_narrows_the_access_token_alone() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     let narrow = [("scope", "sessions:write sessions:read")];
@@ -227,7 +227,7 @@ fn a_resource_narrows_the_audience() {
 }
 
 #[test]
-fn fifty_parallel_refreshes_get_one_successor() {
+fn f10_fifty_parallel_refreshes_get_one_successor() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     let record = edge.record("atoms-cli");
@@ -242,7 +242,7 @@ fn fifty_parallel_refreshes_get_one_successor() {
 }
 
 #[test]
-fn a_late_replay_ends_the_session_and_all_its_tokens() {
+fn f9_a_late_replay_ends_the_session_and_all_its_tokens() {
     let edge = Edge::new();
     let first = edge.sign_in("ada");
     let second = edge.refresh("atoms-cli", first.refresh()).unwrap();
@@ -257,7 +257,7 @@ fn a_late_replay_ends_the_session_and_all_its_tokens() {
 }
 
 #[test]
-fn a_replay_extends_nothing() {
+fn f11_a_replay_extends_nothing() {
     let edge = Edge::new();
     let first = edge.sign_in("ada");
     let second = edge.refresh("atoms-cli", first.refresh()).unwrap();
@@ -272,7 +272,7 @@ fn a_replay_extends_nothing() {
 }
 
 #[test]
-fn a_grandparent_is_reuse_even_within_the_window() {
+fn f12_a_grandparent_is_reuse_even_within_the_window() {
     let edge = Edge::new();
     let first = edge.sign_in("ada");
     let second = edge.refresh("atoms-cli", first.refresh()).unwrap();

@@ -1,11 +1,12 @@
 //! RFC 7009.
 
 use futures::executor::block_on;
+use oauth::base64url;
 
 use crate::support::{DAY, Edge, MINUTE, basic, form, tampered, without_macs, word};
 
 #[test]
-fn a_refresh_token_ends_its_session_at_once() {
+fn v1_a_refresh_token_ends_its_session_at_once() {
     let edge = Edge::new();
     let first = edge.sign_in("ada");
     let second = edge.refresh("atoms-cli", first.refresh()).unwrap();
@@ -29,7 +30,7 @@ fn any_genuine_refresh_token_of_the_session_will_do() {
 }
 
 #[test]
-fn an_access_token_is_revoked_by_itself() {
+fn v2_an_access_token_is_revoked_by_itself() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     assert_eq!(edge.revoke("atoms-cli", &[("token", issued.access())]), Ok("revoked"));
@@ -80,7 +81,7 @@ fn cascade_takes_the_session_along() {
 }
 
 #[test]
-fn what_is_unknown_malformed_or_revoked_already_is_fine() {
+fn v3_what_is_unknown_malformed_or_revoked_already_is_fine() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     let (access, refresh) = (issued.access(), issued.refresh());
@@ -107,7 +108,7 @@ fn what_is_unknown_malformed_or_revoked_already_is_fine() {
 }
 
 #[test]
-fn the_hint_never_decides() {
+fn v4_the_hint_never_decides() {
     for hint in ["access_token", "refresh_token", "id_token"] {
         let edge = Edge::new();
         let (ada, bob) = (edge.sign_in("ada"), edge.sign_in("bob"));
@@ -120,7 +121,7 @@ fn the_hint_never_decides() {
 }
 
 #[test]
-fn a_token_is_needed() {
+fn v5_a_token_is_needed() {
     let edge = Edge::new();
     for parameters in [[].as_slice(), &[("token", "")], &[("refresh_token", "x")]] {
         assert_eq!(word(edge.revoke("atoms-cli", parameters)), "invalid_request");
@@ -128,7 +129,7 @@ fn a_token_is_needed() {
 }
 
 #[test]
-fn bad_client_authentication_revokes_nothing() {
+fn v6_bad_client_authentication_revokes_nothing() {
     let edge = Edge::new();
     let issued = edge.sign_in_at("atoms-service", "ada");
     let parameters = form(&[("token", issued.refresh())]);
@@ -140,7 +141,7 @@ fn bad_client_authentication_revokes_nothing() {
 }
 
 #[test]
-fn another_clients_token_survives() {
+fn v7_another_clients_token_survives() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
     for token in [issued.access(), issued.refresh()] {
@@ -151,4 +152,22 @@ fn another_clients_token_survives() {
         }
     }
     assert!(edge.active(issued.access()) && edge.active(issued.refresh()));
+}
+
+#[test]
+fn v9_an_introspection_answer_is_a_type_of_ours_that_cannot_be_revoked() {
+    let edge = Edge::new();
+    let typed = |typ: &str| {
+        let header = base64url(format!("{{\"alg\":\"EdDSA\",\"typ\":\"{typ}\"}}").as_bytes());
+        format!("{header}.e30.AAAA")
+    };
+    for (typ, expected) in [
+        ("token-introspection+jwt", "unsupported_token_type"),
+        ("application/Token-Introspection+jwt", "unsupported_token_type"),
+    ] {
+        let answer = edge.revoke("atoms-cli", &[("token", &typed(typ))]);
+        assert_eq!(word(answer), expected, "{typ}");
+    }
+    let foreign = edge.revoke("atoms-cli", &[("token", &typed("JWT"))]);
+    assert_eq!(foreign, Ok("nothing_to_revoke"), "of types that are not ours nobody knows");
 }

@@ -100,12 +100,14 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("UPSTREAM_REFRESH_AHEAD_SECONDS", &number),
         ("RATE_LIMIT_TIER", &number),
         ("SESSION_ON_LIMIT", &["canary", "Evict", "DENY"]),
+        ("INTROSPECTION_MODE", &["canary", "Edge", "weak"]),
         ("ON_DEVICE_CHANGE", &["canary", "raise_risk", "Note"]),
         ("ON_NETWORK_CHANGE", &["canary", "deny", "REFUSE"]),
         ("NOT_BEFORE", &["canary", "-1", "1.5", "2026-11-21", "2026-02-30T00:00:00Z"]),
         ("TRUSTED_PROXY_HEADER", &["canary canary", "canary:", "canäry"]),
         ("AUDIT_LEVEL", &["canary", "Off", "ALL"]),
         ("AUDIT_KEYS", &ring),
+        ("AUDIT_RETENTION_DAYS", &number),
     ] {
         for value in values {
             let world = World::new();
@@ -174,6 +176,7 @@ fn the_policy_is_the_default_unless_set() {
         ("ON_DEVICE_CHANGE", "refuse"),
         ("ON_NETWORK_CHANGE", "note"),
         ("NOT_BEFORE", "1970-01-01T00:00:09Z"),
+        ("WEBHOOK_URLS", "https://hooks.example/atoms"),
         ("AUDIT_LEVEL", "all"),
     ] {
         world.platform.set(name, value);
@@ -193,6 +196,7 @@ fn the_policy_is_the_default_unless_set() {
         on_device_change: OnChange::Refuse,
         on_network_change: OnChange::Note,
         not_before: Some(9000),
+        webhooks: true,
         audit: AuditLevel::All,
         ..Settings::load(&World::new().platform).unwrap().policy
     };
@@ -216,6 +220,21 @@ fn a_ledgers_address_depends_on_the_person_and_the_key_alone() {
 }
 
 #[test]
+fn edge_mode_needs_a_store_whose_revocations_are_published() {
+    let load = |store: &str, mode: &str| {
+        let world = World::new();
+        world.platform.set("LEDGER_STORE", store);
+        world.platform.set("INTROSPECTION_MODE", mode);
+        Introspector::load(&world.platform).map(|loaded| loaded.edge.is_some())
+    };
+    for store in ["", "durable-object"] {
+        assert_eq!((load(store, "edge"), load(store, "strong")), (Ok(true), Ok(false)));
+    }
+    assert_eq!(load("redis", "edge").unwrap_err().setting, "INTROSPECTION_MODE");
+    assert_eq!((load("redis", "strong"), load("redis", "")), (Ok(false), Ok(false)));
+}
+
+#[test]
 fn settings_that_do_not_go_together_are_refused() {
     for (setting, value) in [
         ("PUBLIC_URL", "https://edge.example/path"),
@@ -223,6 +242,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ("PUBLIC_URL", "https://user@edge.example"),
         ("PUBLIC_URL", "HTTPS://edge.example"),
         ("REFRESH_GRACE_SECONDS", "900"),
+        ("WEBHOOK_URLS", "https://169.254.169.254/"),
     ] {
         let world = World::new();
         world.platform.set(setting, value);

@@ -173,7 +173,8 @@ impl Edge {
         form: &Form,
     ) -> Result<(Value, &'static str), Failure> {
         let platform = &self.world.platform;
-        introspect(platform, &self.settings, &self.client, &self.verifier, record, form)
+        let Self { settings, client, verifier, introspector, .. } = self;
+        introspect(platform, settings, client, verifier, introspector, record, form)
             .await
             .map(|(answer, outcome)| (serde_json::to_value(answer).unwrap(), outcome))
     }

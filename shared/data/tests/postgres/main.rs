@@ -2,6 +2,7 @@
 //! test starts its own, because roles are shared by all databases of one.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod migrations;
 mod queries;
 mod support;

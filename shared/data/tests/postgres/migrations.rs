@@ -235,6 +235,21 @@ async fn the_checks_notice_what_was_changed_by_hand() {
             "alter function app.provision_member(text, text, text, uuid) security definer",
             "0006_provisioning.sql",
         ),
+        (
+            "create policy more on app.ledgers for select to authenticated using (true)",
+            "drop policy more on app.ledgers",
+            "0007_ledgers.sql",
+        ),
+        (
+            "grant select (version) on app.ledgers to authenticated",
+            "revoke select (version) on app.ledgers from authenticated",
+            "0007_ledgers.sql",
+        ),
+        (
+            "alter table app.ledgers no force row level security",
+            "alter table app.ledgers force row level security",
+            "0007_ledgers.sql",
+        ),
     ] {
         cluster.script(SUPERUSER, change).await.unwrap();
         let objections = objections(&cluster).await;

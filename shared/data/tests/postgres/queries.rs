@@ -129,6 +129,10 @@ async fn people_have_no_other_rights() {
     create(&sql, &owner, 10).await.unwrap();
     for text in [
         "select * from app.oauth_clients",
+        "select * from app.ledgers",
+        "insert into app.ledgers (address, document, version) values (repeat('0', 32), '{}', 'x')",
+        "update app.ledgers set version = 'x'",
+        "delete from app.ledgers",
         "select * from app.audit_events",
         "select * from app.audit_heads",
         "select * from app.audit_checkpoints",
@@ -169,6 +173,7 @@ async fn a_forgotten_role_or_subject_fails_closed() {
         "select * from app.memberships",
         "select * from app.oauth_clients",
         "select * from app.audit_events",
+        "select * from app.ledgers",
         "select app.user_id()",
         "select * from app.organizations_of_user('viewer')",
         "select app.provision_member('user_other', null, null, gen_random_uuid())",

@@ -11,8 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
 use ports::{Rows, Sql, SqlError, Statement};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, ValueRef};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row, ValueRef};
 
 /// The owner of the database who runs the migrations: no superuser, as with hosted Postgres.
 pub(crate) const DEPLOYER: &str = "deployer";
@@ -65,7 +65,8 @@ impl Cluster {
 
     /// SQL as the functions have it: logged in as `authenticator`.
     pub(crate) fn sql(&self) -> Direct {
-        Direct { options: self.options("authenticator", DATABASE) }
+        let options = self.options("authenticator", DATABASE);
+        Direct { pool: PgPoolOptions::new().max_connections(16).connect_lazy_with(options) }
     }
 
     /// Run a script as `user` outside of the product's code.
@@ -126,17 +127,15 @@ pub(crate) fn migrations() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations")
 }
 
-/// The port over a plain connection for each transaction. Binds by quoting, which is good enough
+/// The port over a few connections. Binds by quoting, which is good enough
 /// for the values of a test; results come as text, because the simple protocol sends text.
 pub(crate) struct Direct {
-    options: PgConnectOptions,
+    pool: PgPool,
 }
 
 impl Sql for Direct {
     async fn transaction(&self, statements: &[Statement<'_>]) -> Result<Vec<Rows>, SqlError> {
-        let mut connection =
-            PgConnection::connect_with(&self.options).await.map_err(|error| refusal(&error))?;
-        let mut transaction = connection.begin().await.map_err(|error| refusal(&error))?;
+        let mut transaction = self.pool.begin().await.map_err(|error| refusal(&error))?;
         let mut results = Vec::new();
         for statement in statements {
             let rows = sqlx::raw_sql(AssertSqlSafe(bind(statement)))

@@ -11,11 +11,18 @@ use ports::route::find;
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, Headers, ResponseBuilder};
 
+#[cfg(feature = "ledger-object")]
+use super::ledger::remote;
 use super::{Cloudflare, place};
-use crate::{BodyError, Endpoint, Incoming, Instance, Visit, body_limit, guard, respond, serve};
+use crate::{
+    BodyError, Endpoint, Incoming, Instance, Visit, body_limit, guard, respond, serve, store,
+};
 
 /// The URI type takes no longer ones.
 const MAX_URL: usize = 65_534;
+/// A command has at most so many bytes; a hundred tokens to revoke have fewer.
+#[cfg(feature = "ledger-object")]
+const MAX_COMMAND: usize = 256 * 1024;
 /// The binding of the platform's limiter.
 const GUARD: &str = "GUARD";
 
@@ -33,7 +40,8 @@ impl<E: Endpoint> Held<E> {
     pub fn instance(&self, env: &Env) -> Rc<Instance<E>> {
         let make = || {
             console_error_panic_hook::set_once();
-            Rc::new(Instance::new(&Cloudflare::new(env.clone())))
+            let platform = Cloudflare::new(env.clone());
+            Rc::new(Instance::new(&platform).with_store(store::on_workers(&platform)))
         };
         Rc::clone(self.0.get_or_init(make))
     }
@@ -85,19 +93,51 @@ pub async fn gateway_event(
     Ok(to_js(own)?)
 }
 
-/// The `fetch` event of the owner of the ledgers: its objects are asked, it has no route itself.
+/// The `fetch` event of the owner of the ledgers: commands for the ledgers of a store that is elsewhere
+/// come from the other functions, by binding. It has no route itself.
 ///
 /// # Errors
 /// If the platform's own types refuse a response.
-pub async fn owner_event(request: worker::web_sys::Request, env: Env) -> Result<JsValue, JsValue> {
+#[cfg(feature = "ledger-object")]
+pub async fn owner_event(
+    request: worker::web_sys::Request,
+    env: Env,
+    context: worker::worker_sys::Context,
+) -> Result<JsValue, JsValue> {
     let platform = Cloudflare::new(env);
-    let answer = match parts(&request.into()) {
-        Ok(parts) => {
-            Visit::begin(&platform, "ledger", &parts).end(&platform, "none", respond::not_found())
-        }
-        Err(refusal) => refusal,
+    let mut request = worker::Request::from(request);
+    let parts = match parts(&request) {
+        Ok(parts) => parts,
+        Err(refusal) => return Ok(to_js(refusal)?),
     };
-    Ok(to_js(answer)?)
+    let address = parts.uri.path().trim_start_matches('/').parse().ok();
+    let Some(address) = address.filter(|_| parts.method == Method::POST) else {
+        let visit = Visit::begin(&platform, "ledger", &parts);
+        return Ok(to_js(visit.end(&platform, "none", respond::not_found()))?);
+    };
+    let response = command(&platform, &address, &mut request).await;
+    if remote::is_time(&platform) {
+        let work = async move { remote::pass(&platform).await };
+        worker::Context::new(context).wait_until(work);
+    }
+    Ok(to_js(response)?)
+}
+
+/// Of our own functions, who write a failure to the log.
+#[cfg(feature = "ledger-object")]
+async fn command(
+    platform: &Cloudflare,
+    address: &::ledger::Address,
+    request: &mut worker::Request,
+) -> Response {
+    let body = read(request, MAX_COMMAND).await;
+    let Some(envelope) = body.ok().and_then(|body| serde_json::from_slice(&body).ok()) else {
+        return respond::problem(StatusCode::BAD_REQUEST, "invalid_request", "unreadable command");
+    };
+    match remote::execute(platform, address, &envelope).await.map_err(|error| error.to_string()) {
+        Ok(answer) => respond::json(StatusCode::OK, &answer),
+        Err(error) => respond::problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error),
+    }
 }
 
 /// Whether the platform's limiter has seen too many of the kind. Without one, or if it fails, nothing

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use ports::{Fetch, FetchError, Request, Response};
+use ports::{Fetch, FetchError, Request, Response, StatusOnly};
 use worker::{AbortController, Headers, Method, RequestInit, RequestRedirect};
 
 use super::Cloudflare;
@@ -12,15 +12,22 @@ impl Fetch for Cloudflare {
     async fn fetch(&self, request: Request, timeout: Duration) -> Result<Response, FetchError> {
         let broken = |error: worker::Error| FetchError::Connection(error.to_string());
         let outbound = to_worker(&request).map_err(broken)?;
+        let status_only = request.extensions().get::<StatusOnly>().is_some();
         let abort = AbortController::default();
         let signal = abort.signal();
         let exchange = async {
             let mut answer = worker::Fetch::Request(outbound).send_with_signal(&signal).await?;
-            let body = answer.bytes().await?;
+            let body = if status_only { Vec::new() } else { answer.bytes().await? };
             from_worker(&answer, body)
         };
         match within(timeout, exchange).await {
-            Some(outcome) => outcome.map_err(broken),
+            Some(outcome) => {
+                if status_only {
+                    // Nobody waits for the rest.
+                    abort.abort();
+                }
+                outcome.map_err(broken)
+            }
             None => {
                 abort.abort();
                 Err(FetchError::Timeout(timeout))

@@ -8,9 +8,13 @@ pub mod ledger;
 mod ledgers;
 mod place;
 mod platform;
+mod publisher;
 mod signatures;
 
-pub use entry::{Held, fetch_event, gateway_event, owner_event};
+#[cfg(feature = "ledger-object")]
+pub use entry::owner_event;
+pub use entry::{Held, fetch_event, gateway_event};
+pub use kv::Namespace;
 pub use platform::Cloudflare;
 
 /// What [`crate::entrypoint!`] expands to needs these names, and no function should have to.
@@ -96,9 +100,24 @@ macro_rules! __cloudflare_ledger_owner {
             pub async fn fetch(
                 request: Request,
                 env: Env,
-                _context: Context,
+                context: Context,
             ) -> ::std::result::Result<JsValue, JsValue> {
-                $crate::cloudflare::owner_event(request, env).await
+                $crate::cloudflare::owner_event(request, env, context).await
+            }
+
+            /// The `scheduled` event.
+            #[wasm_bindgen(
+                                wasm_bindgen = $crate::cloudflare::rt::wasm_bindgen,
+                                wasm_bindgen_futures = $crate::cloudflare::rt::wasm_bindgen_futures,
+                                js_sys = $crate::cloudflare::rt::js_sys
+                            )]
+            pub async fn scheduled(
+                event: JsValue,
+                env: Env,
+                _context: JsValue,
+            ) -> ::std::result::Result<(), JsValue> {
+                $crate::cloudflare::ledger::scheduled_event(&event, env).await;
+                Ok(())
             }
         }
     };

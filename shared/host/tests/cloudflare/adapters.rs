@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use host::cloudflare::Cloudflare;
+use host::cloudflare::{Cloudflare, Namespace};
 use http::Method;
 use ledger::{Address, Answer, Command, Envelope, Origin, Outcome, Policy};
-use ports::{Clock, Fetch, FetchError, Kv, Ledgers, Request};
+use ports::{
+    Clock, Fetch, FetchError, KeyPage, Kv, KvError, KvStore, Ledgers, Request, StatusOnly, Written,
+};
 use testing::contract::{self, LedgerStore};
 use testing::{Dependency, FakePlatform, Fault, NOW};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -91,6 +93,73 @@ async fn workers_kv_is_a_cache() {
     contract::kv(&Cloudflare::new(env(CACHE)), "run").await;
 }
 
+/// The same with all that ledgers need: pages of three keys, and no second write within a second.
+const NAMESPACE: &str = "{ LEDGER_KV: new (class KvNamespace {
+    map = new Map();
+    written = new Map();
+    async get(key, options) {
+        if (options.cacheTtl < 30) throw new Error('Invalid cache_ttl');
+        return this.map.get(key)?.buffer.slice(0) ?? null;
+    }
+    async getWithMetadata(key, options) { return { value: await this.get(key, options), metadata: null }; }
+    async put(key, value, options) {
+        if (options.expirationTtl < 60) throw new Error('Invalid expiration_ttl');
+        const now = Date.now();
+        if (now - (this.written.get(key) ?? 0) < 1000) throw new Error('KV PUT failed: 429 Too Many Requests');
+        this.written.set(key, now);
+        this.map.set(key, new Uint8Array(value));
+    }
+    async list({ prefix, cursor }) {
+        const all = [...this.map.keys()].filter((key) => key.startsWith(prefix)).sort();
+        const rest = all.filter((key) => cursor === undefined || key > atob(cursor));
+        const keys = rest.slice(0, 3).map((name) => ({ name }));
+        if (rest.length <= 3) return { keys, list_complete: true, cacheStatus: null };
+        return { keys, list_complete: false, cursor: btoa(keys.at(-1).name), cacheStatus: null };
+    }
+    async delete(key) { this.map.delete(key); }
+})() }";
+
+#[wasm_bindgen_test]
+async fn workers_kv_is_a_store_of_keys() {
+    let env = env(NAMESPACE);
+    let namespace = Namespace::new(&env, "LEDGER_KV");
+    let ttl = Duration::from_secs(60);
+    assert_eq!(namespace.write("key", b"1", ttl).await, Ok(Written::Done));
+    assert_eq!(namespace.write("key", b"2", ttl).await, Ok(Written::TooSoon));
+    assert_eq!(namespace.get("key").await.expect("a read").as_deref(), Some(b"1".as_slice()));
+    let kept = Namespace::new(&env, "NOTHING");
+    assert!(kept.write("key", b"1", ttl).await.is_err(), "it is not bound");
+    assert!(kept.list("", None).await.is_err() && kept.delete("key").await.is_err());
+    contract::kv_store(&Patient(&namespace), "run", || async {}).await;
+}
+
+/// The suite of caches overwrites keys at once.
+struct Patient<'n>(&'n Namespace<'n>);
+
+impl Kv for Patient<'_> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        self.0.get(key).await
+    }
+
+    async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), KvError> {
+        self.write(key, value, ttl).await.map(drop)
+    }
+}
+
+impl KvStore for Patient<'_> {
+    async fn write(&self, key: &str, value: &[u8], ttl: Duration) -> Result<Written, KvError> {
+        self.0.write(key, value, ttl).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KvError> {
+        self.0.delete(key).await
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, KvError> {
+        self.0.list(prefix, cursor).await
+    }
+}
+
 #[wasm_bindgen_test]
 async fn a_time_to_live_is_never_too_short_for_the_platform() {
     let env = env(CACHE);
@@ -115,14 +184,36 @@ async fn a_cache_that_is_away_or_not_bound_is_an_error() {
     }
 }
 
-/// Durable Objects of the right shape, whose ledgers are those of the fake platform.
-struct Objects {
+/// An object for each.
+const OBJECTS: &str =
+    "{ LEDGER_STORE: 'durable-object', LEDGER: new (class DurableObjectNamespace {
+    getByName(name) {
+        return { fetch: async (request) => {
+            if (request.method !== 'POST') return new Response('method', { status: 405 });
+            try { return new Response(await a(name, await request.text())); }
+            catch (error) { return new Response(String(error), { status: 500 }); }
+        } };
+    }
+})() }";
+
+/// One function for all of them.
+const FUNCTION: &str = "{ LEDGER_STORE: 'postgres', LEDGERS: new (class Fetcher {
+    async fetch(request) {
+        if (request.method !== 'POST') return new Response('method', { status: 405 });
+        const name = new URL(request.url).pathname.slice(1);
+        try { return new Response(await a(name, await request.text())); }
+        catch (error) { return new Response(String(error), { status: 503 }); }
+    }
+})() }";
+
+/// Owners of the right shape, whose ledgers are those of the fake platform.
+struct Owners {
     host: Host,
     next: Cell<u8>,
     _answer: Closure<dyn FnMut(String, String) -> Promise>,
 }
 
-/// The ledgers through the adapter, on the clock by which the objects judge.
+/// The ledgers through the adapter, on the clock by which the owners judge.
 struct Host {
     cloudflare: Cloudflare,
     memory: Rc<FakePlatform>,
@@ -144,8 +235,8 @@ impl Ledgers for Host {
     }
 }
 
-impl Objects {
-    fn new() -> Self {
+impl Owners {
+    fn new(bindings: &str) -> Self {
         let memory = Rc::new(FakePlatform::new(NOW));
         let served = Rc::clone(&memory);
         let answer = Closure::new(move |name: String, body: String| {
@@ -159,22 +250,13 @@ impl Objects {
                 Ok(serde_json::to_string(&answer).map_err(|error| error.to_string())?.into())
             })
         });
-        let bindings = "{ LEDGER: new (class DurableObjectNamespace {
-            getByName(name) {
-                return { fetch: async (request) => {
-                    if (request.method !== 'POST') return new Response('method', { status: 405 });
-                    try { return new Response(await a(name, await request.text())); }
-                    catch (error) { return new Response(String(error), { status: 500 }); }
-                } };
-            }
-        })() }";
         let env: Env = call(bindings, &[answer.as_ref()]).unchecked_into();
         let host = Host { cloudflare: Cloudflare::new(env), memory };
         Self { host, next: Cell::new(0), _answer: answer }
     }
 }
 
-impl LedgerStore for Objects {
+impl LedgerStore for Owners {
     type Host = Host;
 
     fn host(&self) -> &Host {
@@ -197,12 +279,29 @@ fn list() -> Envelope {
 
 #[wasm_bindgen_test]
 async fn durable_objects_are_ledgers() {
-    contract::ledgers(&Objects::new()).await;
+    contract::ledgers(&Owners::new(OBJECTS)).await;
+}
+
+#[wasm_bindgen_test]
+async fn the_ledgers_of_another_store_are_reached_through_their_function() {
+    contract::ledgers(&Owners::new(FUNCTION)).await;
+}
+
+#[wasm_bindgen_test]
+async fn without_a_store_that_workers_offer_no_owner_is_asked() {
+    for store in ["undefined", "''", "'sqlite'", "'durable_object'"] {
+        let bindings = OBJECTS.replace("'durable-object'", store);
+        let owners = Owners::new(&bindings);
+        let outcome = owners.host.execute(&owners.fresh_address(), &list()).await;
+        let error = outcome.expect_err("no store").to_string();
+        assert!(error.contains("LEDGER_STORE"), "{error}");
+        assert_eq!(owners.host.memory.calls(Dependency::Ledger), 0);
+    }
 }
 
 #[wasm_bindgen_test]
 async fn a_ledger_is_asked_once_more_and_no_more() {
-    let objects = Objects::new();
+    let objects = Owners::new(OBJECTS);
     let memory = &objects.host.memory;
     let address = objects.fresh_address();
     memory.fail_times(Dependency::Ledger, Fault::Away, 1);
@@ -216,13 +315,15 @@ async fn a_ledger_is_asked_once_more_and_no_more() {
 
 #[wasm_bindgen_test]
 async fn a_ledger_that_is_not_bound_or_speaks_nonsense_is_an_error() {
-    let nonsense = "{ LEDGER: new (class DurableObjectNamespace {
+    let nonsense = "{ LEDGER_STORE: 'durable-object', LEDGER: new (class DurableObjectNamespace {
         getByName() { return { fetch: async () => new Response('<html>') }; }
     })() }";
-    let throwing = "{ LEDGER: new (class DurableObjectNamespace {
+    let throwing = "{ LEDGER_STORE: 'durable-object', LEDGER: new (class DurableObjectNamespace {
         getByName() { throw new Error('no such object'); }
     })() }";
-    for bindings in ["{}", "{ LEDGER: 'text' }", nonsense, throwing] {
+    let text = "{ LEDGER_STORE: 'durable-object', LEDGER: 'text' }";
+    let unbound = ["{ LEDGER_STORE: 'durable-object' }", "{ LEDGER_STORE: 'redis-rest' }"];
+    for bindings in unbound.into_iter().chain([text, nonsense, throwing]) {
         let platform = Cloudflare::new(env(bindings));
         let outcome = platform.execute(&Address::from_bytes([1; 16]), &list()).await;
         assert!(outcome.is_err(), "{bindings}");
@@ -309,4 +410,20 @@ async fn a_slow_body_counts_too() {
     let timeout = Duration::from_millis(30);
     let outcome = bare().fetch(outbound(Method::GET, b""), timeout).await;
     assert_eq!(outcome.map(drop), Err(FetchError::Timeout(timeout)));
+}
+
+#[wasm_bindgen_test]
+async fn a_body_of_no_interest_is_neither_read_nor_waited_for() {
+    let _network = Network::of(
+        "async (r, init) => {
+            const signal = init?.signal ?? r.signal;
+            signal.addEventListener('abort', () => { globalThis.unread = true; });
+            return new Response(new ReadableStream({}), { status: 202 });
+        }",
+    );
+    let mut request = outbound(Method::POST, b"{}");
+    request.extensions_mut().insert(StatusOnly);
+    let answer = bare().fetch(request, LONG).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.body().len()), (202, 0));
+    assert_eq!(eval("globalThis.unread"), JsValue::TRUE, "and the platform is told");
 }

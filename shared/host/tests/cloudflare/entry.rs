@@ -47,7 +47,8 @@ impl Endpoint for Echo {
     }
 }
 
-const ENV: &str = "{ GREETING: 'hello', PUBLIC_URL: 'https://edge.example' }";
+const ENV: &str =
+    "{ GREETING: 'hello', LEDGER_STORE: 'durable-object', PUBLIC_URL: 'https://edge.example' }";
 
 async fn answer(bindings: &str, request: &str) -> JsValue {
     let _quiet = Console::capture("log");
@@ -214,7 +215,8 @@ async fn head_and_preflight_have_no_body() {
 #[wasm_bindgen_test]
 async fn a_missing_binding_is_a_misconfiguration_that_the_log_names() {
     let console = Console::capture("log");
-    let env = env("{ PUBLIC_URL: 'https://edge.example', GREETING: '' }");
+    let env =
+        env("{ LEDGER_STORE: 'durable-object', PUBLIC_URL: 'https://edge.example', GREETING: '' }");
     let held = Held::<Echo>::new();
     let request = eval("new Request('https://edge.example/auth/sessions')").unchecked_into();
     let response = fetch_event(&held.instance(&env), request, env).await.expect("a response");

@@ -100,6 +100,7 @@ impl Simple {
             // Held by laws.
             Command::Outbox { .. }
             | Command::AckOutbox { .. }
+            | Command::AckEvents { .. }
             | Command::ClaimWebhooks { .. }
             | Command::SettleWebhook(_) => Outcome::Swept,
             Command::Sweep => {

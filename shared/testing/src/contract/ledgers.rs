@@ -6,9 +6,13 @@ use ledger::{
     Issue, Limits, Origin, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, SessionView,
     Signals, Subject, Usage,
 };
-use ports::{Clock, Ledgers};
+use ports::{Clock, LedgerError, Ledgers};
 
-const CLIENT: &str = "contract";
+use super::ledgers_at_work as at_work;
+
+pub(super) const CLIENT: &str = "contract";
+/// So often a client tries again.
+const PATIENCE: u32 = 20;
 
 /// A store of ledgers as the suite needs it. A failing case must not disturb the next one, so each
 /// works at an address of its own.
@@ -24,6 +28,17 @@ pub trait LedgerStore {
 
     /// Let time pass: on a fake, move the clock; on a real store, sleep.
     async fn wait(&self, time: Duration);
+
+    /// The answers of the next so many writes get lost, though the writes happen; of none from now
+    /// on if it is zero. Says whether it can be done to this store.
+    fn lose_answers(&self, _times: u32) -> bool {
+        false
+    }
+
+    /// Ledgers with work due now; `None` for a store that wakes up by itself.
+    async fn due(&self, _limit: u32) -> Option<Vec<Address>> {
+        None
+    }
 }
 
 /// Each command on one address is atomic, whatever runs beside it; what was answered is kept, and
@@ -43,12 +58,17 @@ pub async fn ledgers(store: &impl LedgerStore) {
     one_access_token_is_revoked(&Case::of(store)).await;
     an_unused_session_ends(store, &Case::of(store)).await;
     a_sweep_forgets_what_is_over(store, &Case::of(store)).await;
+    at_work::a_thousand_commands_at_once_lose_nothing(&Case::of(store)).await;
+    at_work::a_lost_answer_is_no_lost_command(store, &Case::of(store)).await;
+    at_work::events_appear_with_their_change_and_stay_until_delivered(&Case::of(store)).await;
+    at_work::two_deliverers_tell_everything(&Case::of(store)).await;
+    at_work::ledgers_with_work_due_are_found(store, &Case::of(store)).await;
 }
 
-struct Case<'a, L> {
-    host: &'a L,
-    address: Address,
-    policy: Policy,
+pub(super) struct Case<'a, L> {
+    pub(super) host: &'a L,
+    pub(super) address: Address,
+    pub(super) policy: Policy,
 }
 
 impl<'a, L: Ledgers + Clock> Case<'a, L> {
@@ -56,12 +76,26 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
         Self { host: store.host(), address: store.fresh_address(), policy: quiet() }
     }
 
-    async fn run(&self, command: Command) -> Outcome {
-        let envelope = Envelope { command, policy: self.policy.clone(), origin: Origin::default() };
-        self.host.execute(&self.address, &envelope).await.expect("an outcome")
+    pub(super) async fn run(&self, command: Command) -> Outcome {
+        self.try_once(command).await.expect("an outcome")
     }
 
-    fn sign_in(&self, external_id: Option<&str>) -> Command {
+    /// Repeats the command as a client does that is told to try again later.
+    pub(super) async fn insist(&self, command: Command) -> Outcome {
+        for _ in 0..PATIENCE {
+            if let Ok(outcome) = self.try_once(command.clone()).await {
+                return outcome;
+            }
+        }
+        self.run(command).await
+    }
+
+    async fn try_once(&self, command: Command) -> Result<Outcome, LedgerError> {
+        let envelope = Envelope { command, policy: self.policy.clone(), origin: Origin::default() };
+        self.host.execute(&self.address, &envelope).await
+    }
+
+    pub(super) fn sign_in(&self, external_id: Option<&str>) -> Command {
         Command::CreateSession(CreateSession {
             subject: Subject {
                 id: "user_\u{1f600}".to_owned(),
@@ -81,18 +115,18 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
         })
     }
 
-    async fn create(&self) -> Issue {
+    pub(super) async fn create(&self) -> Issue {
         issue(self.run(self.sign_in(None)).await)
     }
 
-    async fn list(&self) -> Vec<SessionView> {
+    pub(super) async fn list(&self) -> Vec<SessionView> {
         match self.run(Command::List).await {
             Outcome::Sessions(sessions) => sessions,
             other => unreachable!("List answered {other:?}"),
         }
     }
 
-    async fn check(&self, session: SessionId, jti: &str) -> Outcome {
+    pub(super) async fn check(&self, session: SessionId, jti: &str) -> Outcome {
         self.run(Command::Check(Check {
             session,
             credential: access(jti, self.host.now()),
@@ -101,7 +135,7 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
         .await
     }
 
-    async fn refresh(&self, session: SessionId, counter: u32) -> Outcome {
+    pub(super) async fn refresh(&self, session: SessionId, counter: u32) -> Outcome {
         self.run(refresh(session, counter)).await
     }
 }
@@ -267,18 +301,18 @@ async fn a_sweep_forgets_what_is_over<S: LedgerStore>(store: &S, case: &Case<'_,
 }
 
 /// Without limits: this suite is about stores, and asks more than a client may.
-fn quiet() -> Policy {
+pub(super) fn quiet() -> Policy {
     Policy { limits: Limits::off(), ..Policy::default() }
 }
 
-fn issue(outcome: Outcome) -> Issue {
+pub(super) fn issue(outcome: Outcome) -> Issue {
     match outcome {
         Outcome::Issued(issue) => issue,
         other => unreachable!("tokens were expected, not {other:?}"),
     }
 }
 
-fn refresh(session: SessionId, counter: u32) -> Command {
+pub(super) fn refresh(session: SessionId, counter: u32) -> Command {
     Command::Refresh(Refresh {
         session,
         generation: 0,
@@ -294,6 +328,6 @@ fn refresh(session: SessionId, counter: u32) -> Command {
     })
 }
 
-fn access(jti: &str, now: u64) -> Credential {
+pub(super) fn access(jti: &str, now: u64) -> Credential {
     Credential::Access { jti: jti.to_owned(), expires_at: now + 900_000 }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ports::{Clock, Config, Kv, Log, Random};
+use ports::{Clock, Config, Kv, KvStore, Log, Random, Written};
 
 /// A day that every clock has passed: 2024-01-01.
 const PAST: u64 = 1_704_067_200_000;
@@ -109,4 +109,52 @@ pub async fn kv(kv: &impl Kv, prefix: &str) {
     // The shortest time that the port names must be accepted, and so must a day.
     kv.put(&key("day"), b"1", Duration::from_secs(86_400)).await.expect("a write");
     assert_eq!(get("day").await.as_deref(), Some(b"1".as_slice()));
+}
+
+/// Besides what every cache does: what was written is listed, in order and page by page; what was
+/// removed is gone in the end; a write that was refused has changed nothing.
+///
+/// `prefix` makes the keys of this run its own. A store that shows its writes late is given time by
+/// `settle`.
+pub async fn kv_store<Settled: Future<Output = ()>>(
+    store: &impl KvStore,
+    prefix: &str,
+    settle: impl Fn() -> Settled,
+) {
+    kv(store, &format!("{prefix}/cache")).await;
+    let key = |number: usize| format!("{prefix}/list/{number:02}");
+    for number in (0..10).rev() {
+        let written = store.write(&key(number), b"1", TTL).await.expect("a write");
+        assert_eq!(written, Written::Done, "nobody has written {number} before");
+    }
+    store.write(&format!("{prefix}/list"), b"1", TTL).await.expect("a write");
+    store.write(&format!("{prefix}/list0"), b"1", TTL).await.expect("a write");
+    settle().await;
+    let all: Vec<String> = (0..10).map(key).collect();
+    assert_eq!(listed(store, &format!("{prefix}/list/")).await, all, "in order, all pages");
+    assert_eq!(listed(store, &key(7)).await, [key(7)]);
+    assert_eq!(listed(store, &format!("{prefix}/nothing/")).await, [""; 0]);
+
+    store.delete(&key(3)).await.expect("a removal");
+    store.delete(&key(99)).await.expect("removing what is not there");
+    let again = store.write(&key(4), b"2", TTL).await.expect("an answer");
+    settle().await;
+    assert_eq!(store.get(&key(3)).await.expect("a read"), None);
+    let left: Vec<String> = all.into_iter().filter(|other| *other != key(3)).collect();
+    assert_eq!(listed(store, &format!("{prefix}/list/")).await, left);
+    let expected: &[u8] = if again == Written::Done { b"2" } else { b"1" };
+    assert_eq!(store.get(&key(4)).await.expect("a read").as_deref(), Some(expected));
+}
+
+async fn listed(store: &impl KvStore, prefix: &str) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = store.list(prefix, cursor.as_deref()).await.expect("a page");
+        keys.extend(page.keys);
+        cursor = page.next;
+        if cursor.is_none() {
+            return keys;
+        }
+    }
 }

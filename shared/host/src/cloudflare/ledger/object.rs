@@ -6,28 +6,36 @@
 
 use std::cell::RefCell;
 
+use futures_util::future::{join, join_all};
 use ledger::{
     Actor, Address, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle,
     apply, next_due,
 };
+use snapshot::Report;
 use worker::wasm_bindgen;
 use worker::{
     DurableObject, Env, Request, Response, ResponseBuilder, Result, State, durable_object,
 };
 
+use super::pending::Pending;
+use super::revocations::is_edge;
 use super::storage::Held;
-use super::trail;
+use super::{trail, webhooks};
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::{fill, now};
+use crate::cloudflare::publisher::send;
 
 /// An alarm that failed rings again after this many milliseconds.
 const RETRY: i64 = 60_000;
+
+/// A report that failed is tried again after this many milliseconds.
+const REPORT_AGAIN: Millis = 5_000;
 
 /// One user's ledger.
 #[durable_object(alarm)]
 pub struct Ledger {
     state: State,
-    platform: Cloudflare,
+    pub(super) platform: Cloudflare,
     memory: RefCell<Option<Memory>>,
     throttle: RefCell<Throttle>,
 }
@@ -35,6 +43,8 @@ pub struct Ledger {
 /// What the object remembers between commands, so that a check reads no storage.
 struct Memory {
     held: Held,
+    /// What the publisher of revocations must be told.
+    pending: Pending,
     /// When the alarm is set to ring.
     armed: Option<Millis>,
 }
@@ -47,6 +57,10 @@ impl DurableObject for Ledger {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
+        if let Err(error) = webhooks::ready(&self.platform) {
+            trail::complain(&self.platform, "misconfigured", &error.to_string());
+            return Response::error("misconfigured", 503);
+        }
         let address = request.path().trim_start_matches('/').parse().ok();
         let body = request.bytes().await?;
         let envelope: Envelope = match serde_json::from_slice(&body) {
@@ -54,17 +68,30 @@ impl DurableObject for Ledger {
             Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
         };
         let admitted = self.throttle.borrow_mut().admit(&envelope, now());
-        if let Err(limited) = admitted {
-            let answer = serde_json::to_vec(&Answer::limited(limited))?;
-            return Ok(ResponseBuilder::new().fixed(answer));
-        }
-        let applied = self.execute(address, envelope)?;
-        let answer = serde_json::to_vec(&Answer::from(applied))?;
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(limited) => {
+                let answer = serde_json::to_vec(&Answer::limited(limited))?;
+                return Ok(ResponseBuilder::new().fixed(answer));
+            }
+        };
+        let revokes = envelope.command.revokes();
+        let Applied { outcome, budget, revocations, .. } = self.execute(address, envelope)?;
+        let answer = serde_json::to_vec(&Answer { outcome, budget: budget.or(admitted) })?;
+        // Before the report: it may be the last thing that this object does.
         self.arm().await?;
+        if revokes || !revocations.is_empty() {
+            self.report().await;
+        }
+        if revokes && self.has_pending() {
+            // Whoever asked for it must not believe that everybody has heard of it.
+            return Response::error("the revocation is stored, and not yet reported", 503);
+        }
         Ok(ResponseBuilder::new().fixed(answer))
     }
 
-    /// Sweep, and deliver the audit trail. It never fails: a failing alarm would be retried and then
+    /// Sweep, report what was revoked, and deliver the audit trail and announcements. It never fails:
+    /// a failing alarm would be retried and then
     /// given up by the platform.
     async fn alarm(&self) -> Result<Response> {
         if let Err(error) = self.wake().await {
@@ -91,6 +118,10 @@ impl Ledger {
         let applied = apply(&mut taken.held.document, command, context, &mut fill);
         taken.held.policy = policy;
         let sql = self.state.storage().sql();
+        // First what is to be reported: a revocation that is reported and not stored is on the safe side.
+        if !applied.revocations.is_empty() && is_edge(&self.platform.env) {
+            taken.pending.add(&sql, &applied.revocations)?;
+        }
         if applied.changed {
             taken.held.store(&sql)?;
         }
@@ -103,11 +134,14 @@ impl Ledger {
     }
 
     async fn wake(&self) -> Result<()> {
-        self.sweep()?;
-        self.deliver().await?;
-        let empty =
-            self.memory.borrow().as_ref().is_some_and(|memory| memory.held.document.is_empty());
-        if empty {
+        // The alarm that rings is no longer set.
+        self.disarm();
+        self.maintain(Command::Sweep)?;
+        self.report().await;
+        // Neither waits for the other.
+        let (trail, announced) = join(self.deliver(), webhooks::deliver(self)).await;
+        trail.and(announced)?;
+        if self.held(|held| held.document.is_empty()) && !self.has_pending() {
             self.state.storage().delete_all().await?;
             *self.memory.borrow_mut() = None;
             return Ok(());
@@ -115,19 +149,29 @@ impl Ledger {
         self.arm().await
     }
 
-    fn sweep(&self) -> Result<()> {
+    /// A command of the service itself, by the policy of the last command.
+    pub(super) fn maintain(&self, command: Command) -> Result<Applied> {
         let policy = {
             let mut memory = self.memory.borrow_mut();
             if memory.is_none() {
                 *memory = Some(self.load(&Policy::default())?);
             }
-            let Some(memory) = memory.as_mut() else { return Ok(()) };
-            // The alarm that rings is no longer set.
-            memory.armed = None;
-            memory.held.policy.clone()
+            memory.as_ref().map(|memory| memory.held.policy.clone()).unwrap_or_default()
         };
         let origin = Origin { actor: Actor::Service, ..Origin::default() };
-        self.execute(None, Envelope { command: Command::Sweep, policy, origin }).map(drop)
+        self.execute(None, Envelope { command, policy, origin })
+    }
+
+    /// Whatever the alarm is set for, it is to be set anew.
+    pub(super) fn disarm(&self) {
+        if let Some(memory) = self.memory.borrow_mut().as_mut() {
+            memory.armed = None;
+        }
+    }
+
+    /// A look at what is held; the default if nothing is.
+    pub(super) fn held<T: Default>(&self, look: impl FnOnce(&Held) -> T) -> T {
+        self.memory.borrow().as_ref().map(|memory| look(&memory.held)).unwrap_or_default()
     }
 
     /// Deliver the audit trail, if that is due.
@@ -146,7 +190,7 @@ impl Ledger {
         // Before anything is awaited: if the object dies now, the next attempt is set.
         self.arm().await?;
         let (address, policy) = begun;
-        match trail::deliver(self, &self.platform, &address, &policy).await {
+        match trail::deliver(&trail::Own(self), &self.platform, &address, &policy).await {
             Ok(()) => self.delivered(),
             Err(error) => {
                 trail::complain(&self.platform, "audit_delivery_failed", &error);
@@ -157,7 +201,7 @@ impl Ledger {
 
     fn delivered(&self) -> Result<()> {
         let mut memory = self.memory.borrow_mut();
-        let Some(Memory { held, armed }) = memory.as_mut() else { return Ok(()) };
+        let Some(Memory { held, armed, .. }) = memory.as_mut() else { return Ok(()) };
         let pending = !held.document.outbox.events.is_empty();
         let schedule = audit::Schedule::succeeded(pending, now(), trail::random());
         // The alarm is set for an attempt that is not needed.
@@ -165,21 +209,52 @@ impl Ledger {
         held.delivery.set(schedule, &self.state.storage().sql())
     }
 
-    fn load(&self, policy: &Policy) -> Result<Memory> {
-        Ok(Memory { held: Held::load(&self.state.storage().sql(), policy)?, armed: None })
+    /// Tell the publishers what was revoked. What one of them does not take is kept for the alarm.
+    async fn report(&self) {
+        let reports = match self.memory.borrow().as_ref() {
+            Some(memory) => Report::of(memory.pending.all()),
+            None => return,
+        };
+        join_all(reports.iter().map(|report| async {
+            let taken = match send(&self.platform.env, report).await {
+                Ok(()) => self.reported(report),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = taken {
+                trail::complain(&self.platform, "report_failed", &error.to_string());
+            }
+        }))
+        .await;
     }
 
-    /// Set the one alarm for the next sweep or delivery, unless it rings before that anyway: use of a
+    fn reported(&self, report: &Report) -> Result<()> {
+        let mut memory = self.memory.borrow_mut();
+        // Another command may have failed meanwhile: then it is read anew, and reported once more.
+        let Some(memory) = memory.as_mut() else { return Ok(()) };
+        memory.pending.remove(&self.state.storage().sql(), &report.revocations)
+    }
+
+    fn has_pending(&self) -> bool {
+        !self.memory.borrow().as_ref().is_some_and(|memory| memory.pending.is_empty())
+    }
+
+    fn load(&self, policy: &Policy) -> Result<Memory> {
+        let sql = self.state.storage().sql();
+        let (held, pending) = (Held::load(&sql, policy)?, Pending::load(&sql)?);
+        Ok(Memory { held, pending, armed: None })
+    }
+
+    /// Set the one alarm for what is due next, unless it rings before that anyway: use of a
     /// session moves its timeout away, and an alarm that finds nothing to do sets itself anew.
-    async fn arm(&self) -> Result<()> {
+    pub(super) async fn arm(&self) -> Result<()> {
         let due = {
             let mut memory = self.memory.borrow_mut();
             let Some(memory) = memory.as_mut() else { return Ok(()) };
             let Held { document, policy, delivery, .. } = &memory.held;
             let sweep = next_due(document, policy).map(|due| jittered(due.max(now())));
-            let Some(due) = sweep.into_iter().chain(delivery.schedule.due).min() else {
-                return Ok(());
-            };
+            let report = (!memory.pending.is_empty()).then(|| now() + REPORT_AGAIN);
+            let all = [sweep, report, delivery.schedule.due, document.webhooks.next_due()];
+            let Some(due) = all.into_iter().flatten().min() else { return Ok(()) };
             if memory.armed.is_some_and(|armed| armed <= due) {
                 return Ok(());
             }

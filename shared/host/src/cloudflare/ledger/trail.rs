@@ -1,16 +1,23 @@
-//! Delivery of the audit trail by the object that owns the ledger.
+//! Delivery of the audit trail by whoever owns the ledger.
+
+use std::time::Duration;
 
 use audit::deliver::BATCH;
+use audit::retain::{self, DAYS, Retained};
 use audit::{Deliverer, DeliveryError, Seals};
 use auth::settings::TrailSettings;
+use breaker::Guarded;
 use data::NeonSql;
 use ledger::{Address, Answer, Envelope, Policy};
-use ports::{LedgerError, Ledgers, Log as _};
+use ports::{Clock as _, LedgerError, Ledgers, Log as _};
 
 use super::object::Ledger;
+use super::webhooks::shared;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::fill;
 
+/// Whoever deletes looks at all rows first.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Batches of one attempt: more than an outbox can hold.
 const BATCHES: usize = 16;
 
@@ -19,16 +26,18 @@ const BATCHES: usize = 16;
 /// # Errors
 /// For the log, if something is pending still.
 pub(super) async fn deliver(
-    object: &Ledger,
+    ledgers: &impl Ledgers,
     platform: &Cloudflare,
     address: &Address,
     policy: &Policy,
 ) -> Result<(), String> {
-    let TrailSettings { sql, keys } =
+    let TrailSettings { sql, keys, .. } =
         TrailSettings::load(platform).map_err(|error| error.to_string())?;
-    let sql = NeonSql::new(platform, sql.url, sql.connection_string);
-    let (ledgers, seals) = (Own(object), Seals::new(keys));
-    let deliverer = Deliverer { ledgers: &ledgers, sql: &sql, seals: &seals, policy };
+    let shared = shared(platform);
+    let guarded = Guarded::new(platform, Some(&shared.breakers));
+    let sql = NeonSql::new(&guarded, sql.url, sql.connection_string);
+    let seals = Seals::new(keys);
+    let deliverer = Deliverer { ledgers, sql: &sql, seals: &seals, policy };
     for _ in 0..BATCHES {
         let delivered = deliverer.deliver(address, BATCH).await;
         if delivered.map_err(|error: DeliveryError| error.to_string())?.pending == 0 {
@@ -36,6 +45,35 @@ pub(super) async fn deliver(
         }
     }
     Ok(())
+}
+
+/// Delete what is old of all trails, and say in the log how much it was.
+pub(super) async fn retain(platform: &Cloudflare) {
+    match shorten(platform).await {
+        Ok(Retained { ledgers, events, refused }) => {
+            for (ledger, number, problem) in &refused {
+                let cause = format!("ledger {ledger} event {number}: {problem}");
+                complain(platform, "audit_retention_refused", &cause);
+            }
+            let line = serde_json::json!({
+                "severity": "INFO",
+                "service.name": "ledger",
+                "outcome": "audit_retained",
+                "ledgers": ledgers,
+                "events": events,
+            });
+            platform.line(&line.to_string());
+        }
+        Err(error) => complain(platform, "audit_retention_failed", &error),
+    }
+}
+
+async fn shorten(platform: &Cloudflare) -> Result<Retained, String> {
+    let TrailSettings { sql, keys, days } =
+        TrailSettings::load(platform).map_err(|error| error.to_string())?;
+    let sql = NeonSql::new(platform, sql.url, sql.connection_string).with_timeout(PATIENCE);
+    let (seals, days) = (Seals::new(keys), days.unwrap_or(DAYS));
+    retain::retain(&sql, &seals, platform.now(), days).await.map_err(|error| error.to_string())
 }
 
 /// A line in the log about what the object did by itself.
@@ -57,7 +95,7 @@ pub(super) fn random() -> u16 {
 }
 
 /// The object's own ledger, whatever the address.
-struct Own<'a>(&'a Ledger);
+pub(super) struct Own<'a>(pub(super) &'a Ledger);
 
 impl Ledgers for Own<'_> {
     async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {

@@ -1,0 +1,1 @@
+delete from app.ledgers where address = $1 and version = $2 returning 1

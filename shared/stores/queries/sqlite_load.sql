@@ -1,0 +1,1 @@
+select document, version, due from ledgers where address = ?1
