@@ -17,7 +17,10 @@ use stack::layout::{self, FUNCTIONS};
 use crate::{prerequisites, report, run, tools};
 
 /// The largest function we accept, compressed: small functions start fast.
-const LIMIT: usize = 300 * 1024;
+const LIMIT: usize = 320 * 1024;
+/// The same for the owner of the ledgers, which is no endpoint: it has every store in it, and all that
+/// is done in the background.
+const OWNER_LIMIT: usize = 512 * 1024;
 /// The function that exports the Durable Object of the ledgers.
 const LEDGER_OWNER: &str = "ledger";
 /// The benchmark's own Worker: built like a function, and not one.
@@ -238,14 +241,15 @@ fn sizes() -> Result<()> {
         let (raw, compressed) = size(function)?;
         let [raw, kilobytes] = [raw, compressed].map(|bytes| bytes as f64 / 1024.0);
         report::line(&format!("  {function:<12} {raw:>8.0} {kilobytes:>9.0}"));
-        if compressed > LIMIT {
+        let limit = if function == LEDGER_OWNER { OWNER_LIMIT } else { LIMIT };
+        if compressed > limit {
             over.push(function);
         }
     }
     if over.is_empty() {
         return Ok(());
     }
-    bail!("over {} KB when compressed: {}", LIMIT / 1024, over.join(", "))
+    bail!("larger than it may be when compressed: {}", over.join(", "))
 }
 
 fn size(function: &str) -> Result<(usize, usize)> {

@@ -1,4 +1,4 @@
-use auth::introspect::{self, Introspection};
+use auth::introspect::{self, Introspected, Introspection};
 use auth::settings::{ClientSettings, Introspector, Verifier};
 use auth::{Failure, Settings, clients};
 use host::{Endpoint, respond};
@@ -63,18 +63,20 @@ async fn introspect(
     let caller =
         clients::authenticate(platform, &service.sql, client, request.headers(), &form).await?;
     facts.client_id = Some(caller.client_id.clone());
-    let (answer, outcome) =
+    let Introspected { answer, outcome, budget } =
         introspect::introspect(platform, service, client, verifier, introspector, &caller, &form)
             .await?;
     facts.outcome = Some(outcome.to_owned());
     if let Introspection::Active(active) = &answer {
         facts.session_id = Some(active.sid.to_string());
     }
-    if !wants_jwt(request) {
-        return Ok(respond::oauth(StatusCode::OK, &answer));
-    }
-    let jwt = introspect::sign(platform, service, introspector, &caller, &answer).await?;
-    Ok(respond::oauth_text(introspection_jwt::MEDIA_TYPE, jwt))
+    let response = if wants_jwt(request) {
+        let jwt = introspect::sign(platform, service, introspector, &caller, &answer).await?;
+        respond::oauth_text(introspection_jwt::MEDIA_TYPE, jwt)
+    } else {
+        respond::oauth(StatusCode::OK, &answer)
+    };
+    Ok(respond::budgeted(response, budget, platform.now()))
 }
 
 fn wants_jwt(request: &Request) -> bool {

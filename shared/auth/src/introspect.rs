@@ -2,7 +2,9 @@
 //! of the revocations (module [`edge`](crate::edge)). Answers are JSON, or signed JWTs (RFC 9701).
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Actor, Check, Command, Envelope, Outcome, SessionId, Standing, Usage};
+use ledger::{
+    Actor, Answer, Budget, Check, Command, Envelope, Outcome, SessionId, Standing, Usage,
+};
 use oauth::access_token::{AccessToken, Audience};
 use oauth::form::Form;
 use oauth::{ErrorCode, OAuthError, RefreshToken, introspection_jwt, jws, scope};
@@ -32,6 +34,17 @@ pub enum Introspection {
     },
 }
 
+/// An answer, and what else is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introspected {
+    /// For the caller.
+    pub answer: Introspection,
+    /// By whom the token was found to be in force, or why it is not, for the log.
+    pub outcome: &'static str,
+    /// What is left of the rate limit that the question has spent from.
+    pub budget: Option<Budget>,
+}
+
 /// What is said of a token in force. Times are seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the members of RFC 7662 section 2.2 and the claims of RFC 9068")]
@@ -56,8 +69,7 @@ pub struct Active {
     pub roles: Vec<String>,
 }
 
-/// Tell a registered resource server whether a token is in force; the second value says why not,
-/// for the log.
+/// Tell a registered resource server whether a token is in force.
 ///
 /// # Errors
 /// [`Failure::Client`] for public clients, [`Failure::Forbidden`] for clients that are not registered
@@ -71,17 +83,18 @@ pub async fn introspect<P: Clock + Signatures + Kv + Ledgers + Publisher>(
     introspector: &Introspector,
     record: &ClientRecord,
     form: &Form,
-) -> Result<(Introspection, &'static str), Failure> {
+) -> Result<Introspected, Failure> {
     may_introspect(record)?;
     let text = form.require("token", "token is missing")?;
-    let found = match Token::read(platform, settings, client, verifier, text).await? {
+    let (found, budget) = match Token::read(platform, settings, client, verifier, text).await? {
         Ok(token) => check(platform, settings, introspector, record, token).await?,
-        Err(reason) => Err(reason),
+        Err(reason) => (Err(reason), None),
     };
-    Ok(match found {
+    let (answer, outcome) = match found {
         Ok((active, by)) => (Introspection::Active(Box::new(active)), by),
         Err(reason) => (Introspection::Inactive { active: false }, reason),
-    })
+    };
+    Ok(Introspected { answer, outcome, budget })
 }
 
 /// The answer as a JWT for the resource server that asked, RFC 9701 section 5.
@@ -128,37 +141,40 @@ async fn check<P: Clock + Kv + Ledgers + Publisher>(
     introspector: &Introspector,
     record: &ClientRecord,
     token: Token,
-) -> Result<Found, Failure> {
+) -> Result<(Found, Option<Budget>), Failure> {
     let (address, session, credential) = token.place(settings);
     let allowed = match &token {
         Token::Access(claims) => may_see(record, |audience| claims.aud.contains(audience)),
         Token::Refresh(_) => true,
     };
     if !allowed {
-        return Ok(Err("audience not the caller's"));
+        return Ok((Err("audience not the caller's"), None));
     }
     let check = Check { session, credential, usage: Usage::Introspection };
     let envelope = envelope(settings, record, check)?;
     // Refresh tokens are for the ledger alone: what has replaced them is nowhere else.
     if let (Some(edge), Token::Access(claims)) = (&introspector.edge, &token) {
         let admitted = edge.admit(&address, &envelope, platform.now());
-        admitted.map_err(|budget| Failure::Limited { budget })?;
+        let budget = admitted.map_err(|budget| Failure::Limited { budget })?;
         match edge.look_up(platform, claims).await {
-            Verdict::Revoked => return Ok(Err("revoked by the snapshot")),
+            Verdict::Revoked => return Ok((Err("revoked by the snapshot"), budget)),
             Verdict::InForce => {
-                return Ok(Ok((access_token((**claims).clone()), "active by the snapshot")));
+                let active = access_token((**claims).clone());
+                return Ok((Ok((active, "active by the snapshot")), budget));
             }
             Verdict::Unknown => {}
         }
     }
-    match platform.execute(&address, &envelope).await? {
+    let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
+    let found = match outcome {
         Outcome::Active(standing) => {
-            Ok(describe_token(settings, record, token, standing).map(|active| (active, "active")))
+            describe_token(settings, record, token, standing).map(|active| (active, "active"))
         }
-        Outcome::Inactive(reason) => Ok(Err(describe(reason))),
-        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
-        other => Err(Failure::unexpected(&other)),
-    }
+        Outcome::Inactive(reason) => Err(describe(reason)),
+        Outcome::Limited(budget) => return Err(Failure::Limited { budget }),
+        other => return Err(Failure::unexpected(&other)),
+    };
+    Ok((found, budget))
 }
 
 /// The question, by whom it is asked, and how often they may ask it: the limits are the caller's, all

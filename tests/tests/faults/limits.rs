@@ -58,6 +58,9 @@ async fn i8_introspection_is_limited_per_caller_and_person() -> Result<()> {
         let (world, token) = (world.clone(), token.to_owned());
         async move { world.api.introspect(world.client(client)?, &token, &[]).await }
     };
+    let first = ask("atoms-narrow", &kept.access).await?;
+    assert_eq!(first.header("ratelimit-policy"), "\"introspect\";q=300;w=60");
+    assert!(first.header("ratelimit").starts_with("\"introspect\";r=299;t="));
     let mut admitted = 0;
     // A little more than the limit, as the window slides meanwhile.
     while admitted < 400 {

@@ -227,7 +227,7 @@ fn signed(edge: &Edge, token: &str) -> String {
     let form = form(&[("token", token)]);
     block_on(async {
         let Edge { settings, client, verifier, introspector, .. } = edge;
-        let (answer, _) = introspect::introspect(
+        let asked = introspect::introspect(
             platform,
             settings,
             client,
@@ -235,9 +235,8 @@ fn signed(edge: &Edge, token: &str) -> String {
             introspector,
             &record,
             &form,
-        )
-        .await
-        .unwrap();
+        );
+        let answer = asked.await.unwrap().answer;
         introspect::sign(platform, settings, introspector, &record, &answer).await.unwrap()
     })
 }

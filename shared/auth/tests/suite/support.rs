@@ -176,7 +176,7 @@ impl Edge {
         let Self { settings, client, verifier, introspector, .. } = self;
         introspect(platform, settings, client, verifier, introspector, record, form)
             .await
-            .map(|(answer, outcome)| (serde_json::to_value(answer).unwrap(), outcome))
+            .map(|told| (serde_json::to_value(told.answer).unwrap(), told.outcome))
     }
 
     /// Whether a token is in force for a resource server.
