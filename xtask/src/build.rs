@@ -23,6 +23,8 @@ const LIMIT: usize = 320 * 1024;
 const OWNER_LIMIT: usize = 512 * 1024;
 /// The function that exports the Durable Object of the ledgers.
 const LEDGER_OWNER: &str = "ledger";
+/// The benchmark's own Worker: built like a function, and not one.
+const FLOOR: &str = "floor";
 
 /// `cargo xtask build`.
 ///
@@ -42,7 +44,7 @@ pub(crate) fn functions() -> Result<()> {
     let shared = shared_digest()?;
     let mut stale = Vec::new();
     for function in FUNCTIONS {
-        let digest = digest(&shared, function)?;
+        let digest = digest_of(shared.clone(), function)?;
         if !is_current(function, &digest) {
             stale.push((function, digest));
         }
@@ -54,6 +56,20 @@ pub(crate) fn functions() -> Result<()> {
         package(&stale)?;
     }
     sizes()
+}
+
+/// Build the Worker that the benchmark takes the platform's floors from.
+///
+/// # Errors
+/// If it does not build.
+pub(crate) fn floor() -> Result<()> {
+    let mut digest = Sha256::new();
+    digest.update(tools::WORKER_BUILD);
+    for file in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json"] {
+        add_file(&mut digest, &layout::root().join(file))?;
+    }
+    let digest = digest_of(digest, FLOOR)?;
+    if is_current(FLOOR, &digest) { Ok(()) } else { package_one(FLOOR, &digest) }
 }
 
 /// Build the native programs that the stack runs.
@@ -159,7 +175,8 @@ pub(crate) fn package_name(function: &str) -> String {
 }
 
 fn folder(function: &str) -> PathBuf {
-    layout::root().join("functions").join(function)
+    let parent = if function == FLOOR { "tests/bench" } else { "functions" };
+    layout::root().join(parent).join(function)
 }
 
 fn stamp(function: &str) -> PathBuf {
@@ -186,8 +203,8 @@ fn shared_digest() -> Result<Sha256> {
     Ok(digest)
 }
 
-fn digest(shared: &Sha256, function: &str) -> Result<String> {
-    let mut digest = shared.clone();
+/// Of a function as well.
+fn digest_of(mut digest: Sha256, function: &str) -> Result<String> {
     add_folder(&mut digest, &folder(function))?;
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a native tool: it has a clock and an environment")]
 
 mod audit;
+mod bench;
 mod build;
 mod configuration;
 mod deploy;
@@ -33,6 +34,8 @@ enum Command {
     Dev(dev::Arguments),
     /// Check and test everything
     Test(test::Arguments),
+    /// Measure the service at scale, beside the platform's floors and a peer
+    Bench(bench::Arguments),
     /// Build every function and print its size
     Build,
     /// Deploy the functions
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Test(arguments) => return test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Build => build::run(),
         Command::Deploy(platform) => deploy::run(&platform),
         Command::Secrets(arguments) => secrets::run(&arguments),

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use stack::layout::{self, FUNCTIONS};
 use stack::{STACK_VARIABLE, Stack};
 
-use crate::{build, dev, prerequisites, redis, report, run, tools};
+use crate::{bench, build, dev, prerequisites, redis, report, run, tools};
 
 /// How `test` runs.
 #[derive(clap::Args)]
@@ -93,13 +93,20 @@ impl Session {
         if wanted(Step::E2e) || wanted(Step::Judges) {
             self.against_a_stack(wanted(Step::E2e), wanted(Step::Judges))?;
         }
+        if wanted(Step::E2e) {
+            // With a database of its own, so after the stack.
+            let mut smoke = bench::program(false)?;
+            smoke.arg("--smoke");
+            self.step("benchmark, smoke run", smoke)?;
+        }
         Ok(())
     }
 
     fn clippy(&mut self) -> Result<()> {
         let functions: Vec<_> = FUNCTIONS.map(build::package_name).to_vec();
         let mut native = cargo(&["clippy", "--workspace", "--all-targets"]);
-        let mut wasm = cargo(&["clippy", "--target", "wasm32-unknown-unknown", "-p", "host"]);
+        let mut wasm = cargo(&["clippy", "--target", "wasm32-unknown-unknown"]);
+        wasm.args(["-p", "host", "-p", "floor"]);
         for function in &functions {
             native.args(["--exclude", function]);
             wasm.args(["-p", function]);
@@ -144,7 +151,8 @@ impl Session {
     }
 
     fn suites(&mut self, stack: &Stack) -> Result<()> {
-        let mut command = cargo(&["test", "-p", "stack", "-p", "e2e", "--no-fail-fast"]);
+        let mut command =
+            cargo(&["test", "-p", "stack", "-p", "e2e", "-p", "bench", "--no-fail-fast"]);
         command.env(STACK_VARIABLE, stack.info().save()?).env("PATH", layout::path_variable()?);
         self.step("e2e", command)
     }

@@ -1,5 +1,7 @@
 //! Who the client is: its record, from the cache or the database, and its proof.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use data::clients::{ClientKind, ClientRecord};
@@ -24,9 +26,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Longer ids are nobody's.
 const MAX_ID: usize = 200;
 
+/// An instance remembers at most so many clients.
+const MAX_KNOWN: usize = 256;
+
+/// The fresh records that an instance has seen, so that it asks the cache once a minute for a client
+/// and not once a request.
+#[derive(Default)]
+pub struct Known(RefCell<BTreeMap<String, Cached>>);
+
 /// What the database said of a client, and when. A client that is gone leaves `None` behind, so that
 /// its old record cannot come back while the database is away.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Cached {
     as_of: Millis,
     record: Option<ClientRecord>,
@@ -79,8 +89,8 @@ pub async fn authenticate<P: Clock + Fetch + Kv>(
     }
 }
 
-/// A client's record: from the cache while it is fresh, else from the database, else, when the
-/// database is away, from the cache for up to a day.
+/// A client's record: from memory or the cache while it is fresh, else from the database, else, when
+/// the database is away, from the cache for up to a day.
 ///
 /// # Errors
 /// [`Failure::Unavailable`] if neither answers.
@@ -92,10 +102,13 @@ pub async fn find<P: Clock + Fetch + Kv>(
     if client_id.len() > MAX_ID || !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(None);
     }
+    if let Some(known) = sql.clients.get(client_id, platform.now()) {
+        return Ok(known);
+    }
     let key = format!("client/{client_id}");
     let cached = cached(platform, &key).await;
-    let age = |cached: &Cached| platform.now().saturating_sub(cached.as_of);
-    if let Some(hit) = cached.as_ref().filter(|cached| age(cached) < FRESH) {
+    if let Some(hit) = cached.as_ref().filter(|cached| cached.age(platform.now()) < FRESH) {
+        sql.clients.put(client_id, hit.clone());
         return Ok(hit.record.clone());
     }
     // With a record to fall back on, a database that hangs must not hold up every request.
@@ -106,11 +119,13 @@ pub async fn find<P: Clock + Fetch + Kv>(
         Ok(record) => {
             // Names that never were anybody's are not kept: there is no end to them.
             if record.is_some() || cached.is_some() {
-                remember(platform, &key, record.clone()).await;
+                let cached = Cached { as_of: platform.now(), record: record.clone() };
+                remember(platform, &key, &cached).await;
+                sql.clients.put(client_id, cached);
             }
             Ok(record)
         }
-        Err(error) => match cached.filter(|cached| age(cached) < STALE) {
+        Err(error) => match cached.filter(|cached| cached.age(platform.now()) < STALE) {
             Some(stale) => Ok(stale.record),
             None => Err(error.into()),
         },
@@ -123,9 +138,31 @@ async fn cached(platform: &impl Kv, key: &str) -> Option<Cached> {
 }
 
 /// A cache that cannot be written costs time, not correctness, so its error is dropped.
-async fn remember(platform: &(impl Kv + Clock), key: &str, record: Option<ClientRecord>) {
-    let cached = Cached { as_of: platform.now(), record };
-    if let Ok(bytes) = serde_json::to_vec(&cached) {
+async fn remember(platform: &impl Kv, key: &str, cached: &Cached) {
+    if let Ok(bytes) = serde_json::to_vec(cached) {
         let _ = platform.put(key, &bytes, Duration::from_millis(STALE)).await;
+    }
+}
+
+impl Cached {
+    const fn age(&self, now: Millis) -> Millis {
+        now.saturating_sub(self.as_of)
+    }
+}
+
+impl Known {
+    /// What is known of a client and still fresh.
+    fn get(&self, client_id: &str, now: Millis) -> Option<Option<ClientRecord>> {
+        let known = self.0.borrow();
+        let cached = known.get(client_id).filter(|cached| cached.age(now) < FRESH)?;
+        Some(cached.record.clone())
+    }
+
+    fn put(&self, client_id: &str, cached: Cached) {
+        let mut known = self.0.borrow_mut();
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(client_id.to_owned(), cached);
     }
 }

@@ -14,6 +14,7 @@ use ports::{Config, ConfigError};
 use serde_json::{Value, json};
 
 use crate::backoff::Backoff;
+use crate::clients::Known;
 use crate::edge::Edge;
 use crate::{Failure, policy};
 
@@ -36,6 +37,8 @@ pub struct SqlSettings {
     pub url: String,
     /// Its credentials.
     pub connection_string: String,
+    /// The clients that it told of lately.
+    pub clients: Known,
 }
 
 /// What endpoints need that take clients' credentials and refresh tokens.
@@ -172,6 +175,7 @@ impl SqlSettings {
         Ok(Self {
             url: url(config, "SQL_URL")?,
             connection_string: required(config, "SQL_CONNECTION_STRING")?,
+            clients: Known::default(),
         })
     }
 }

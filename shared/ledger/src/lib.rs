@@ -9,6 +9,7 @@
 //! Out of scope: fingerprints, network prefixes and seals, which need keys or configuration; token
 //! text and signatures (crate `oauth`), storage (crate `host`), HTTP.
 
+mod alarm;
 mod apply;
 mod audit;
 mod checking;
@@ -33,6 +34,7 @@ mod throttle;
 mod upstream;
 mod webhooks;
 
+pub use alarm::{SPREAD, alarm};
 pub use apply::{Answer, Applied, Revocation, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
 pub use command::{Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke};

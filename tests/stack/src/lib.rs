@@ -30,4 +30,5 @@ mod workos;
 pub use database::Database;
 pub use info::{ClientInfo, STACK_VARIABLE, StackInfo};
 pub use local::{Progress, Stack, StackOptions};
+pub use network::{free_port, wait_for_ok};
 pub use workos::{AuthKitTokens, User, WorkOs};

@@ -35,6 +35,9 @@ pub struct StackOptions {
     pub masters: Option<Vec<Master>>,
     /// Told of every part that is up.
     pub progress: Option<Progress>,
+    /// Start the database and its proxy only: whoever asks serves the functions and the identity
+    /// provider, from the settings and at the addresses that the description has.
+    pub data_only: bool,
 }
 
 /// A running stack. Dropping it ends every process; so does the death of the process that owns it.
@@ -79,23 +82,26 @@ impl Stack {
         let mut values = plan.settings(&keys, options.settings);
         let redis = Redis::start_for(&mut values, &data, &folder, &reaper).await?;
         settings::check(&values)?;
-        plan.workers.configure(&values)?;
+        let whole = !options.data_only;
+        if whole {
+            plan.workers.configure(&values)?;
+        }
 
         let progress = options.progress.unwrap_or_else(|| Arc::new(|_, _| {}));
         let public_url = plan.workers.url();
         let (database, workos, functions) = tokio::try_join!(
             database(&data, &folder, &reaper, &public_url, &keys, &progress),
-            timed("WorkOS emulator", &progress, plan.emulator.start(&reaper)),
-            timed("functions in workerd", &progress, plan.workers.start(&reaper)),
+            only_if(whole, timed("WorkOS emulator", &progress, plan.emulator.start(&reaper))),
+            only_if(whole, timed("functions in workerd", &progress, plan.workers.start(&reaper))),
         )?;
         plan.proxy.database_url = database.authenticator_url;
         let proxy = timed("SQL proxy", &progress, plan.proxy.start(&reaper)).await?;
         let info = plan.info(&database.postgres, database.clients, values, folder);
         Ok(Self {
             info,
-            functions: Some(functions),
+            functions,
             proxy: Some(proxy),
-            workos: Some(workos),
+            workos,
             _redis: redis,
             _postgres: database.postgres,
             plan,
@@ -287,6 +293,10 @@ async fn database(
     };
     let (authenticator_url, clients) = timed("migrations and seed", progress, prepared).await?;
     Ok(Database { postgres, authenticator_url, clients })
+}
+
+async fn only_if<T>(wanted: bool, part: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+    if wanted { part.await.map(Some) } else { Ok(None) }
 }
 
 async fn timed<T>(

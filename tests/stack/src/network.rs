@@ -10,7 +10,10 @@ use crate::process::Child;
 
 /// A port that nobody listens on. It is below the range from which systems take outgoing ports, so
 /// that it is still free when a child is restarted on it.
-pub(crate) fn free_port() -> Result<u16> {
+///
+/// # Errors
+/// If there is none.
+pub fn free_port() -> Result<u16> {
     for _ in 0..200 {
         let [high, low] = keys::random::<2>()?;
         let port = 15_000 + u16::from_be_bytes([high, low]) % 15_000;
@@ -29,7 +32,10 @@ pub(crate) fn is_free(port: u16) -> bool {
 }
 
 /// Wait until a child answers 200 on a URL.
-pub(crate) async fn wait_for_ok(child: &mut Child, url: &str, patience: Duration) -> Result<()> {
+///
+/// # Errors
+/// If it ends first, or patience does.
+pub async fn wait_for_ok(child: &mut Child, url: &str, patience: Duration) -> Result<()> {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
     let since = Instant::now();
     loop {

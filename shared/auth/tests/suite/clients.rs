@@ -148,6 +148,33 @@ fn a_record_is_fresh_for_a_minute() {
 }
 
 #[test]
+fn an_instance_asks_the_cache_once_a_minute() {
+    let edge = Edge::new();
+    let platform = &edge.world.platform;
+    assert!(find(&edge, "atoms-web").unwrap().is_some());
+    let calls = || (platform.calls(Dependency::Kv), platform.calls(Dependency::Sql));
+    let before = calls();
+    platform.advance(MINUTE - 1);
+    assert!(find(&edge, "atoms-web").unwrap().is_some());
+    assert_eq!(calls(), before, "it remembers");
+
+    // Another instance has asked the database meanwhile.
+    let asked_at = testing::NOW + MINUTE / 2;
+    let mut record = edge.record("atoms-web");
+    record.disabled = true;
+    let record = serde_json::to_string(&record).unwrap();
+    let kept = format!("{{\"as_of\":{asked_at},\"record\":{record}}}");
+    block_on(platform.put("client/atoms-web", kept.as_bytes(), Duration::from_secs(60))).unwrap();
+    platform.advance(1);
+    assert!(find(&edge, "atoms-web").unwrap().unwrap().disabled, "its minute is over");
+    platform.advance(MINUTE / 2);
+    assert!(
+        !find(&edge, "atoms-web").unwrap().unwrap().disabled,
+        "so is that of the other's answer"
+    );
+}
+
+#[test]
 fn a_record_serves_a_day_while_the_database_is_away() {
     let away = [
         Fault::Away,
@@ -191,10 +218,12 @@ fn the_cache_away_or_broken_costs_time_only() {
     platform.fail(Dependency::Kv, Fault::Away);
     for _ in 0..2 {
         assert!(find(&edge, "atoms-web").unwrap().is_some());
+        platform.advance(MINUTE);
     }
     assert_eq!(platform.calls(Dependency::Sql), 2);
     platform.heal(Dependency::Kv);
     for garbage in ["", "{}", "{\"as_of\":1,\"record\":{\"client_id\":\"x\"}}"] {
+        platform.advance(MINUTE);
         block_on(platform.put("client/atoms-web", garbage.as_bytes(), Duration::from_secs(60)))
             .unwrap();
         assert!(find(&edge, "atoms-web").unwrap().is_some(), "{garbage}");

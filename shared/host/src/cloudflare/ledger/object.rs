@@ -8,8 +8,8 @@ use std::cell::RefCell;
 
 use futures_util::future::{join, join_all};
 use ledger::{
-    Actor, Address, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, Throttle,
-    apply, next_due,
+    Actor, Address, Answer, Applied, Command, Context, Envelope, Millis, Origin, Policy, SPREAD,
+    Throttle, alarm, apply, next_due,
 };
 use snapshot::Report;
 use worker::wasm_bindgen;
@@ -251,13 +251,11 @@ impl Ledger {
             let mut memory = self.memory.borrow_mut();
             let Some(memory) = memory.as_mut() else { return Ok(()) };
             let Held { document, policy, delivery, .. } = &memory.held;
-            let sweep = next_due(document, policy).map(|due| jittered(due.max(now())));
+            let sweep = next_due(document, policy).map(|due| due.max(now()));
             let report = (!memory.pending.is_empty()).then(|| now() + REPORT_AGAIN);
-            let all = [sweep, report, delivery.schedule.due, document.webhooks.next_due()];
-            let Some(due) = all.into_iter().flatten().min() else { return Ok(()) };
-            if memory.armed.is_some_and(|armed| armed <= due) {
-                return Ok(());
-            }
+            let exact = [report, delivery.schedule.due, document.webhooks.next_due()];
+            let exact = exact.into_iter().flatten().min();
+            let Some(due) = alarm(memory.armed, sweep, exact, lot) else { return Ok(()) };
             memory.armed = Some(due);
             due
         };
@@ -273,9 +271,9 @@ impl Ledger {
     }
 }
 
-/// Up to half a minute later: ledgers that were made together need not be swept together.
-fn jittered(due: Millis) -> Millis {
+/// A number up to [`SPREAD`], near enough.
+fn lot() -> Millis {
     let mut byte = [0];
     fill(&mut byte);
-    due + Millis::from(byte[0]) * 118
+    Millis::from(byte[0]) * SPREAD / 255
 }

@@ -177,7 +177,7 @@ impl<'a> Remote<'a> {
                 Ok(Self::Redis(RedisStore::new(RedisRest::configured(platform)?)))
             }
             StoreChoice::Postgres => {
-                let SqlSettings { url, connection_string } = SqlSettings::load(platform)?;
+                let SqlSettings { url, connection_string, .. } = SqlSettings::load(platform)?;
                 let sql = NeonSql::new(platform, url, connection_string);
                 Ok(Self::Postgres(PostgresStore::new(sql.with_timeout(SQL_TIMEOUT))))
             }
