@@ -66,6 +66,7 @@ pub(super) fn shared(platform: &Cloudflare) -> Rc<Shared> {
     SHARED.with(|shared| Rc::clone(shared.get_or_init(make)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err has")]
 fn broken(error: worker::Error) -> LedgerError {
     LedgerError(error.to_string())
 }
