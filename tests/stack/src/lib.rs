@@ -13,6 +13,7 @@
 
 mod clients;
 mod database;
+mod door;
 mod info;
 mod keys;
 pub mod layout;
@@ -28,6 +29,7 @@ mod workers;
 mod workos;
 
 pub use database::Database;
+pub use door::Door;
 pub use info::{ClientInfo, STACK_VARIABLE, StackInfo};
 pub use local::{Progress, Stack, StackOptions};
 pub use network::{free_port, wait_for_ok};

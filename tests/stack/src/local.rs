@@ -92,7 +92,10 @@ impl Stack {
         let (database, workos, functions) = tokio::try_join!(
             database(&data, &folder, &reaper, &public_url, &keys, &progress),
             only_if(whole, timed("WorkOS emulator", &progress, plan.emulator.start(&reaper))),
-            only_if(whole, timed("functions in workerd", &progress, plan.workers.start(&reaper))),
+            only_if(
+                whole,
+                timed("functions in workerd", &progress, plan.workers.start_all(&reaper))
+            ),
         )?;
         plan.proxy.database_url = database.authenticator_url;
         let proxy = timed("SQL proxy", &progress, plan.proxy.start(&reaper)).await?;
@@ -192,7 +195,7 @@ impl Stack {
     /// If they do not start.
     pub async fn start_functions(&mut self) -> Result<()> {
         self.kill_functions();
-        self.functions = Some(self.plan.workers.start(&self.reaper).await?);
+        self.functions = Some(self.plan.workers.start_all(&self.reaper).await?);
         Ok(())
     }
 }

@@ -51,12 +51,19 @@ impl Workers {
         Ok(())
     }
 
-    /// Start them and wait until the gateway answers.
-    pub(crate) async fn start(&self, reaper: &Arc<Reaper>) -> Result<Child> {
+    /// Start all and wait until the gateway answers.
+    pub(crate) async fn start_all(&self, reaper: &Arc<Reaper>) -> Result<Child> {
+        // The first one has the port, and that is the gateway.
+        let mut all = layout::FUNCTIONS;
+        all.reverse();
+        self.start(&all, reaper).await
+    }
+
+    /// Start some, of which the first has the port, and wait until that one answers.
+    pub(crate) async fn start(&self, functions: &[&str], reaper: &Arc<Reaper>) -> Result<Child> {
         let mut command = Command::new(layout::npm_program("node"));
         command.arg(layout::root().join("node_modules/wrangler/bin/wrangler.js")).arg("dev");
-        // The first one has the port, and that is the gateway.
-        for function in layout::FUNCTIONS.iter().rev() {
+        for function in functions {
             command.arg("-c").arg(self.folder.join(function).join("wrangler.toml"));
         }
         command

@@ -5,6 +5,7 @@
 mod audit;
 mod authkit;
 mod breakers;
+mod contract;
 mod crash;
 mod edge;
 mod guarded;
