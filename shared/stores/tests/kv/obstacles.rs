@@ -9,6 +9,7 @@ use ledger::{
     Limits, Origin, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, Signals, Subject,
 };
 use ports::{LedgerError, Ledgers};
+use testing::contract::refresh_of;
 use testing::{KvLocation, Lag, NOW, Obstacle};
 
 use crate::support::Site;
@@ -241,17 +242,5 @@ pub(crate) fn sign_in() -> Command {
 }
 
 fn refresh(session: SessionId, counter: u32) -> Command {
-    Command::Refresh(Refresh {
-        session,
-        generation: 0,
-        counter,
-        client_id: "app".to_owned(),
-        scopes: None,
-        resources: None,
-        key_id: 1,
-        proactive: false,
-        force_rotation: false,
-        renews_upstream: false,
-        signals: Signals::default(),
-    })
+    refresh_of("app", session, (0, counter))
 }

@@ -8,13 +8,14 @@ use futures::executor::block_on;
 use futures::future::join;
 use ledger::{
     Address, Check, Command, CreateSession, Credential, Device, Envelope, Extend, Issue, Limits,
-    Millis, Origin, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, Signals, Subject, Usage,
+    Millis, Origin, Outcome, Policy, Refusal, Revoke, SessionId, Signals, Subject, Usage,
 };
 use ports::{Clock, Ledgers};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use testing::Lag;
+use testing::contract::refresh_of;
 
 use crate::support::{Apart, Site};
 
@@ -367,18 +368,6 @@ impl Run {
     }
 }
 
-fn refresh(session: SessionId, (generation, counter): (u16, u32)) -> Command {
-    Command::Refresh(Refresh {
-        session,
-        generation,
-        counter,
-        client_id: "app".to_owned(),
-        scopes: None,
-        resources: None,
-        key_id: 1,
-        proactive: false,
-        force_rotation: false,
-        renews_upstream: false,
-        signals: Signals::default(),
-    })
+fn refresh(session: SessionId, token: (u16, u32)) -> Command {
+    refresh_of("app", session, token)
 }

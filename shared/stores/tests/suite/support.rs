@@ -7,12 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use ledger::{
     Address, Answer, Applied, AuditLevel, Check, Command, CreateSession, Credential, Device,
-    Envelope, Issue, Limits, Millis, Origin, Outcome, Policy, Refresh, SessionId, Signals, Subject,
-    Usage,
+    Envelope, Issue, Limits, Millis, Origin, Outcome, Policy, SessionId, Signals, Subject, Usage,
 };
 use ports::{Clock, Fetch, FetchError, LedgerError, Ledgers, Random, Request, Response, Timer};
 use stores::{Cas, StoreError, Stored, Version, VersionedStore};
-use testing::contract::LedgerStore;
+use testing::contract::{LedgerStore, refresh_of};
 
 pub(crate) const CLIENT: &str = "app";
 
@@ -290,19 +289,7 @@ pub(crate) fn sign_in() -> Command {
 }
 
 pub(crate) fn refresh(session: SessionId, counter: u32) -> Command {
-    Command::Refresh(Refresh {
-        session,
-        generation: 0,
-        counter,
-        client_id: CLIENT.to_owned(),
-        scopes: None,
-        resources: None,
-        key_id: 1,
-        proactive: false,
-        force_rotation: false,
-        renews_upstream: false,
-        signals: Signals::default(),
-    })
+    refresh_of(CLIENT, session, (0, counter))
 }
 
 pub(crate) fn check(session: SessionId, counter: u32) -> Command {

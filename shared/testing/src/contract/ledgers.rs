@@ -313,11 +313,24 @@ pub(super) fn issue(outcome: Outcome) -> Issue {
 }
 
 pub(super) fn refresh(session: SessionId, counter: u32) -> Command {
+    refresh_of(CLIENT, session, (0, counter))
+}
+
+pub(super) fn access(jti: &str, now: u64) -> Credential {
+    Credential::Access { jti: jti.to_owned(), expires_at: now + 900_000 }
+}
+
+/// A client's refresh of a session by the token of a generation and counter, and nothing else asked.
+pub fn refresh_of(
+    client_id: &str,
+    session: SessionId,
+    (generation, counter): (u16, u32),
+) -> Command {
     Command::Refresh(Refresh {
         session,
-        generation: 0,
+        generation,
         counter,
-        client_id: CLIENT.to_owned(),
+        client_id: client_id.to_owned(),
         scopes: None,
         resources: None,
         key_id: 1,
@@ -326,8 +339,4 @@ pub(super) fn refresh(session: SessionId, counter: u32) -> Command {
         renews_upstream: false,
         signals: Signals::default(),
     })
-}
-
-pub(super) fn access(jti: &str, now: u64) -> Credential {
-    Credential::Access { jti: jti.to_owned(), expires_at: now + 900_000 }
 }

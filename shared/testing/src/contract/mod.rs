@@ -9,7 +9,7 @@ mod small;
 mod sql;
 
 pub use eventual::{EventualStore, eventual};
-pub use ledgers::{LedgerStore, ledgers};
+pub use ledgers::{LedgerStore, ledgers, refresh_of};
 pub use signatures::signatures;
 pub use small::{clock, config, kv, kv_store, log, random};
 pub use sql::clients;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ledger::{
     Address, ChainedEvent, Check, Command, CreateSession, Credential, Device, EndReason, Envelope,
-    Inactive, Issue, Limits, Origin, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, Signals,
-    Subject, Usage,
+    Inactive, Issue, Limits, Origin, Outcome, Policy, Refusal, Revoke, SessionId, Signals, Subject,
+    Usage,
 };
 use ports::{Clock, LedgerError, Ledgers};
 
@@ -163,19 +163,7 @@ fn issue(outcome: Outcome) -> Issue {
 }
 
 fn refresh(session: SessionId, counter: u32) -> Command {
-    Command::Refresh(Refresh {
-        session,
-        generation: 0,
-        counter,
-        client_id: CLIENT.to_owned(),
-        scopes: None,
-        resources: None,
-        key_id: 1,
-        proactive: false,
-        force_rotation: false,
-        renews_upstream: false,
-        signals: Signals::default(),
-    })
+    super::refresh_of(CLIENT, session, (0, counter))
 }
 
 fn revoke(session: SessionId, credential: Credential) -> Command {
