@@ -7,6 +7,7 @@ use ports::{Config, ConfigError};
 use serde::Deserialize;
 
 use crate::Failure;
+use crate::settings::public_url;
 
 /// Read the deployment's policy.
 ///
@@ -40,6 +41,7 @@ pub fn load(config: &impl Config) -> Result<Policy, ConfigError> {
         },
         audit: choice(config, "AUDIT_LEVEL", AUDIT, "must be off, notable or all")?
             .unwrap_or(defaults.audit),
+        webhooks: webhooks::Settings::any(config, &public_url(config)?)?,
         ..defaults
     };
     if goes_together(&policy) {

@@ -120,10 +120,7 @@ impl Settings {
         let issuer = public_url(config)?;
         Ok(Self {
             resources: Resources::of(&issuer),
-            policy: Policy {
-                webhooks: webhooks::Settings::any(config, &issuer)?,
-                ..policy::load(config)?
-            },
+            policy: policy::load(config)?,
             issuer,
             sql: SqlSettings::load(config)?,
             address_key: key(config, "LEDGER_ADDRESS_KEY")?,

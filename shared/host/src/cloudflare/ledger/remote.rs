@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use auth::policy;
-use auth::settings::{SqlSettings, public_url};
+use auth::settings::SqlSettings;
 use data::NeonSql;
 use ledger::{Actor, Address, Answer, Command, Envelope, Millis, Origin, Policy, Throttles};
 use ports::{Clock as _, ConfigError, LedgerError, Ledgers};
@@ -80,7 +80,7 @@ pub(in crate::cloudflare) async fn pass(platform: &Cloudflare) {
 }
 
 async fn work(platform: &Cloudflare) -> Result<(), String> {
-    let policy = policy_of(platform).map_err(|error| error.to_string())?;
+    let policy = policy::load(platform).map_err(|error| error.to_string())?;
     let ledgers = ledgers(platform).map_err(|error| error.to_string())?;
     let mut delivers = true;
     for address in ledgers.due(PASS).await.map_err(|error| error.to_string())? {
@@ -98,12 +98,6 @@ async fn work(platform: &Cloudflare) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The policy of work that no command of a client has brought.
-fn policy_of(platform: &Cloudflare) -> Result<Policy, ConfigError> {
-    let webhooks = ::webhooks::Settings::any(platform, &public_url(platform)?)?;
-    Ok(Policy { webhooks, ..policy::load(platform)? })
 }
 
 /// Deliver the ledger's announcements. Webhooks that fail are no error.
