@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use oauth::OAuthError;
 use observe::log::severity;
-use observe::trace::{Trace, request_id};
+use observe::trace::Trace;
 use observe::{Facts, RequestLine};
 use ports::route::{Function, HEALTH_LIVE, Match, Route, find};
 use ports::{Clock, Config, ConfigError, Log, Millis, Place, Platform, Random, Request, Response};
@@ -84,7 +84,7 @@ pub async fn serve<E: Endpoint>(
     let (parts, body) = incoming.into_parts();
     let visit = Visit::begin(platform, E::FUNCTION.name(), &parts);
     let found = find(parts.uri.path()).filter(|found| found.route.function == E::FUNCTION);
-    let traced = Traced::new(platform, &visit.request_id, &visit.trace.trace_id);
+    let traced = Traced::new(platform, &visit.trace.request_id, &visit.trace.trace_id);
     let mut response = answer(&traced, instance, &parts, body, found).await;
     cross_origin(&mut response, &parts, found, instance.origins.as_ref().ok());
     visit.end(platform, found.map_or("none", |found| found.route.path), response)
@@ -96,7 +96,6 @@ pub struct Visit<'a> {
     method: &'a Method,
     began: Millis,
     trace: Trace,
-    request_id: String,
 }
 
 impl<'a> Visit<'a> {
@@ -111,7 +110,6 @@ impl<'a> Visit<'a> {
             method: &parts.method,
             began: platform.now(),
             trace: Trace::of(&parts.headers, platform),
-            request_id: request_id(platform),
         }
     }
 
@@ -126,7 +124,7 @@ impl<'a> Visit<'a> {
             *response.body_mut() = Bytes::new();
         }
         secure(&mut response);
-        respond::set(&mut response, REQUEST_ID, &self.request_id);
+        respond::set(&mut response, REQUEST_ID, &self.trace.request_id);
         let facts = response.extensions_mut().remove::<Facts>().unwrap_or_default();
         platform.line(
             &RequestLine {
@@ -139,7 +137,7 @@ impl<'a> Visit<'a> {
                 duration_ms: platform.now().saturating_sub(self.began),
                 trace_id: &self.trace.trace_id,
                 span_id: &self.trace.span_id,
-                request_id: &self.request_id,
+                request_id: &self.trace.request_id,
                 client_id: facts.client_id.as_deref(),
                 session_id: facts.session_id.as_deref(),
                 outcome: facts.outcome.as_deref(),

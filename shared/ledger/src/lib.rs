@@ -18,6 +18,7 @@ mod device;
 mod extension;
 #[cfg(test)]
 mod fixture;
+mod hex;
 mod id;
 mod lifecycle;
 mod limits;
@@ -39,6 +40,7 @@ pub use apply::{Answer, Applied, Revocation, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
 pub use command::{Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke};
 pub use device::{Device, Location, OnChange, Seen, Signals};
+pub use hex::Hex;
 pub use id::{Address, Fingerprint, InvalidId, LeaseId, Link, SessionId};
 pub use lifecycle::next_due;
 pub use limits::{Budget, Class, Limits, Window};

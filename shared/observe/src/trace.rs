@@ -1,35 +1,36 @@
 //! W3C Trace Context: <https://www.w3.org/TR/trace-context/>.
 
 use http::HeaderMap;
+use ledger::Hex;
 use ports::Random;
 
 /// The header's name.
 pub const TRACEPARENT: &str = "traceparent";
 
-/// The trace that a request belongs to, and our span in it.
+/// The trace that a request belongs to, our span in it, and the request's own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     /// 32 hexadecimal digits.
     pub trace_id: String,
     /// 16 hexadecimal digits, drawn here.
     pub span_id: String,
+    /// 32 hexadecimal digits, drawn here.
+    pub request_id: String,
 }
 
 impl Trace {
     /// Continue the caller's trace, or begin one if the header is absent or malformed.
     pub fn of(headers: &HeaderMap, random: &impl Random) -> Self {
-        let span_id = hex(&draw::<8>(random));
+        // At once: a host may charge for every draw.
+        let mut drawn = [0; 40];
+        random.fill(&mut drawn);
         let header = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
-        match header.and_then(parse) {
-            Some(trace_id) => Self { trace_id, span_id },
-            None => Self { trace_id: hex(&draw::<16>(random)), span_id },
+        Self {
+            trace_id: header.and_then(parse).unwrap_or_else(|| name(&drawn[..16])),
+            request_id: name(&drawn[16..32]),
+            span_id: name(&drawn[32..]),
         }
     }
-}
-
-/// Sixteen random bytes as hexadecimal digits: a name for a request.
-pub fn request_id(random: &impl Random) -> String {
-    hex(&draw::<16>(random))
 }
 
 fn parse(header: &str) -> Option<String> {
@@ -51,15 +52,13 @@ fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn draw<const N: usize>(random: &impl Random) -> [u8; N] {
-    let mut bytes = [0; N];
-    random.fill(&mut bytes);
-    // An id of zeros is invalid; any fixed other value will do once in 2^64.
-    if bytes == [0; N] { [1; N] } else { bytes }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// An id of zeros is invalid; any fixed other one will do once in 2^64.
+fn name(drawn: &[u8]) -> String {
+    let mut name = Hex(drawn).to_string();
+    if name.bytes().all(|digit| digit == b'0') {
+        name.replace_range(.., &"1".repeat(2 * drawn.len()));
+    }
+    name
 }
 
 #[cfg(test)]
