@@ -1,30 +1,38 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use bytes::Bytes;
-use futures_util::StreamExt as _;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+#[cfg(feature = "ledger-object")]
+use http::{HeaderMap, Method, StatusCode};
 use observe::Facts;
 use ports::Response;
 use ports::route::find;
+use worker::Env;
 use worker::wasm_bindgen::JsValue;
-use worker::{Env, Headers, ResponseBuilder};
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::Request;
+use worker::worker_sys::Fetcher;
 
 #[cfg(feature = "ledger-object")]
 use super::ledger::remote;
-use super::{Cloudflare, place};
-use crate::{
-    BodyError, Endpoint, Incoming, Instance, Visit, body_limit, guard, respond, serve, store,
-};
+use super::{Cloudflare, exchange};
+use crate::{Endpoint, Incoming, Instance, Visit, body_limit, guard, respond, serve, store};
 
-/// The URI type takes no longer ones.
-const MAX_URL: usize = 65_534;
 /// A command has at most so many bytes; a hundred tokens to revoke have fewer.
 #[cfg(feature = "ledger-object")]
 const MAX_COMMAND: usize = 256 * 1024;
 /// The binding of the platform's limiter.
 const GUARD: &str = "GUARD";
+
+/// Before anything else runs. A future is polled by a microtask, for which the runtime of wasm-bindgen
+/// takes a resolved promise where there is no `queueMicrotask`; the one of Workers wraps every call in
+/// native objects and costs several times as much.
+#[wasm_bindgen(start)]
+fn start() {
+    let global = worker::js_sys::global();
+    let _ = worker::js_sys::Reflect::set(&global, &"queueMicrotask".into(), &JsValue::UNDEFINED);
+}
 
 /// An endpoint's instance, made by the first request: bindings exist only in requests.
 pub struct Held<E: Endpoint>(OnceCell<Rc<Instance<E>>>);
@@ -53,14 +61,14 @@ impl<E: Endpoint> Held<E> {
 /// If the platform's own types refuse a response: it then answers with its error page.
 pub async fn fetch_event<E: Endpoint>(
     instance: &Instance<E>,
-    request: worker::web_sys::Request,
+    request: Request,
     env: Env,
 ) -> Result<JsValue, JsValue> {
-    let response = match incoming(request.into()).await {
+    let response = match incoming(&request).await {
         Ok(incoming) => serve(&Cloudflare::new(env), instance, incoming).await,
         Err(refusal) => refusal,
     };
-    Ok(to_js(response)?)
+    exchange::to_js(response)
 }
 
 /// The `fetch` event of the gateway: hand the request on, as it is, to the function of its path.
@@ -69,18 +77,17 @@ pub async fn fetch_event<E: Endpoint>(
 /// If the platform's own types refuse a response.
 pub async fn gateway_event(
     binding_of: fn(&str) -> Option<&'static str>,
-    request: worker::web_sys::Request,
+    request: Request,
     env: &Env,
 ) -> Result<JsValue, JsValue> {
     let platform = Cloudflare::new(env.clone());
-    let request = worker::Request::from(request);
-    let own = match parts(&request) {
+    let own = match exchange::parts(&request) {
         Ok(parts) => {
             let visit = Visit::begin(&platform, "gateway", &parts);
             let path = parts.uri.path();
             let answer = match binding_of(path) {
                 _ if floods(env, &parts).await => guard::refusal(path),
-                Some(binding) => match hand_on(env, binding, request).await {
+                Some(binding) => match hand_on(env, binding, &request).await {
                     Ok(response) => return Ok(response),
                     Err(error) => away(path, binding, &error),
                 },
@@ -90,7 +97,7 @@ pub async fn gateway_event(
         }
         Err(refusal) => refusal,
     };
-    Ok(to_js(own)?)
+    exchange::to_js(own)
 }
 
 /// The `fetch` event of the owner of the ledgers: commands for the ledgers of a store that is elsewhere
@@ -100,27 +107,26 @@ pub async fn gateway_event(
 /// If the platform's own types refuse a response.
 #[cfg(feature = "ledger-object")]
 pub async fn owner_event(
-    request: worker::web_sys::Request,
+    request: Request,
     env: Env,
     context: worker::worker_sys::Context,
 ) -> Result<JsValue, JsValue> {
     let platform = Cloudflare::new(env);
-    let mut request = worker::Request::from(request);
-    let parts = match parts(&request) {
+    let parts = match exchange::parts(&request) {
         Ok(parts) => parts,
-        Err(refusal) => return Ok(to_js(refusal)?),
+        Err(refusal) => return exchange::to_js(refusal),
     };
     let address = parts.uri.path().trim_start_matches('/').parse().ok();
     let Some(address) = address.filter(|_| parts.method == Method::POST) else {
         let visit = Visit::begin(&platform, "ledger", &parts);
-        return Ok(to_js(visit.end(&platform, "none", respond::not_found()))?);
+        return exchange::to_js(visit.end(&platform, "none", respond::not_found()));
     };
-    let response = command(&platform, &address, &mut request).await;
+    let response = command(&platform, &address, &parts.headers, &request).await;
     if remote::is_time(&platform) {
         let work = async move { remote::pass(&platform).await };
         worker::Context::new(context).wait_until(work);
     }
-    Ok(to_js(response)?)
+    exchange::to_js(response)
 }
 
 /// Of our own functions, who write a failure to the log.
@@ -128,9 +134,10 @@ pub async fn owner_event(
 async fn command(
     platform: &Cloudflare,
     address: &::ledger::Address,
-    request: &mut worker::Request,
+    headers: &HeaderMap,
+    request: &Request,
 ) -> Response {
-    let body = read(request, MAX_COMMAND).await;
+    let body = exchange::read(request, headers, MAX_COMMAND).await;
     let Some(envelope) = body.ok().and_then(|body| serde_json::from_slice(&body).ok()) else {
         return respond::problem(StatusCode::BAD_REQUEST, "invalid_request", "unreadable command");
     };
@@ -148,9 +155,10 @@ async fn floods(env: &Env, parts: &Parts) -> bool {
     limiter.limit(key).await.is_ok_and(|outcome| !outcome.success)
 }
 
-async fn hand_on(env: &Env, binding: &str, request: worker::Request) -> worker::Result<JsValue> {
-    let response = env.service(binding)?.fetch_request(request).await?;
-    Ok(worker::web_sys::Response::from(response).into())
+/// The answer is never looked at, so it need not pass through the gateway's memory.
+async fn hand_on(env: &Env, binding: &str, request: &Request) -> worker::Result<JsValue> {
+    let function: Fetcher = env.service(binding)?.into_rpc();
+    Ok(JsFuture::from(function.fetch(request)?).await?)
 }
 
 /// A function that cannot be reached is a dependency that is away.
@@ -161,63 +169,8 @@ fn away(path: &str, binding: &str, error: &worker::Error) -> Response {
 }
 
 /// The request in our terms, or the answer to one that has none.
-async fn incoming(mut request: worker::Request) -> Result<Incoming, Response> {
-    let parts = parts(&request)?;
-    let body = read(&mut request, body_limit(parts.uri.path())).await;
+async fn incoming(request: &Request) -> Result<Incoming, Response> {
+    let parts = exchange::parts(request)?;
+    let body = exchange::read(request, &parts.headers, body_limit(parts.uri.path())).await;
     Ok(Incoming::from_parts(parts, body))
-}
-
-fn parts(request: &worker::Request) -> Result<Parts, Response> {
-    let refuse = |status, detail| respond::problem(status, "invalid_request", detail);
-    let url = request.inner().url();
-    let uri: Uri = url.parse().map_err(|_| match url.len() {
-        0..MAX_URL => refuse(StatusCode::BAD_REQUEST, "unreadable URL"),
-        _ => refuse(StatusCode::URI_TOO_LONG, "the URL is too long"),
-    })?;
-    let method = Method::from_bytes(request.inner().method().as_bytes())
-        .map_err(|_| refuse(StatusCode::BAD_REQUEST, "unreadable method"))?;
-    let (mut parts, ()) = http::Request::new(()).into_parts();
-    (parts.method, parts.uri) = (method, uri);
-    for (name, value) in request.headers().entries() {
-        // What is no header cannot be meant for us.
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value))
-        {
-            parts.headers.append(name, value);
-        }
-    }
-    parts.extensions.insert(place::of(request));
-    Ok(parts)
-}
-
-/// Read a body as far as its limit; of a larger one no more than the limit is ever held.
-async fn read(request: &mut worker::Request, limit: usize) -> Result<Bytes, BodyError> {
-    let length = request.headers().get("content-length").ok().flatten();
-    if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|l| l > limit as u64) {
-        return Err(BodyError::TooLarge);
-    }
-    if request.inner().body().is_none() {
-        return Ok(Bytes::new());
-    }
-    let mut stream = request.stream().map_err(|_| BodyError::Unreadable)?;
-    let mut body = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| BodyError::Unreadable)?;
-        if body.len() + chunk.len() > limit {
-            return Err(BodyError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.into())
-}
-
-fn to_js(response: Response) -> worker::Result<JsValue> {
-    let (parts, body) = response.into_parts();
-    let headers = Headers::new();
-    for (name, value) in &parts.headers {
-        headers.append(name.as_str(), value.to_str().map_err(|error| error.to_string())?)?;
-    }
-    let builder = ResponseBuilder::new().with_status(parts.status.as_u16()).with_headers(headers);
-    let response = if body.is_empty() { builder.empty() } else { builder.fixed(body.into()) };
-    Ok(worker::web_sys::Response::from(response).into())
 }

@@ -3,10 +3,10 @@ use std::time::Duration;
 use ledger::{Address, Answer, Envelope};
 use ports::{LedgerError, Ledgers};
 use stores::StoreChoice;
-use worker::wasm_bindgen::JsValue;
-use worker::{Method, RequestInit};
+use worker::worker_sys::Fetcher;
 
 use super::Cloudflare;
+use super::exchange::post;
 use super::platform::within;
 use crate::store;
 
@@ -24,33 +24,39 @@ impl Ledgers for Cloudflare {
     /// that the deployment has chosen. An owner that moves (a deploy, a restart) breaks the calls in
     /// flight; since every command can be repeated, it is asked once more.
     async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
-        let failed = |error: worker::Error| LedgerError(error.to_string());
         let command =
             serde_json::to_string(envelope).map_err(|error| LedgerError(error.to_string()))?;
         let choice = store::on_workers(self).map_err(|error| LedgerError(error.to_string()))?;
         let name = address.to_string();
-        let ask = async || -> worker::Result<Answer> {
-            let mut init = RequestInit::new();
-            init.with_method(Method::Post).with_body(Some(JsValue::from_str(&command)));
-            let request = worker::Request::new_with_init(&format!("{URL}{name}"), &init)?;
-            let mut response = match choice {
-                StoreChoice::DurableObject => {
-                    let stub = self.env.durable_object(OBJECTS)?.get_by_name(&name)?;
-                    stub.fetch_with_request(request).await?
-                }
-                _ => self.env.service(FUNCTION)?.fetch_request(request).await?,
-            };
-            if response.status_code() != 200 {
-                return Err(response.text().await?.into());
-            }
-            Ok(serde_json::from_slice(&response.bytes().await?)?)
-        };
         let twice = async {
-            match ask().await {
+            match self.ask_once(choice, &name, &command).await {
                 Ok(answer) => Ok(answer),
-                Err(_) => ask().await.map_err(failed),
+                Err(_) => self.ask_once(choice, &name, &command).await,
             }
         };
-        within(LONGEST, twice).await.unwrap_or_else(|| Err(LedgerError("no answer".to_owned())))
+        let answer = within(LONGEST, twice).await;
+        answer.unwrap_or_else(|| Err("no answer".into())).map_err(|e| LedgerError(e.to_string()))
+    }
+}
+
+impl Cloudflare {
+    async fn ask_once(
+        &self,
+        choice: StoreChoice,
+        name: &str,
+        command: &str,
+    ) -> worker::Result<Answer> {
+        let owner: Fetcher = match choice {
+            // The stub of an object has the methods of a service's.
+            StoreChoice::DurableObject => {
+                self.env.durable_object(OBJECTS)?.get_by_name(name)?.into_rpc()
+            }
+            _ => self.env.service(FUNCTION)?.into_rpc(),
+        };
+        let (status, answer) = post(&owner, &format!("{URL}{name}"), command).await?;
+        match status {
+            200 => Ok(serde_json::from_slice(&answer)?),
+            _ => Err(String::from_utf8_lossy(&answer).into_owned().into()),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Cloudflare Workers: adapters of the ports, the entry points, the Durable Object of the ledgers.
 
 mod entry;
+mod exchange;
 mod fetch;
 mod kv;
 #[cfg(feature = "ledger-object")]

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use ports::{Clock, Config, Log, Millis, Random, Timer};
-use worker::{Date, Delay, Env, console_log};
+use worker::{Delay, Env, console_log, js_sys};
 
 /// The Workers platform behind one request.
 pub struct Cloudflare {
@@ -25,7 +25,13 @@ impl Clock for Cloudflare {
 
 /// The platform's clock, which moves with I/O only.
 pub(super) fn now() -> Millis {
-    Date::now().as_millis()
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole, after 1970"
+    )]
+    let now = js_sys::Date::now() as Millis;
+    now
 }
 
 impl Timer for Cloudflare {

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use ports::Publisher;
 use snapshot::Report;
-use worker::wasm_bindgen::JsValue;
-use worker::{Env, Method, RequestInit};
+use worker::Env;
 
 use super::Cloudflare;
+use super::exchange::post;
 use super::platform::within;
 
 const BINDING: &str = "REVOCATIONS";
@@ -24,16 +24,12 @@ impl Publisher for Cloudflare {
 /// Send a report to the publisher of its shard. Once this returns, it is stored there.
 pub(super) async fn send(env: &Env, report: &Report) -> worker::Result<()> {
     let body = serde_json::to_string(report)?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(JsValue::from_str(&body)));
-    let request = worker::Request::new_with_init(URL, &init)?;
     let publisher = env.durable_object(BINDING)?.get_by_name(&report.shard.to_string())?;
-    let Some(answer) = within(LONGEST, publisher.fetch_with_request(request)).await else {
+    let Some(answer) = within(LONGEST, post(&publisher.into_rpc(), URL, &body)).await else {
         return Err("the publisher does not answer".into());
     };
-    let mut answer = answer?;
-    match answer.status_code() {
-        200 => Ok(()),
-        _ => Err(answer.text().await?.into()),
+    match answer? {
+        (200, _) => Ok(()),
+        (_, problem) => Err(String::from_utf8_lossy(&problem).into_owned().into()),
     }
 }

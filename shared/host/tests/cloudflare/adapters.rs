@@ -188,7 +188,8 @@ async fn a_cache_that_is_away_or_not_bound_is_an_error() {
 const OBJECTS: &str =
     "{ LEDGER_STORE: 'durable-object', LEDGER: new (class DurableObjectNamespace {
     getByName(name) {
-        return { fetch: async (request) => {
+        return { fetch: async (...given) => {
+            const request = new Request(...given);
             if (request.method !== 'POST') return new Response('method', { status: 405 });
             try { return new Response(await a(name, await request.text())); }
             catch (error) { return new Response(String(error), { status: 500 }); }
@@ -198,7 +199,8 @@ const OBJECTS: &str =
 
 /// One function for all of them.
 const FUNCTION: &str = "{ LEDGER_STORE: 'postgres', LEDGERS: new (class Fetcher {
-    async fetch(request) {
+    async fetch(...given) {
+        const request = new Request(...given);
         if (request.method !== 'POST') return new Response('method', { status: 405 });
         const name = new URL(request.url).pathname.slice(1);
         try { return new Response(await a(name, await request.text())); }

@@ -123,7 +123,8 @@ async fn a_body_is_read_whole_however_it_comes() {
         for (const part of ['one ', 'two ', 'thr\u{e9}e']) c.enqueue(new TextEncoder().encode(part));
         c.close();
     } })";
-    for init in ["body: 'one two thr\u{e9}e'", streamed] {
+    let announced = "headers: { 'content-length': '14' }, body: 'one two thr\u{e9}e'";
+    for init in ["body: 'one two thr\u{e9}e'", announced, streamed] {
         let (status, body) = status_and_json(&answer(ENV, &post(init)).await).await;
         assert_eq!((status, &body["body"]), (200.0, &json!("one two thr\u{e9}e")));
     }

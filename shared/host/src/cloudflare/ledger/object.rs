@@ -2,7 +2,7 @@
 //! consistent, so a command that it applies between two awaits is atomic, and the platform holds
 //! the answer back until the write is durable.
 
-#![expect(missing_docs, reason = "the exports that the durable_object macro writes have none")]
+#![expect(missing_docs, reason = "what the platform calls has none")]
 
 use std::cell::RefCell;
 
@@ -12,10 +12,12 @@ use ledger::{
     Throttle, alarm, apply, next_due,
 };
 use snapshot::Report;
-use worker::wasm_bindgen;
-use worker::{
-    DurableObject, Env, Request, Response, ResponseBuilder, Result, State, durable_object,
-};
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{Request, Response, ResponseInit};
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, Result, State};
 
 use super::pending::Pending;
 use super::revocations::is_edge;
@@ -32,7 +34,7 @@ const RETRY: i64 = 60_000;
 const REPORT_AGAIN: Millis = 5_000;
 
 /// One user's ledger.
-#[durable_object(alarm)]
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen)]
 pub struct Ledger {
     state: State,
     pub(super) platform: Cloudflare,
@@ -49,35 +51,61 @@ struct Memory {
     armed: Option<Millis>,
 }
 
-impl DurableObject for Ledger {
-    fn new(state: State, env: Env) -> Self {
+/// What the platform calls. The SDK's macro would export the same, and translate requests and
+/// responses more thoroughly than commands need.
+#[wasm_bindgen(
+    wasm_bindgen = worker::wasm_bindgen,
+    wasm_bindgen_futures = worker::wasm_bindgen_futures,
+    js_sys = worker::js_sys
+)]
+impl Ledger {
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
         console_error_panic_hook::set_once();
-        let platform = Cloudflare::new(env);
+        let (state, platform) = (State::from(state), Cloudflare::new(env));
         Self { state, platform, memory: RefCell::new(None), throttle: RefCell::default() }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
+    /// A command.
+    pub async fn fetch(&self, request: Request) -> Result<Response, JsValue> {
+        let (status, text) = self.command(&request).await?;
+        let init = ResponseInit::new();
+        init.set_status(status);
+        Response::new_with_opt_str_and_init(Some(&text), &init)
+    }
+
+    /// Sweep, report what was revoked, and deliver the audit trail and announcements. It never fails:
+    /// a failing alarm would be retried and then given up by the platform.
+    pub async fn alarm(&self) {
+        if let Err(error) = self.wake().await {
+            // Whatever was wrong may be over by then.
+            let _ = self.state.storage().set_alarm(RETRY).await;
+            trail::complain(&self.platform, "alarm_failed", &error.to_string());
+        }
+    }
+}
+
+impl Ledger {
+    /// The status and text of the answer to a command.
+    async fn command(&self, request: &Request) -> Result<(u16, String)> {
         if let Err(error) = webhooks::ready(&self.platform) {
             trail::complain(&self.platform, "misconfigured", &error.to_string());
-            return Response::error("misconfigured", 503);
+            return Ok((503, "misconfigured".to_owned()));
         }
-        let address = request.path().trim_start_matches('/').parse().ok();
-        let body = request.bytes().await?;
-        let envelope: Envelope = match serde_json::from_slice(&body) {
+        let address = request.url().rsplit('/').next().and_then(|name| name.parse().ok());
+        let body = JsFuture::from(request.text()?).await?.as_string().unwrap_or_default();
+        let envelope: Envelope = match serde_json::from_str(&body) {
             Ok(envelope) => envelope,
-            Err(error) => return Response::error(format!("unreadable command: {error}"), 400),
+            Err(error) => return Ok((400, format!("unreadable command: {error}"))),
         };
         let admitted = self.throttle.borrow_mut().admit(&envelope, now());
         let admitted = match admitted {
             Ok(admitted) => admitted,
-            Err(limited) => {
-                let answer = serde_json::to_vec(&Answer::limited(limited))?;
-                return Ok(ResponseBuilder::new().fixed(answer));
-            }
+            Err(limited) => return Ok((200, serde_json::to_string(&Answer::limited(limited))?)),
         };
         let revokes = envelope.command.revokes();
         let Applied { outcome, budget, revocations, .. } = self.execute(address, envelope)?;
-        let answer = serde_json::to_vec(&Answer { outcome, budget: budget.or(admitted) })?;
+        let answer = serde_json::to_string(&Answer { outcome, budget: budget.or(admitted) })?;
         // Before the report: it may be the last thing that this object does.
         self.arm().await?;
         if revokes || !revocations.is_empty() {
@@ -85,25 +113,11 @@ impl DurableObject for Ledger {
         }
         if revokes && self.has_pending() {
             // Whoever asked for it must not believe that everybody has heard of it.
-            return Response::error("the revocation is stored, and not yet reported", 503);
+            return Ok((503, "the revocation is stored, and not yet reported".to_owned()));
         }
-        Ok(ResponseBuilder::new().fixed(answer))
+        Ok((200, answer))
     }
 
-    /// Sweep, report what was revoked, and deliver the audit trail and announcements. It never fails:
-    /// a failing alarm would be retried and then
-    /// given up by the platform.
-    async fn alarm(&self) -> Result<Response> {
-        if let Err(error) = self.wake().await {
-            // Whatever was wrong may be over by then.
-            let _ = self.state.storage().set_alarm(RETRY).await;
-            trail::complain(&self.platform, "alarm_failed", &error.to_string());
-        }
-        Response::empty()
-    }
-}
-
-impl Ledger {
     /// Apply a command and store what it changed, without an await in between. Who calls knows at
     /// which address the object is; it does not itself.
     pub(super) fn execute(&self, address: Option<Address>, envelope: Envelope) -> Result<Applied> {
@@ -116,7 +130,7 @@ impl Ledger {
         };
         let context = Context { now: now(), policy: &policy, origin: &origin };
         let applied = apply(&mut taken.held.document, command, context, &mut fill);
-        taken.held.policy = policy;
+        taken.held.follow(policy);
         let sql = self.state.storage().sql();
         // First what is to be reported: a revocation that is reported and not stored is on the safe side.
         if !applied.revocations.is_empty() && is_edge(&self.platform.env) {

@@ -15,6 +15,8 @@ pub(super) struct Held {
     pub(super) delivery: Delivery,
     /// Whether the storage has its table.
     stored: bool,
+    /// Whether the storage has this policy.
+    policy_stored: bool,
 }
 
 /// How the delivery of the audit trail stands.
@@ -42,6 +44,7 @@ impl Held {
             true => sql.exec("select document, policy from ledger", None)?.to_array::<Row>()?.pop(),
             false => None,
         };
+        let policy_stored = row.is_some();
         let (document, policy) = match row {
             Some(row) => {
                 let document: Document = serde_json::from_str(&row.document)?;
@@ -50,7 +53,15 @@ impl Held {
             }
             None => (Document::default(), policy.clone()),
         };
-        Ok(Self { document, policy, delivery: Delivery::load(sql)?, stored })
+        let delivery = Delivery::load(sql)?;
+        Ok(Self { document, policy, delivery, stored, policy_stored })
+    }
+
+    /// Goes on by this policy, which is stored with the ledger's next change.
+    pub(super) fn follow(&mut self, policy: Policy) {
+        if self.policy != policy {
+            (self.policy, self.policy_stored) = (policy, false);
+        }
     }
 
     /// Store it in place of what was there.
@@ -62,10 +73,15 @@ impl Held {
             self.stored = true;
         }
         let document = SqlStorageValue::String(serde_json::to_string(&self.document)?);
+        if self.policy_stored {
+            return sql.exec("update ledger set document = ?", vec![document]).map(drop);
+        }
         let policy = SqlStorageValue::String(serde_json::to_string(&self.policy)?);
         let text = "insert into ledger (id, document, policy) values (1, ?, ?) \
                     on conflict (id) do update set document = excluded.document, policy = excluded.policy";
-        sql.exec(text, vec![document, policy]).map(drop)
+        sql.exec(text, vec![document, policy])?;
+        self.policy_stored = true;
+        Ok(())
     }
 }
 
