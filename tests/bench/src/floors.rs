@@ -4,13 +4,18 @@ use std::cell::Cell;
 
 use anyhow::Result;
 
-use crate::load::{Link, Load, get};
+use crate::load::{Link, Load, form, get};
+
+/// Our access tokens have about so many bytes.
+const FORM: usize = 700;
 
 /// What is asked of the bare Worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Floor {
     /// Nothing.
     Empty,
+    /// To read a form of the size of a question about a token.
+    Form,
     /// A row of a Durable Object.
     Read,
     /// A row of a Durable Object, changed.
@@ -49,6 +54,11 @@ impl Load for Floors {
         self.next.set((object + 1) % self.objects);
         let path = match self.floor {
             Floor::Empty => "/empty".to_owned(),
+            Floor::Form => {
+                let token = "x".repeat(FORM);
+                link.send(form("/form", &[], &[("token", &token)])?).await?.expect(200)?;
+                return Ok(true);
+            }
             Floor::Read => format!("/read/{object}"),
             Floor::Write => format!("/write/{object}"),
         };

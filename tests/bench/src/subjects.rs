@@ -75,6 +75,7 @@ impl Subject {
 /// The name of a measurement. Comparisons are made by it.
 pub(crate) mod name {
     pub(crate) const EMPTY: &str = "floor: empty Rust Worker";
+    pub(crate) const FORM: &str = "floor: Rust Worker that reads a form";
     pub(crate) const READ: &str = "floor: Durable Object, read";
     pub(crate) const WRITE: &str = "floor: Durable Object, write";
     pub(crate) const REFRESH: &str = "refresh";
@@ -117,7 +118,7 @@ pub(crate) async fn all(
     let validate = |name, port, peer| {
         Subject::new(name, port, Kind::PeerValidate(peer::Validate(Rc::clone(peer))))
     };
-    let mut all = vec![floor(name::EMPTY, Floor::Empty)];
+    let mut all = vec![floor(name::EMPTY, Floor::Empty), floor(name::FORM, Floor::Form)];
     if let Some(port) = ports.edge {
         all.push(introspect(name::EDGE_ALONE, port)?);
     }

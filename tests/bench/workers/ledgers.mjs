@@ -8,7 +8,8 @@ const total = { ledgers: 0, disk: 0, content: 0 };
 for (const file of readdirSync(folder, { recursive: true })) {
   const path = join(folder, file);
   if (!path.endsWith(".sqlite") || path.endsWith("metadata.sqlite")) continue;
-  const database = new DatabaseSync(path);
+  // Its owner may be writing: alarms ring when they are due.
+  const database = new DatabaseSync(path, { timeout: 10_000 });
   // Into the one file, so that its size is all there is.
   database.exec("pragma wal_checkpoint(truncate)");
   const own = "select name from sqlite_master where type = 'table' and name not like '\\_cf%' escape '\\' and name not like 'sqlite%'";

@@ -1,9 +1,11 @@
+use worker::js_sys::Uint8Array;
+use worker::wasm_bindgen_futures::JsFuture;
 use worker::{
     Context, DurableObject, Env, Request, Response, Result, State, durable_object, event,
     wasm_bindgen,
 };
 
-/// `/empty` answers at once, `/read/{name}` and `/write/{name}` ask the object of that name.
+/// `/empty` answers at once, `/form` when it has read the body, `/read/{name}` and `/write/{name}` ask the object of that name.
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
     let path = request.path();
@@ -13,6 +15,10 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
                 .get_by_name(name)?
                 .fetch_with_str(request.inner().url().as_str())
                 .await
+        }
+        _ if path == "/form" => {
+            let body = JsFuture::from(request.inner().array_buffer()?).await?;
+            Response::ok(Uint8Array::new(&body).to_vec().len().to_string())
         }
         _ => Response::ok("ok"),
     }
