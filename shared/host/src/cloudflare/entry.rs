@@ -11,18 +11,17 @@ use ports::route::find;
 use worker::wasm_bindgen::JsValue;
 use worker::{Env, Headers, ResponseBuilder};
 
-#[cfg(feature = "ledger-object")]
-use super::ledger::remote;
 use super::{Cloudflare, place};
+#[cfg(feature = "ledger-owner")]
+use crate::owner::{self, MAX_COMMAND, Maintenance};
 use crate::{
     BodyError, Endpoint, Incoming, Instance, Visit, body_limit, guard, respond, serve, store,
 };
 
 /// The URI type takes no longer ones.
 const MAX_URL: usize = 65_534;
-/// A command has at most so many bytes; a hundred tokens to revoke have fewer.
-#[cfg(feature = "ledger-object")]
-const MAX_COMMAND: usize = 256 * 1024;
+/// Where the platform says from which address a request comes.
+const ADDRESS: HeaderName = HeaderName::from_static("cf-connecting-ip");
 /// The binding of the platform's limiter.
 const GUARD: &str = "GUARD";
 
@@ -93,12 +92,18 @@ pub async fn gateway_event(
     Ok(to_js(own)?)
 }
 
+#[cfg(feature = "ledger-owner")]
+thread_local! {
+    static MAINTENANCE: OnceCell<Rc<Maintenance>> = const { OnceCell::new() };
+}
+
 /// The `fetch` event of the owner of the ledgers: commands for the ledgers of a store that is elsewhere
-/// come from the other functions, by binding. It has no route itself.
+/// come from the other functions, by binding. The gateway hands on what is for its one route, and
+/// nothing else.
 ///
 /// # Errors
 /// If the platform's own types refuse a response.
-#[cfg(feature = "ledger-object")]
+#[cfg(feature = "ledger-owner")]
 pub async fn owner_event(
     request: worker::web_sys::Request,
     env: Env,
@@ -110,40 +115,24 @@ pub async fn owner_event(
         Ok(parts) => parts,
         Err(refusal) => return Ok(to_js(refusal)?),
     };
-    let address = parts.uri.path().trim_start_matches('/').parse().ok();
-    let Some(address) = address.filter(|_| parts.method == Method::POST) else {
-        let visit = Visit::begin(&platform, "ledger", &parts);
-        return Ok(to_js(visit.end(&platform, "none", respond::not_found()))?);
+    let Some(address) = owner::addressed(&parts) else {
+        let load = || Rc::new(Maintenance::load(&platform));
+        let maintenance = MAINTENANCE.with(|held| Rc::clone(held.get_or_init(load)));
+        return Ok(to_js(maintenance.answer(&platform, &parts).await)?);
     };
-    let response = command(&platform, &address, &mut request).await;
-    if remote::is_time(&platform) {
-        let work = async move { remote::pass(&platform).await };
+    let body = read(&mut request, MAX_COMMAND).await;
+    let response = owner::command(&platform, &address, body).await;
+    if owner::is_time(&platform) {
+        let work = async move { drop(owner::pass(&platform).await) };
         worker::Context::new(context).wait_until(work);
     }
     Ok(to_js(response)?)
 }
 
-/// Of our own functions, who write a failure to the log.
-#[cfg(feature = "ledger-object")]
-async fn command(
-    platform: &Cloudflare,
-    address: &::ledger::Address,
-    request: &mut worker::Request,
-) -> Response {
-    let body = read(request, MAX_COMMAND).await;
-    let Some(envelope) = body.ok().and_then(|body| serde_json::from_slice(&body).ok()) else {
-        return respond::problem(StatusCode::BAD_REQUEST, "invalid_request", "unreadable command");
-    };
-    match remote::execute(platform, address, &envelope).await.map_err(|error| error.to_string()) {
-        Ok(answer) => respond::json(StatusCode::OK, &answer),
-        Err(error) => respond::problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error),
-    }
-}
-
 /// Whether the platform's limiter has seen too many of the kind. Without one, or if it fails, nothing
 /// is filtered.
 async fn floods(env: &Env, parts: &Parts) -> bool {
-    let Some(key) = guard::counted_as(parts) else { return false };
+    let Some(key) = guard::counted_as(parts, &ADDRESS) else { return false };
     let Ok(limiter) = env.rate_limiter(GUARD) else { return false };
     limiter.limit(key).await.is_ok_and(|outcome| !outcome.success)
 }
