@@ -45,7 +45,7 @@ pub async fn extend<P: Platform>(
         // It ended after the token was looked at.
         Outcome::Refused(_) => Err(SessionsError::NotFound),
         other => {
-            Err(SessionsError::Internal(format!("the ledger answered out of turn: {other:?}")))
+            Err(SessionsError::Internal(other.out_of_turn()))
         }
     }
 }

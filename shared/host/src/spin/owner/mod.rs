@@ -6,6 +6,7 @@ mod sqlite;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use futures_util::future::LocalBoxFuture;
 use ledger::{Address, Millis};
 use ports::{ConfigError, LedgerError};
 use spin_sdk::wasip3::http::types::{self, ErrorCode};
@@ -36,7 +37,14 @@ thread_local! {
 ///
 /// # Errors
 /// If the platform's own types refuse a response.
-pub async fn owner_handle(request: types::Request) -> Result<types::Response, ErrorCode> {
+// Boxed, so that all of it is compiled in this crate and not once more in the function's.
+pub fn owner_handle(request: types::Request) -> LocalBoxFuture<'static, Handled> {
+    Box::pin(handle(request))
+}
+
+type Handled = Result<types::Response, ErrorCode>;
+
+async fn handle(request: types::Request) -> Handled {
     let loaded = loaded().await;
     let Loaded { platform, maintenance } = &*loaded;
     let parts = match parts(&request) {
