@@ -28,7 +28,13 @@ pub fn counted_as(parts: &Parts, address: &HeaderName) -> Option<String> {
 pub fn refusal(path: &str) -> Response {
     let mut response = match find(path).map(|found| found.route.function) {
         Some(Function::Token | Function::Revoke | Function::Introspect) => respond::oauth_busy(),
-        Some(Function::Authorize | Function::Sessions | Function::Mcp | Function::Health | Function::Ledger)
+        Some(
+            Function::Authorize
+            | Function::Sessions
+            | Function::Mcp
+            | Function::Health
+            | Function::Ledger,
+        )
         | None => {
             let detail = "too many requests from this network; try again later";
             respond::problem(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)

@@ -52,6 +52,16 @@ macro_rules! ledger_owner {
         #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
         $crate::__cloudflare_ledger_owner!();
         #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
-        $crate::__spin_ledger_owner!();
+        $crate::__spin_ledger_owner!(owner_handle);
+    };
+}
+
+/// Make the owner of the ledgers on the platform's key-value store, which only Spin has apart from the
+/// other one.
+#[macro_export]
+macro_rules! kv_ledger_owner {
+    () => {
+        #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+        $crate::__spin_ledger_owner!(kv_owner_handle);
     };
 }

@@ -243,9 +243,11 @@ fn no_body(route: &Route, error: BodyError) -> Response {
         Function::Token | Function::Revoke | Function::Introspect => {
             respond::oauth_error(&OAuthError::invalid_request(detail), status)
         }
-        Function::Authorize | Function::Sessions | Function::Mcp | Function::Health | Function::Ledger => {
-            respond::problem(status, code, detail)
-        }
+        Function::Authorize
+        | Function::Sessions
+        | Function::Mcp
+        | Function::Health
+        | Function::Ledger => respond::problem(status, code, detail),
     }
 }
 

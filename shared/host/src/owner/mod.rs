@@ -9,20 +9,19 @@ mod webhooks;
 
 use std::cell::{Cell, RefCell};
 
-use auth::policy;
 use ::ledger::{Actor, Address, Answer, Command, Envelope, Millis, Origin, Policy, Throttles};
-use ::stores::{StoreChoice, VersionedStore};
+use ::stores::StoreChoice;
+use auth::policy;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use ports::{
-    Clock, Config, ConfigError, Fetch, Kv, KvStore, LedgerError, Ledgers, Log, Random, Response,
-    Timer,
+    Clock, Config, ConfigError, Fetch, Kv, LedgerError, Ledgers, Log, Random, Response, Timer,
 };
 
-use self::stores::ledgers;
 use crate::{BodyError, respond};
 
+pub use self::stores::{Due, OverHttp, guarded};
 pub use maintenance::Maintenance;
 pub use trail::{complain, deliver, retain};
 pub use webhooks::{Shared, ready, shared};
@@ -38,12 +37,8 @@ const BETWEEN_PASSES: Millis = 15_000;
 /// What the owner of the ledgers needs of its platform.
 #[expect(async_fn_in_trait, reason = "statically dispatched on single-threaded hosts")]
 pub trait Home: Clock + Timer + Random + Config + Log + Fetch + Kv {
-    /// A key-value store that keeps ledgers.
-    type LedgerKv<'p>: KvStore
-    where
-        Self: 'p;
-    /// A store that only this platform reaches.
-    type Local<'p>: VersionedStore
+    /// The ledgers on the chosen store.
+    type Ledgers<'p>: Due
     where
         Self: 'p;
 
@@ -53,14 +48,11 @@ pub trait Home: Clock + Timer + Random + Config + Log + Fetch + Kv {
     /// If it has chosen none of them.
     fn choice(&self) -> Result<StoreChoice, ConfigError>;
 
-    /// The store of `platform-kv`.
-    fn ledger_kv(&self) -> Self::LedgerKv<'_>;
-
-    /// A store that only this platform reaches.
+    /// The ledgers on that store.
     ///
     /// # Errors
-    /// If the choice is none of them, or it cannot be opened.
-    async fn local(&self, choice: StoreChoice) -> Result<Self::Local<'_>, LedgerError>;
+    /// If a setting is wrong, or the store cannot be opened.
+    async fn ledgers(&self) -> Result<Self::Ledgers<'_>, LedgerError>;
 }
 
 /// What a pass has done.
@@ -109,7 +101,7 @@ async fn execute(
     let now = platform.now();
     let admitted = THROTTLES.with(|throttles| throttles.borrow_mut().admit(address, envelope, now));
     match admitted {
-        Ok(_) => ledgers(platform).await?.ask(address, envelope).await,
+        Ok(_) => platform.ledgers().await?.ask(address, envelope).await,
         Err(limited) => Ok(Answer::limited(limited)),
     }
 }
@@ -157,7 +149,7 @@ pub async fn pass(platform: &impl Home) -> Result<Pass, String> {
 /// What was done, and why not all of it was delivered.
 async fn work(platform: &impl Home) -> Result<(Pass, Option<String>), String> {
     let policy = policy::load(platform).map_err(|error| error.to_string())?;
-    let ledgers = ledgers(platform).await.map_err(|error| error.to_string())?;
+    let ledgers = platform.ledgers().await.map_err(|error| error.to_string())?;
     let mut pass = Pass::default();
     let mut undelivered = None;
     let due = ledgers.due(PASS + 1).await.map_err(|error| error.to_string())?;

@@ -1,18 +1,16 @@
-//! The ledgers on the store that a deployment has chosen.
+//! The ledgers on the stores that are reached in the same way from everywhere.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use auth::settings::SqlSettings;
 use data::NeonSql;
-use ledger::{Address, Answer, Envelope, Millis};
-use ports::{ConfigError, LedgerError, Ledgers};
+use ledger::{Address, Millis};
+use ports::{Clock, Config, ConfigError, Fetch, KvStore, LedgerError, Ledgers, Random, Timer};
 use stores::{
     Cas, Gate, KvLedgers, PostgresStore, RedisRest, RedisStore, StoreChoice, StoreError, Stored,
     Version, VersionedStore,
 };
-
-use super::Home;
 
 /// How long a statement may take: callers wait for five seconds.
 const SQL_TIMEOUT: Duration = Duration::from_secs(4);
@@ -21,64 +19,69 @@ thread_local! {
     static GATE: Rc<Gate> = Rc::default();
 }
 
-/// The ledgers on the store that is chosen.
-pub(super) async fn ledgers<P: Home>(platform: &P) -> Result<Chosen<'_, P>, LedgerError> {
-    let failed = |error: ConfigError| LedgerError(error.to_string());
-    let choice = platform.choice().map_err(failed)?;
-    let store = match choice {
-        StoreChoice::PlatformKv => {
-            return Ok(Chosen::Kv(KvLedgers::new(platform, platform.ledger_kv())));
-        }
-        StoreChoice::RedisRest => {
-            let redis = RedisRest::configured(platform).map_err(failed)?;
-            Store::Redis(RedisStore::new(redis))
-        }
-        StoreChoice::Postgres => {
-            let settings = SqlSettings::load(platform).map_err(failed)?;
-            let sql = NeonSql::new(platform, settings.url, settings.connection_string);
-            Store::Postgres(PostgresStore::new(sql.with_timeout(SQL_TIMEOUT)))
-        }
-        other => Store::Local(platform.local(other).await?),
-    };
-    Ok(Chosen::Cas(Cas::new(platform, store).behind(GATE.with(Rc::clone))))
+/// Ledgers that can tell where there is work to do.
+#[expect(async_fn_in_trait, reason = "statically dispatched on single-threaded hosts")]
+pub trait Due: Ledgers {
+    /// Ledgers with work due now, those that have waited longest first.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    async fn due(&self, limit: u32) -> Result<Vec<Address>, LedgerError>;
 }
 
-pub(super) enum Chosen<'p, P: Home + 'p> {
-    Cas(Cas<'p, P, Store<'p, P>>),
-    Kv(KvLedgers<'p, P, P::LedgerKv<'p>>),
-}
-
-impl<P: Home> Chosen<'_, P> {
-    pub(super) async fn due(&self, limit: u32) -> Result<Vec<Address>, LedgerError> {
-        match self {
-            Self::Cas(ledgers) => ledgers.due(limit).await,
-            Self::Kv(ledgers) => ledgers.due(limit).await,
-        }
+impl<P: Clock + Timer + Random, S: VersionedStore> Due for Cas<'_, P, S> {
+    async fn due(&self, limit: u32) -> Result<Vec<Address>, LedgerError> {
+        Cas::due(self, limit).await
     }
 }
 
-impl<P: Home> Ledgers for Chosen<'_, P> {
-    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
-        match self {
-            Self::Cas(ledgers) => ledgers.ask(address, envelope).await,
-            Self::Kv(ledgers) => ledgers.ask(address, envelope).await,
-        }
+impl<P: Clock + Timer + Random, K: KvStore> Due for KvLedgers<'_, P, K> {
+    async fn due(&self, limit: u32) -> Result<Vec<Address>, LedgerError> {
+        KvLedgers::due(self, limit).await
     }
 }
 
-/// A store that compares and swaps.
-pub(super) enum Store<'p, P: Home + 'p> {
+/// Ledgers on a store that compares and swaps, behind the gate of this instance.
+pub fn guarded<P: Clock + Timer + Random, S: VersionedStore>(
+    platform: &P,
+    store: S,
+) -> Cas<'_, P, S> {
+    Cas::new(platform, store).behind(GATE.with(Rc::clone))
+}
+
+/// A store that is reached over HTTP.
+pub enum OverHttp<'p, P> {
+    /// By the protocol of Upstash.
     Redis(RedisStore<RedisRest<'p, P>>),
+    /// By the protocol of Neon.
     Postgres(PostgresStore<NeonSql<'p, P>>),
-    Local(P::Local<'p>),
 }
 
-impl<P: Home> VersionedStore for Store<'_, P> {
+impl<'p, P: Config + Fetch> OverHttp<'p, P> {
+    /// The one that is chosen; `None` if the choice is no such store.
+    ///
+    /// # Errors
+    /// The first setting that is missing or malformed.
+    pub fn of(platform: &'p P, choice: StoreChoice) -> Result<Option<Self>, ConfigError> {
+        Ok(match choice {
+            StoreChoice::RedisRest => {
+                Some(Self::Redis(RedisStore::new(RedisRest::configured(platform)?)))
+            }
+            StoreChoice::Postgres => {
+                let SqlSettings { url, connection_string, .. } = SqlSettings::load(platform)?;
+                let sql = NeonSql::new(platform, url, connection_string);
+                Some(Self::Postgres(PostgresStore::new(sql.with_timeout(SQL_TIMEOUT))))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl<P: Fetch> VersionedStore for OverHttp<'_, P> {
     async fn load(&self, address: &Address) -> Result<Option<Stored>, StoreError> {
         match self {
             Self::Redis(store) => store.load(address).await,
             Self::Postgres(store) => store.load(address).await,
-            Self::Local(store) => store.load(address).await,
         }
     }
 
@@ -91,7 +94,6 @@ impl<P: Home> VersionedStore for Store<'_, P> {
         match self {
             Self::Redis(store) => store.swap(address, expected, write).await,
             Self::Postgres(store) => store.swap(address, expected, write).await,
-            Self::Local(store) => store.swap(address, expected, write).await,
         }
     }
 
@@ -99,7 +101,6 @@ impl<P: Home> VersionedStore for Store<'_, P> {
         match self {
             Self::Redis(store) => store.remove(address, expected).await,
             Self::Postgres(store) => store.remove(address, expected).await,
-            Self::Local(store) => store.remove(address, expected).await,
         }
     }
 
@@ -107,7 +108,6 @@ impl<P: Home> VersionedStore for Store<'_, P> {
         match self {
             Self::Redis(store) => store.due(now, limit).await,
             Self::Postgres(store) => store.due(now, limit).await,
-            Self::Local(store) => store.due(now, limit).await,
         }
     }
 }

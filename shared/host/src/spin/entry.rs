@@ -12,9 +12,7 @@ use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields};
 use spin_sdk::wasip3::wit_future;
 
 use super::{Spin, fetch, guard, headers};
-use crate::{
-    BodyError, Endpoint, Incoming, Instance, Visit, body_limit, respond, serve, store,
-};
+use crate::{BodyError, Endpoint, Incoming, Instance, Visit, body_limit, respond, serve, store};
 
 /// An endpoint's instance and its platform, made by the first request: settings are told in requests
 /// only.

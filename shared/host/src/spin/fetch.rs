@@ -25,7 +25,7 @@ const DENIED: &str = "names a host that is not among the component's allowed_out
 /// The end of a body: its trailers, which we neither send nor read.
 type End = FutureReader<Result<Option<Trailers>, ErrorCode>>;
 
-impl Fetch for Spin {
+impl<K> Fetch for Spin<K> {
     async fn fetch(&self, request: Request, timeout: Duration) -> Result<Response, FetchError> {
         let uri = request.uri().clone();
         let status_only = request.extensions().get::<StatusOnly>().is_some();
@@ -35,15 +35,15 @@ impl Fetch for Spin {
                 if let Some(setting) = self.names(&uri) {
                     self.refused(setting, DENIED);
                 }
-                Err(FetchError::Connection("the manifest does not allow this host".to_owned()))
+                Err(FetchError::Connection(said(&ErrorCode::HttpRequestDenied).to_owned()))
             }
-            Some(Err(error)) => Err(FetchError::Connection(error.to_string())),
+            Some(Err(error)) => Err(FetchError::Connection(said(&error).to_owned())),
             None => Err(FetchError::Timeout(timeout)),
         }
     }
 }
 
-impl Spin {
+impl<K> Spin<K> {
     /// Which setting a request goes to the host of.
     fn names(&self, uri: &Uri) -> Option<&'static str> {
         let authority = uri.authority()?.as_str();
@@ -66,12 +66,39 @@ pub(super) async fn exchange(request: &Request, status_only: bool) -> Result<Res
     if !status_only {
         let (_, result) = wit_future::new(|| Ok(()));
         let (stream, end) = types::Response::consume_body(answer, result);
-        *response.body_mut() = read(stream, end, LONGEST_ANSWER).await.map_err(|error| match error {
-            BodyError::TooLarge => ErrorCode::HttpResponseBodySize(Some(LONGEST_ANSWER as u64)),
-            BodyError::Unreadable => ErrorCode::HttpResponseIncomplete,
-        })?;
+        *response.body_mut() =
+            read(stream, end, LONGEST_ANSWER).await.map_err(|error| match error {
+                BodyError::TooLarge => ErrorCode::HttpResponseBodySize(Some(LONGEST_ANSWER as u64)),
+                BodyError::Unreadable => ErrorCode::HttpResponseIncomplete,
+            })?;
     }
     Ok(response)
+}
+
+/// What an error is called in the log; its own text would be half of the platform's vocabulary.
+pub(super) const fn said(error: &ErrorCode) -> &'static str {
+    match error {
+        ErrorCode::DnsTimeout | ErrorCode::DnsError(_) => "the host's name is not known",
+        ErrorCode::DestinationNotFound
+        | ErrorCode::DestinationUnavailable
+        | ErrorCode::DestinationIpUnroutable
+        | ErrorCode::DestinationIpProhibited => "the host cannot be reached",
+        ErrorCode::ConnectionRefused => "connection refused",
+        ErrorCode::ConnectionTerminated => "connection closed",
+        ErrorCode::ConnectionTimeout
+        | ErrorCode::ConnectionReadTimeout
+        | ErrorCode::ConnectionWriteTimeout
+        | ErrorCode::HttpResponseTimeout => "no answer in time",
+        ErrorCode::ConnectionLimitReached => "too many connections",
+        ErrorCode::TlsProtocolError
+        | ErrorCode::TlsCertificateError
+        | ErrorCode::TlsAlertReceived(_) => "TLS failed",
+        ErrorCode::HttpRequestDenied => "the manifest does not allow this host",
+        ErrorCode::HttpResponseBodySize(_) => "the answer is too long",
+        ErrorCode::HttpResponseIncomplete => "the answer breaks off",
+        ErrorCode::InternalError(_) => "the platform failed",
+        _ => "the exchange failed",
+    }
 }
 
 fn outgoing(request: &Request) -> Result<types::Request, ErrorCode> {

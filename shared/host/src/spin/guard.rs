@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 use http::request::Parts;
-use ports::route::HEALTH_LIVE;
 use ports::config::number;
+use ports::route::HEALTH_LIVE;
 use ports::{Clock as _, Config, ConfigError, Kv};
 use spin_sdk::wasip3::spawn;
 

@@ -23,7 +23,8 @@ pub(super) fn incoming(fields: Vec<(String, Vec<u8>)>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields {
         let name = HeaderName::from_bytes(name.as_bytes());
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(bytes::Bytes::from(value)))
+        if let (Ok(name), Ok(value)) =
+            (name, HeaderValue::from_maybe_shared(bytes::Bytes::from(value)))
         {
             headers.append(name, value);
         }

@@ -12,7 +12,7 @@ const STORE: &str = "default";
 const SHORTEST: Duration = Duration::from_secs(60);
 
 /// The cache, and, with `LEDGER_STORE=platform-kv`, the ledgers. Their keys have nothing in common.
-impl Kv for Spin {
+impl<K> Kv for Spin<K> {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KvError> {
         let stored = open().await?.get(key).await.map_err(failed)?;
         Ok(stored.and_then(|stored| match unwrap(&stored, self.now()) {
@@ -27,7 +27,7 @@ impl Kv for Spin {
     }
 }
 
-impl KvStore for Spin {
+impl<K> KvStore for Spin<K> {
     async fn write(&self, key: &str, value: &[u8], ttl: Duration) -> Result<Written, KvError> {
         self.put(key, value, ttl).await.map(|()| Written::Done)
     }

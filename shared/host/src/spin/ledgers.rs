@@ -5,13 +5,16 @@ use http::{Method, StatusCode};
 use ledger::{Address, Answer, Envelope};
 use ports::{LedgerError, Ledgers, Request};
 use spin_sdk::wasip3::http::types::ErrorCode;
+use stores::StoreChoice;
 
 use super::Spin;
-use super::fetch::exchange;
+use super::fetch::{exchange, said};
 use super::platform::within;
+use crate::store;
 
-/// The component that owns the ledgers, by local service chaining.
-const OWNER: &str = "http://ledger.spin.internal/";
+/// The components that own the ledgers, by local service chaining: of stores that compare and swap, and
+/// of the one that does not. They are two because one would be too large.
+const OWNERS: [&str; 2] = ["http://ledger.spin.internal/", "http://ledger-kv.spin.internal/"];
 /// An owner that takes longer is away; whether the command took effect is then unknown.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -23,7 +26,8 @@ impl Ledgers for Spin {
         let command = serde_json::to_vec(envelope).map_err(|error| failed(error.to_string()))?;
         let mut request = Request::new(Bytes::from(command));
         *request.method_mut() = Method::POST;
-        let uri = format!("{OWNER}{address}").parse();
+        let eventual = matches!(store::on_spin(self), Ok(StoreChoice::PlatformKv));
+        let uri = format!("{}{address}", OWNERS[usize::from(eventual)]).parse();
         *request.uri_mut() = uri.map_err(|_| failed("no address".to_owned()))?;
         let twice = async {
             match self.command(&request).await {
@@ -46,9 +50,9 @@ impl Spin {
 
     fn unreached(&self, error: &ErrorCode) -> String {
         if matches!(error, ErrorCode::HttpRequestDenied) {
-            let problem = "lacks http://ledger.spin.internal, where the ledgers are";
+            let problem = "lacks the component that owns the ledgers";
             self.refused("allowed_outbound_hosts", problem);
         }
-        error.to_string()
+        said(error).to_owned()
     }
 }

@@ -28,7 +28,7 @@ mod platform;
 #[cfg(target_family = "wasm")]
 pub use entry::{Held, handle};
 #[cfg(all(target_family = "wasm", feature = "ledger-owner"))]
-pub use owner::owner_handle;
+pub use owner::{kv_owner_handle, owner_handle};
 #[cfg(target_family = "wasm")]
 pub use platform::Spin;
 
@@ -71,7 +71,7 @@ macro_rules! __spin_entrypoint {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __spin_ledger_owner {
-    () => {
+    ($handle:ident) => {
         mod spin_ledger_owner {
             struct Component;
 
@@ -82,7 +82,7 @@ macro_rules! __spin_ledger_owner {
                     request: $crate::spin::rt::Request,
                 ) -> ::std::result::Result<$crate::spin::rt::Response, $crate::spin::rt::ErrorCode>
                 {
-                    $crate::spin::owner_handle(request).await
+                    $crate::spin::$handle(request).await
                 }
             }
         }

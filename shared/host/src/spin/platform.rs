@@ -1,5 +1,6 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,14 +14,22 @@ use spin_sdk::{time, variables};
 
 use crate::settings::NAMES;
 
-/// The Spin platform behind one instance. A clone is the same.
-#[derive(Clone)]
-pub struct Spin {
+/// The Spin platform behind one instance. A clone is the same. `K` tells owners of ledgers of one kind of
+/// store from those of the other.
+pub struct Spin<K = ()> {
     settings: Rc<BTreeMap<&'static str, String>>,
     fault: Rc<Cell<Option<ConfigError>>>,
+    kind: PhantomData<K>,
 }
 
-impl Spin {
+impl<K> Clone for Spin<K> {
+    fn clone(&self) -> Self {
+        let (settings, fault) = (Rc::clone(&self.settings), Rc::clone(&self.fault));
+        Self { settings, fault, kind: PhantomData }
+    }
+}
+
+impl<K> Spin<K> {
     /// With the settings, which the platform tells asynchronously and only by their names.
     pub(super) async fn load() -> Self {
         let values = join_all(NAMES.iter().map(|name| variables::get(name.to_ascii_lowercase())));
@@ -37,7 +46,7 @@ impl Spin {
                 }
             }
         }
-        Self { settings: Rc::new(settings), fault: Rc::new(fault) }
+        Self { settings: Rc::new(settings), fault: Rc::new(fault), kind: PhantomData }
     }
 
     /// What the platform has refused, which is known when it is first tried.
@@ -51,7 +60,7 @@ impl Spin {
     }
 }
 
-impl Clock for Spin {
+impl<K> Clock for Spin<K> {
     fn now(&self) -> Millis {
         #[expect(clippy::disallowed_methods, reason = "this is the Clock port's adapter")]
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -59,7 +68,7 @@ impl Clock for Spin {
     }
 }
 
-impl Timer for Spin {
+impl<K> Timer for Spin<K> {
     async fn sleep(&self, duration: Duration) {
         time::sleep(duration).await;
     }
@@ -73,7 +82,7 @@ pub(super) async fn within<T>(limit: Duration, attempt: impl Future<Output = T>)
     }
 }
 
-impl Random for Spin {
+impl<K> Random for Spin<K> {
     fn fill(&self, out: &mut [u8]) {
         #[expect(clippy::disallowed_methods, reason = "this is the Random port's adapter")]
         let filled = getrandom::fill(out);
@@ -82,20 +91,20 @@ impl Random for Spin {
     }
 }
 
-impl Config for Spin {
+impl<K> Config for Spin<K> {
     fn get(&self, name: &str) -> Option<String> {
         self.settings.get(name).cloned()
     }
 }
 
-impl Log for Spin {
+impl<K> Log for Spin<K> {
     fn line(&self, line: &str) {
         println!("{line}");
     }
 }
 
 /// The platform has no cryptography of its own.
-impl Signatures for Spin {
+impl<K> Signatures for Spin<K> {
     async fn verify(
         &self,
         key: &PublicKey,
@@ -111,6 +120,6 @@ impl Signatures for Spin {
 }
 
 /// Nobody publishes revocations here: edge introspection is refused with the stores that there are.
-impl Publisher for Spin {
+impl<K> Publisher for Spin<K> {
     async fn poke(&self, _shard: u8) {}
 }

@@ -25,7 +25,8 @@ pub(super) fn error(text: &str) -> CommandError {
         // It has no kind of its own, and its text begins with the word.
         ("BUSY:", "BUSY"),
     ];
-    let known = KINDS.iter().find(|(kind, word)| text.contains(kind) || text.contains(&format!("{word} ")));
+    let known =
+        KINDS.iter().find(|(kind, word)| text.contains(kind) || text.contains(&format!("{word} ")));
     match known {
         Some((_, word)) => CommandError::Refused(format!("{word} {text}")),
         None => CommandError::Away(text.to_owned()),
@@ -49,7 +50,10 @@ mod tests {
     #[test]
     fn refusals_are_told_from_outages() {
         for (said, word) in [
-            ("An error was signalled by the server - NoScriptError: No matching script.", "NOSCRIPT"),
+            (
+                "An error was signalled by the server - NoScriptError: No matching script.",
+                "NOSCRIPT",
+            ),
             ("NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT"),
             ("An error was signalled by the server - BusyLoadingError: loading", "LOADING"),
             ("An error was signalled by the server - TryAgain: moving", "TRYAGAIN"),

@@ -88,9 +88,9 @@ impl Tally {
 
 /// The key of a network.
 pub(super) fn key(network: &str) -> String {
-    let hash = network.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = network
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     format!("guard/{:03x}", hash % SLOTS)
 }
 
@@ -143,7 +143,9 @@ mod tests {
         let busier = format!("{window} 5 198.51.100.0/24");
         assert_eq!(tally.merge(HERE, Some(busier.as_bytes()), NOW), None);
         let ours = Some(format!("{window} 1 {HERE}").into_bytes());
-        for beaten in [format!("{window} 0 x"), format!("{} 9 x", window - 1), "nonsense".to_owned()] {
+        for beaten in
+            [format!("{window} 0 x"), format!("{} 9 x", window - 1), "nonsense".to_owned()]
+        {
             let mut tally = Tally::default();
             tally.count(HERE, NOW, 10);
             assert_eq!(tally.merge(HERE, Some(beaten.as_bytes()), NOW), ours, "{beaten}");
@@ -157,7 +159,8 @@ mod tests {
             tally.count(&network.to_string(), NOW, 10);
         }
         assert!(tally.0.len() <= MOST);
-        let keys: std::collections::BTreeSet<_> = (0..20_000).map(|n| key(&n.to_string())).collect();
+        let keys: std::collections::BTreeSet<_> =
+            (0..20_000).map(|n| key(&n.to_string())).collect();
         assert!(keys.len() <= SLOTS as usize && keys.len() > SLOTS as usize / 2);
     }
 }

@@ -1,53 +1,59 @@
-use ledger::{Address, Millis};
-use ports::{ConfigError, LedgerError};
-use stores::{StoreChoice, StoreError, Stored, Version, VersionedStore};
+//! The stores that a deployment may choose in place of the objects.
+
+use ledger::{Address, Answer, Envelope};
+use ports::{ConfigError, LedgerError, Ledgers};
+use stores::{Cas, KvLedgers, StoreChoice};
 
 use crate::cloudflare::{Cloudflare, Namespace};
-use crate::owner::Home;
+use crate::owner::{Due, Home, OverHttp, guarded};
 use crate::store;
 
 /// The binding of the namespace that keeps ledgers, which must not be that of the cache.
 const NAMESPACE: &str = "LEDGER_KV";
 
 impl Home for Cloudflare {
-    type LedgerKv<'p> = Namespace<'p>;
-    type Local<'p> = Nothing;
+    type Ledgers<'p> = Chosen<'p>;
 
     fn choice(&self) -> Result<StoreChoice, ConfigError> {
         store::on_workers(self)
     }
 
-    fn ledger_kv(&self) -> Namespace<'_> {
-        Namespace::new(&self.env, NAMESPACE)
-    }
-
-    async fn local(&self, _choice: StoreChoice) -> Result<Nothing, LedgerError> {
-        Err(LedgerError("the store is none of this function".to_owned()))
+    async fn ledgers(&self) -> Result<Chosen<'_>, LedgerError> {
+        let failed = |error: ConfigError| LedgerError(error.to_string());
+        let choice = self.choice().map_err(failed)?;
+        if choice == StoreChoice::PlatformKv {
+            let namespace = Namespace::new(&self.env, NAMESPACE);
+            return Ok(Chosen::Kv(KvLedgers::new(self, namespace)));
+        }
+        let store = OverHttp::of(self, choice).map_err(failed)?;
+        let store =
+            store.ok_or_else(|| LedgerError("the objects have their ledgers".to_owned()))?;
+        Ok(Chosen::Cas(guarded(self, store)))
     }
 }
 
-/// All other stores are reached as they are everywhere.
-pub enum Nothing {}
+/// The ledgers on the chosen store.
+pub enum Chosen<'p> {
+    /// It compares and swaps.
+    Cas(Cas<'p, Cloudflare, OverHttp<'p, Cloudflare>>),
+    /// It does not.
+    Kv(KvLedgers<'p, Cloudflare, Namespace<'p>>),
+}
 
-impl VersionedStore for Nothing {
-    async fn load(&self, _: &Address) -> Result<Option<Stored>, StoreError> {
-        match *self {}
+impl Due for Chosen<'_> {
+    async fn due(&self, limit: u32) -> Result<Vec<Address>, LedgerError> {
+        match self {
+            Self::Cas(ledgers) => ledgers.due(limit).await,
+            Self::Kv(ledgers) => ledgers.due(limit).await,
+        }
     }
+}
 
-    async fn swap(
-        &self,
-        _: &Address,
-        _: Option<&Version>,
-        _: &Stored,
-    ) -> Result<bool, StoreError> {
-        match *self {}
-    }
-
-    async fn remove(&self, _: &Address, _: &Version) -> Result<bool, StoreError> {
-        match *self {}
-    }
-
-    async fn due(&self, _: Millis, _: u32) -> Result<Vec<Address>, StoreError> {
-        match *self {}
+impl Ledgers for Chosen<'_> {
+    async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
+        match self {
+            Self::Cas(ledgers) => ledgers.ask(address, envelope).await,
+            Self::Kv(ledgers) => ledgers.ask(address, envelope).await,
+        }
     }
 }
