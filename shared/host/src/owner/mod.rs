@@ -153,7 +153,7 @@ async fn work(platform: &impl Home) -> Result<(Pass, Option<String>), String> {
     let mut pass = Pass::default();
     let mut undelivered = None;
     let due = ledgers.due(PASS + 1).await.map_err(|error| error.to_string())?;
-    for address in due.iter() {
+    for address in &due {
         if pass.swept == PASS {
             pass.remaining = true;
             break;

@@ -112,11 +112,11 @@ fn outgoing(request: &Request) -> Result<types::Request, ErrorCode> {
         Some("https") => Scheme::Https,
         _ => Scheme::Http,
     };
-    let path = uri.path_and_query().map(|path| path.as_str());
+    let path = uri.path_and_query().map(http::uri::PathAndQuery::as_str);
     let set = outgoing
         .set_method(&method(request.method()))
         .and_then(|()| outgoing.set_scheme(Some(&scheme)))
-        .and_then(|()| outgoing.set_authority(uri.authority().map(|it| it.as_str())))
+        .and_then(|()| outgoing.set_authority(uri.authority().map(http::uri::Authority::as_str)))
         .and_then(|()| outgoing.set_path_with_query(path));
     set.map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
     Ok(outgoing)

@@ -60,7 +60,6 @@ async fn open() -> Result<Store, KvError> {
     Store::open(STORE).await.map_err(failed)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err has")]
 fn failed(error: Error) -> KvError {
     KvError(match error {
         Error::NoSuchStore | Error::AccessDenied => {

@@ -61,7 +61,6 @@ fn value(value: Value) -> Result<SqliteValue, StoreError> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err has")]
 fn failed(error: Error) -> StoreError {
     match error {
         Error::NoSuchDatabase | Error::AccessDenied => StoreError::Broken(
