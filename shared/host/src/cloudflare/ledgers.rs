@@ -8,7 +8,7 @@ use worker::{Method, RequestInit};
 
 use super::Cloudflare;
 use super::platform::within;
-use crate::store;
+use crate::{answer, store};
 
 /// The binding of the objects.
 const OBJECTS: &str = "LEDGER";
@@ -43,7 +43,7 @@ impl Ledgers for Cloudflare {
             if response.status_code() != 200 {
                 return Err(response.text().await?.into());
             }
-            Ok(serde_json::from_slice(&response.bytes().await?)?)
+            Ok(answer::read(&response.bytes().await?)?)
         };
         let twice = async {
             match ask().await {

@@ -10,7 +10,7 @@ use stores::StoreChoice;
 use super::Spin;
 use super::fetch::{exchange, said};
 use super::platform::within;
-use crate::store;
+use crate::{answer, store};
 
 /// The components that own the ledgers, by local service chaining: of stores that compare and swap, and
 /// of the one that does not. They are two because one would be too large.
@@ -45,7 +45,7 @@ impl Spin {
         if answer.status() != StatusCode::OK {
             return Err(String::from_utf8_lossy(answer.body()).into_owned());
         }
-        serde_json::from_slice(answer.body()).map_err(|error| error.to_string())
+        answer::read(answer.body()).map_err(|error| error.to_string())
     }
 
     fn unreached(&self, error: &ErrorCode) -> String {
