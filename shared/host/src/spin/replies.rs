@@ -19,8 +19,8 @@ pub(super) fn value(mut items: Vec<RedisValue>) -> RedisValue {
 /// with, everything else is an answer that did not come.
 pub(super) fn error(text: &str) -> CommandError {
     const KINDS: [(&str, &str); 4] = [
-        ("NoScriptError", "NOSCRIPT"),
-        ("BusyLoadingError", "LOADING"),
+        ("NoScript", "NOSCRIPT"),
+        ("BusyLoading", "LOADING"),
         ("TryAgain", "TRYAGAIN"),
         // It has no kind of its own, and its text begins with the word.
         ("BUSY:", "BUSY"),
@@ -54,6 +54,7 @@ mod tests {
                 "An error was signalled by the server - NoScriptError: No matching script.",
                 "NOSCRIPT",
             ),
+            ("NoScript: No matching script. Please use EVAL.", "NOSCRIPT"),
             ("NOSCRIPT No matching script. Please use EVAL.", "NOSCRIPT"),
             ("An error was signalled by the server - BusyLoadingError: loading", "LOADING"),
             ("An error was signalled by the server - TryAgain: moving", "TRYAGAIN"),
