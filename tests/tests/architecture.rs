@@ -182,7 +182,8 @@ fn every_function_is_reached_through_the_gateway() {
         assert!(service.is_some(), "the gateway has no binding for {name}");
     }
     known.sort();
-    let routeless = ["gateway", "ledger-kv"].map(|name| layout::root().join("functions").join(name));
+    let routeless =
+        ["gateway", "ledger-kv"].map(|name| layout::root().join("functions").join(name));
     assert_eq!(known, routeless, "functions without routes");
     assert_eq!(services.len(), Function::ALL.len());
 }

@@ -105,3 +105,96 @@ async fn work(platform: &impl Home, operator: &str) -> Response {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::executor::block_on;
+    use oauth::keys::hash_operator_key;
+    use ports::{Kv as _, LedgerError};
+    use stores::{Cas, MemoryStore, StoreChoice};
+    use testing::{FakePlatform, World};
+
+    use super::*;
+    use crate::owner::guarded;
+
+    const CREDENTIAL: &str = "op_credential";
+    const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+    thread_local! {
+        static STORE: &'static MemoryStore = Box::leak(Box::default());
+    }
+
+    impl Home for FakePlatform {
+        type Ledgers<'p> = Cas<'p, Self, &'static MemoryStore>;
+
+        fn choice(&self) -> Result<StoreChoice, ConfigError> {
+            Ok(StoreChoice::Memory)
+        }
+
+        async fn ledgers(&self) -> Result<Self::Ledgers<'_>, LedgerError> {
+            Ok(guarded(self, STORE.with(|store| *store)))
+        }
+    }
+
+    fn platform() -> FakePlatform {
+        let platform = World::new().platform;
+        let entry = format!("cron={}", hash_operator_key(CREDENTIAL));
+        platform.set("OPERATOR_KEY_HASHES", &entry);
+        platform.set("AUDIT_KEYS", &format!("1={KEY}"));
+        block_on(platform.put("maintenance/retained", b"1", Duration::from_secs(86_400))).unwrap();
+        platform
+    }
+
+    fn ask(platform: &FakePlatform, method: Method, credential: Option<&str>) -> Response {
+        let mut request = http::Request::builder().method(method).uri(MAINTENANCE);
+        if let Some(credential) = credential {
+            request = request.header(AUTHORIZATION, format!("Bearer {credential}"));
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        block_on(Maintenance::load(platform).answer(platform, &parts))
+    }
+
+    #[test]
+    fn only_operators_are_let_in() {
+        let platform = platform();
+        for (credential, code) in [
+            (None, "token_missing"),
+            (Some("op_other"), "invalid_token"),
+            (Some("credential"), "invalid_token"),
+            (Some(""), "invalid_token"),
+        ] {
+            let answer = ask(&platform, Method::POST, credential);
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{credential:?}");
+            assert!(answer.headers().contains_key(WWW_AUTHENTICATE));
+            assert!(String::from_utf8_lossy(answer.body()).contains(code), "{credential:?}");
+        }
+        let other = ask(&platform, Method::GET, Some(CREDENTIAL));
+        assert_eq!(other.status(), StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[test]
+    fn it_may_be_asked_again_and_says_what_was_done() {
+        let platform = platform();
+        for _ in 0..2 {
+            let answer = ask(&platform, Method::POST, Some(CREDENTIAL));
+            assert_eq!(answer.status(), StatusCode::OK);
+            let body: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+            let done = json!({ "swept": 0, "delivered": 0, "remaining": false, "retained": null });
+            assert_eq!(body, done);
+        }
+    }
+
+    #[test]
+    fn a_setting_that_is_wrong_is_named_in_the_log_only() {
+        let platform = platform();
+        platform.set("OPERATOR_KEY_HASHES", "canary");
+        let answer = ask(&platform, Method::POST, Some(CREDENTIAL));
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.headers().contains_key("retry-after"));
+        assert!(!String::from_utf8_lossy(answer.body()).contains("OPERATOR"));
+        let log = platform.lines().concat();
+        assert!(log.contains("OPERATOR_KEY_HASHES") && !log.contains("canary"), "{log}");
+    }
+}
