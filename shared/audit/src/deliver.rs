@@ -128,5 +128,5 @@ fn row(
 }
 
 fn out_of_turn(outcome: &Outcome) -> DeliveryError {
-    DeliveryError::Internal(format!("the ledger answered out of turn: {outcome:?}"))
+    DeliveryError::Internal(outcome.out_of_turn())
 }

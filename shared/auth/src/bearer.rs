@@ -66,7 +66,7 @@ pub async fn authenticate<P: Clock + Signatures + Ledgers>(
     match platform.execute(&settings.user_ledger(&claims.sub), &envelope).await? {
         Outcome::Active(standing) => Ok(Bearer { claims, standing }),
         Outcome::Inactive(reason) => Err(BearerError::Invalid(describe(reason))),
-        other => Err(BearerError::Internal(format!("the ledger answered out of turn: {other:?}"))),
+        other => Err(BearerError::Internal(other.out_of_turn())),
     }
 }
 

@@ -44,8 +44,6 @@ pub async fn extend<P: Platform>(
         Outcome::Refused(Refusal::Exhausted) => Err(SessionsError::Exhausted),
         // It ended after the token was looked at.
         Outcome::Refused(_) => Err(SessionsError::NotFound),
-        other => {
-            Err(SessionsError::Internal(format!("the ledger answered out of turn: {other:?}")))
-        }
+        other => Err(SessionsError::Internal(other.out_of_turn())),
     }
 }

@@ -72,7 +72,7 @@ impl Failure {
 
     /// An answer of the ledger that does not belong to the command.
     pub fn unexpected(outcome: &ledger::Outcome) -> Self {
-        Self::Internal(format!("the ledger answered out of turn: {outcome:?}"))
+        Self::Internal(outcome.out_of_turn())
     }
 }
 

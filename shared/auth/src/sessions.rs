@@ -369,5 +369,5 @@ fn entry(view: SessionView, current: Option<SessionId>) -> SessionEntry {
 }
 
 fn unexpected(outcome: &Outcome) -> SessionsError {
-    SessionsError::Internal(format!("the ledger answered out of turn: {outcome:?}"))
+    SessionsError::Internal(outcome.out_of_turn())
 }

@@ -330,7 +330,7 @@ pub fn published_keys(config: &impl Config) -> Result<Value, ConfigError> {
     for setting in ["PUBLIC_KEYS", "INTROSPECTION_PUBLIC_KEYS"] {
         keys.extend(parsed(config, setting, problem, |text| {
             VerifyingKeys::parse(text).map_err(drop)?;
-            let mut set: Value = serde_json::from_str(text).map_err(drop)?;
+            let mut set: Value = serde_json::from_slice(text.as_bytes()).map_err(drop)?;
             let keys = set["keys"].as_array_mut().map(std::mem::take).ok_or(())?;
             if keys.iter().any(|key| key.get("d").is_some()) { Err(()) } else { Ok(keys) }
         })?);

@@ -75,6 +75,6 @@ pub async fn receive(
     match platform.execute(&settings.user_ledger(user), &envelope).await? {
         Outcome::Revoked { sessions: 0 } => Ok("nothing_to_end"),
         Outcome::Revoked { .. } => Ok("sessions_ended"),
-        other => Err(EventError::Internal(format!("the ledger answered out of turn: {other:?}"))),
+        other => Err(EventError::Internal(other.out_of_turn())),
     }
 }

@@ -296,7 +296,7 @@ async fn all<T: DeserializeOwned>(
 fn read<T: DeserializeOwned>(rows: Rows) -> Result<Vec<T>, DataError> {
     let parse = |row: Vec<Option<String>>| {
         let [text] = columns(row)?;
-        serde_json::from_str(&required(text)?)
+        serde_json::from_slice(required(text)?.as_bytes())
             .map_err(|error| DataError::Internal(format!("{WHAT}: {error}")))
     };
     rows.rows.into_iter().map(parse).collect()

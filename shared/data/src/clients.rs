@@ -106,6 +106,6 @@ pub async fn register(sql: &impl Sql, client: &ClientRecord) -> Result<(), DataE
 
 fn record(row: Vec<Option<String>>) -> Result<ClientRecord, DataError> {
     let [json] = columns(row)?;
-    serde_json::from_str(&required(json)?)
+    serde_json::from_slice(required(json)?.as_bytes())
         .map_err(|error| DataError::Internal(format!("client record: {error}")))
 }

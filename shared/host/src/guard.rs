@@ -11,17 +11,16 @@ use ports::route::{Function, find};
 
 use crate::respond;
 
-/// Where the platform says from which address a request comes.
-const ADDRESS: HeaderName = HeaderName::from_static("cf-connecting-ip");
-/// The seconds that the platform's limiter counts over, as `wrangler.toml` has them.
+/// The seconds that the platform's limiter counts over.
 const PERIOD: &str = "60";
 
-/// Under which name a request is counted; `None` if it is not.
-pub fn counted_as(parts: &Parts) -> Option<String> {
+/// Under which name a request is counted; `None` if it is not. `address` is the header in which the
+/// platform says from which address it comes.
+pub fn counted_as(parts: &Parts, address: &HeaderName) -> Option<String> {
     if parts.headers.contains_key(AUTHORIZATION) {
         return None;
     }
-    let network = network::of(&parts.headers, Some(&ADDRESS));
+    let network = network::of(&parts.headers, Some(address));
     Some(network.unwrap_or_else(|| "unknown".to_owned()))
 }
 
@@ -29,7 +28,13 @@ pub fn counted_as(parts: &Parts) -> Option<String> {
 pub fn refusal(path: &str) -> Response {
     let mut response = match find(path).map(|found| found.route.function) {
         Some(Function::Token | Function::Revoke | Function::Introspect) => respond::oauth_busy(),
-        Some(Function::Authorize | Function::Sessions | Function::Mcp | Function::Health)
+        Some(
+            Function::Authorize
+            | Function::Sessions
+            | Function::Mcp
+            | Function::Health
+            | Function::Ledger,
+        )
         | None => {
             let detail = "too many requests from this network; try again later";
             respond::problem(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
@@ -53,7 +58,8 @@ mod tests {
 
     #[test]
     fn who_shows_no_credentials_is_counted_by_network() {
-        let counted = |headers: &[_]| counted_as(&parts(headers));
+        let address = HeaderName::from_static("cf-connecting-ip");
+        let counted = |headers: &[_]| counted_as(&parts(headers), &address);
         let here = ("cf-connecting-ip", "192.0.2.7");
         assert_eq!(counted(&[here]).as_deref(), Some("192.0.2.0/24"));
         assert_eq!(counted(&[here, ("authorization", "Basic eDp5")]), None);

@@ -1,6 +1,8 @@
 //! What every request goes through: route and method, trace and request id, CORS, the settings, the
 //! bounded body, the handler, security headers, the log line.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use breaker::{Breakers, Guarded};
@@ -16,7 +18,7 @@ use oauth::OAuthError;
 use observe::log::severity;
 use observe::trace::Trace;
 use observe::{Facts, RequestLine};
-use ports::route::{Function, HEALTH_LIVE, Match, Route, find};
+use ports::route::{Function, HEALTH_LIVE, HEALTH_READY, Match, Route, find};
 use ports::{Clock, Config, ConfigError, Log, Millis, Place, Platform, Random, Request, Response};
 
 use crate::traced::Traced;
@@ -43,6 +45,7 @@ pub struct Instance<E: Endpoint> {
     origins: Result<Origins, ConfigError>,
     breakers: Breakers,
     store: Result<(), ConfigError>,
+    fault: Rc<Cell<Option<ConfigError>>>,
 }
 
 impl<E: Endpoint> Instance<E> {
@@ -53,6 +56,7 @@ impl<E: Endpoint> Instance<E> {
             origins: Origins::load(config),
             breakers: Breakers::default(),
             store: Ok(()),
+            fault: Rc::default(),
         }
     }
 
@@ -62,7 +66,15 @@ impl<E: Endpoint> Instance<E> {
         Self { store: choice.map(drop), ..self }
     }
 
+    /// On a platform that says only in use what it does not allow a function: where it says so. From
+    /// then on nothing is served, as with any setting that is wrong.
+    #[must_use]
+    pub fn with_fault(self, fault: Rc<Cell<Option<ConfigError>>>) -> Self {
+        Self { fault, ..self }
+    }
+
     fn ready(&self) -> Result<(&E::Settings, &Origins), ConfigError> {
+        self.fault.get().map_or(Ok(()), Err)?;
         self.store?;
         let origins = self.origins.as_ref().map_err(|error| *error)?;
         let settings = self.settings.as_ref().map_err(|error| *error)?;
@@ -171,7 +183,7 @@ async fn answer<E: Endpoint>(
     }
     let settings = match instance.ready() {
         Ok((settings, _)) => settings,
-        Err(error) => return misconfigured(error),
+        Err(error) => return misconfigured(error, found.route),
     };
     match body {
         Ok(body) => {
@@ -184,7 +196,10 @@ async fn answer<E: Endpoint>(
             }
             let guarded = Guarded::new(platform, E::GUARDED.then_some(&instance.breakers));
             let response = E::handle(&guarded, settings, &found, &request).await;
-            paused(response, guarded.wait())
+            match instance.fault.get() {
+                Some(error) => misconfigured(error, found.route),
+                None => paused(response, guarded.wait()),
+            }
         }
         Err(error) => no_body(found.route, error),
     }
@@ -200,8 +215,12 @@ fn paused(mut response: Response, wait: Option<Duration>) -> Response {
     response
 }
 
-fn misconfigured(error: ConfigError) -> Response {
-    let detail = "the service is not configured; its log says which setting";
+/// The log says which setting it is, and so does the answer to whoever asks for readiness; neither
+/// says its value.
+pub(crate) fn misconfigured(error: ConfigError, route: &Route) -> Response {
+    let named = (route.path == HEALTH_READY).then(|| error.to_string());
+    let usual = "the service is not configured; its log says which setting";
+    let detail = named.as_deref().unwrap_or(usual);
     let response = respond::problem(StatusCode::SERVICE_UNAVAILABLE, "misconfigured", detail);
     respond::noted(
         respond::retry_later(response),
@@ -222,9 +241,11 @@ fn no_body(route: &Route, error: BodyError) -> Response {
         Function::Token | Function::Revoke | Function::Introspect => {
             respond::oauth_error(&OAuthError::invalid_request(detail), status)
         }
-        Function::Authorize | Function::Sessions | Function::Mcp | Function::Health => {
-            respond::problem(status, code, detail)
-        }
+        Function::Authorize
+        | Function::Sessions
+        | Function::Mcp
+        | Function::Health
+        | Function::Ledger => respond::problem(status, code, detail),
     }
 }
 

@@ -112,7 +112,13 @@ pub fn unavailable() -> Response {
 pub fn unavailable_at(function: Option<Function>) -> Response {
     match function {
         Some(Function::Token | Function::Revoke | Function::Introspect) => oauth_unavailable(),
-        Some(Function::Authorize | Function::Sessions | Function::Mcp | Function::Health)
+        Some(
+            Function::Authorize
+            | Function::Sessions
+            | Function::Mcp
+            | Function::Health
+            | Function::Ledger,
+        )
         | None => unavailable(),
     }
 }

@@ -62,6 +62,14 @@ pub(crate) enum Stop {
     Limited(Budget),
 }
 
+impl Outcome {
+    /// What is to be said of an answer that does not belong to its command: which one it is, without what
+    /// is in it.
+    pub fn out_of_turn(&self) -> String {
+        format!("the ledger answered out of turn: {:?}", std::mem::discriminant(self))
+    }
+}
+
 impl From<Stop> for Outcome {
     fn from(stop: Stop) -> Self {
         match stop {

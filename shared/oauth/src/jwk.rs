@@ -92,7 +92,7 @@ impl KeySet {
 /// # Errors
 /// If the text is not such a set.
 pub fn first_private(text: &str) -> Result<(String, PrivateKey), InvalidKey> {
-    let set: Set = serde_json::from_str(text).map_err(|_| NOT_A_SET)?;
+    let set: Set = serde_json::from_slice(text.as_bytes()).map_err(|_| NOT_A_SET)?;
     let jwk = set.keys.into_iter().next().filter(|jwk| !jwk.kid.is_empty()).ok_or(NOT_A_SET)?;
     let Some(PublicKey::Ed25519(public)) = jwk.public() else { return Err(NOT_A_SET) };
     let seed = jwk.d.as_deref().and_then(bytes32).ok_or(NOT_A_SET)?;

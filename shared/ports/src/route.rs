@@ -20,11 +20,13 @@ pub enum Function {
     Mcp,
     /// Probes.
     Health,
+    /// The owner of the ledgers, whom the other functions ask.
+    Ledger,
 }
 
 impl Function {
     /// All functions.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Authorize,
         Self::Token,
         Self::Revoke,
@@ -32,9 +34,10 @@ impl Function {
         Self::Sessions,
         Self::Mcp,
         Self::Health,
+        Self::Ledger,
     ];
 
-    /// The name of its folder under `functions/`; in capitals, of its service binding.
+    /// The name of its folder under `functions/`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Authorize => "authorize",
@@ -44,6 +47,22 @@ impl Function {
             Self::Sessions => "sessions",
             Self::Mcp => "mcp",
             Self::Health => "health",
+            Self::Ledger => "ledger",
+        }
+    }
+
+    /// The service binding under which other Workers know it.
+    pub const fn binding(self) -> &'static str {
+        match self {
+            Self::Authorize => "AUTHORIZE",
+            Self::Token => "TOKEN",
+            Self::Revoke => "REVOKE",
+            Self::Introspect => "INTROSPECT",
+            Self::Sessions => "SESSIONS",
+            Self::Mcp => "MCP",
+            Self::Health => "HEALTH",
+            // The other name is that of the objects.
+            Self::Ledger => "LEDGERS",
         }
     }
 }
@@ -107,6 +126,9 @@ pub const HEALTH: &str = "/health";
 pub const HEALTH_LIVE: &str = "/health/live";
 /// Can it serve?
 pub const HEALTH_READY: &str = "/health/ready";
+/// Does the work that is due, for whoever has a schedule. The one route of the owner of the ledgers:
+/// what else it answers is for the other functions, and no request from outside may reach it.
+pub const MAINTENANCE: &str = "/internal/maintenance";
 
 /// Every route. A fixed path is found before a pattern.
 pub const ROUTES: &[Route] = &[
@@ -129,6 +151,7 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::GET], HEALTH, Function::Health),
     route(&[Method::GET], HEALTH_LIVE, Function::Health),
     route(&[Method::GET], HEALTH_READY, Function::Health),
+    Route { body_limit: 0, ..route(&[Method::POST], MAINTENANCE, Function::Ledger) },
 ];
 
 /// A route found for a path, with the segment that stands for `{id}`.

@@ -200,7 +200,7 @@ fn due_of(document: &Ledger, policy: &Policy, now: Millis) -> Option<Millis> {
 }
 
 fn read(text: &str) -> Result<Ledger, StoreError> {
-    let stored: Ledger = serde_json::from_str(text)
+    let stored: Ledger = serde_json::from_slice(text.as_bytes())
         .map_err(|error| StoreError::Broken(format!("unreadable document: {error}")))?;
     stored.upgraded().map_err(|error| StoreError::Broken(error.to_string()))
 }

@@ -49,7 +49,12 @@ impl<C: SqliteConnection> SqliteStore<C> {
     pub async fn open(connection: C) -> Result<Self, StoreError> {
         connection.execute(TABLE, &[]).await?;
         connection.execute(INDEX, &[]).await?;
-        Ok(Self { connection })
+        Ok(Self::on(connection))
+    }
+
+    /// Ledgers in a database that was opened before.
+    pub const fn on(connection: C) -> Self {
+        Self { connection }
     }
 
     /// Run a statement that returns a row for what it has changed.

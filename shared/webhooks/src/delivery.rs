@@ -44,7 +44,7 @@ pub async fn deliver<P: Clock + Random + Fetch + Kv + Log>(
     for _ in 0..CLAIMS {
         let outcome = execute(Command::ClaimWebhooks { limit: BATCH }).await?;
         let Outcome::Webhooks(Claimed { owner, webhooks, dropped }) = outcome else {
-            return Err(LedgerError(format!("answered out of turn: {outcome:?}")));
+            return Err(LedgerError(outcome.out_of_turn()));
         };
         if dropped > 0 {
             courier.log("ERROR", "webhooks_dropped", json!({ "webhook.count": dropped }));

@@ -77,7 +77,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("AUDIT_LEVEL", LEDGER),
     optional("AUDIT_RETENTION_DAYS", &["ledger"]),
     optional("ALLOWED_ORIGINS", EVERY),
-    Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions"]) },
+    Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions", "ledger"]) },
     optional("TRUSTED_PROXY_HEADER", REFRESH),
     optional("NOT_BEFORE", LEDGER),
     optional("ON_DEVICE_CHANGE", LEDGER),

@@ -24,6 +24,7 @@ async fn what_is_misconfigured_answers_503_and_says_why_in_the_log() -> Result<(
         (Function::Sessions, "SESSION_ON_LIMIT", Some(CANARY)),
         (Function::Mcp, "REFRESH_GRACE_SECONDS", Some(CANARY)),
         (Function::Health, "SQL_URL", Some(CANARY)),
+        (Function::Ledger, "OPERATOR_KEY_HASHES", Some(CANARY)),
     ];
     stack.kill_functions();
     for (function, setting, value) in broken {

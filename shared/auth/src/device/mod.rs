@@ -109,7 +109,7 @@ fn object(text: &str) -> Result<Map<String, Value>, OAuthError> {
     if text.len() > MAX_BYTES {
         return Err(OAuthError::invalid_request("device is larger than 8 KiB"));
     }
-    let object: Map<String, Value> = serde_json::from_str(text)
+    let object: Map<String, Value> = serde_json::from_slice(text.as_bytes())
         .map_err(|_| OAuthError::invalid_request("device is not a JSON object"))?;
     if object.len() > MAX_MEMBERS {
         return Err(OAuthError::invalid_request("device has more than 64 members"));

@@ -1,9 +1,8 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use http::HeaderName;
 use http::request::Parts;
-#[cfg(feature = "ledger-object")]
-use http::{HeaderMap, Method, StatusCode};
 use observe::Facts;
 use ports::Response;
 use ports::route::find;
@@ -14,14 +13,13 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::Request;
 use worker::worker_sys::Fetcher;
 
-#[cfg(feature = "ledger-object")]
-use super::ledger::remote;
 use super::{Cloudflare, exchange};
+#[cfg(feature = "ledger-owner")]
+use crate::owner::{self, MAX_COMMAND, Maintenance};
 use crate::{Endpoint, Incoming, Instance, Visit, body_limit, guard, respond, serve, store};
 
-/// A command has at most so many bytes; a hundred tokens to revoke have fewer.
-#[cfg(feature = "ledger-object")]
-const MAX_COMMAND: usize = 256 * 1024;
+/// Where the platform says from which address a request comes.
+const ADDRESS: HeaderName = HeaderName::from_static("cf-connecting-ip");
 /// The binding of the platform's limiter.
 const GUARD: &str = "GUARD";
 
@@ -100,12 +98,18 @@ pub async fn gateway_event(
     exchange::to_js(own)
 }
 
+#[cfg(feature = "ledger-owner")]
+thread_local! {
+    static MAINTENANCE: OnceCell<Rc<Maintenance>> = const { OnceCell::new() };
+}
+
 /// The `fetch` event of the owner of the ledgers: commands for the ledgers of a store that is elsewhere
-/// come from the other functions, by binding. It has no route itself.
+/// come from the other functions, by binding. The gateway hands on what is for its one route, and
+/// nothing else.
 ///
 /// # Errors
 /// If the platform's own types refuse a response.
-#[cfg(feature = "ledger-object")]
+#[cfg(feature = "ledger-owner")]
 pub async fn owner_event(
     request: Request,
     env: Env,
@@ -116,41 +120,24 @@ pub async fn owner_event(
         Ok(parts) => parts,
         Err(refusal) => return exchange::to_js(refusal),
     };
-    let address = parts.uri.path().trim_start_matches('/').parse().ok();
-    let Some(address) = address.filter(|_| parts.method == Method::POST) else {
-        let visit = Visit::begin(&platform, "ledger", &parts);
-        return exchange::to_js(visit.end(&platform, "none", respond::not_found()));
+    let Some(address) = owner::addressed(&parts) else {
+        let load = || Rc::new(Maintenance::load(&platform));
+        let maintenance = MAINTENANCE.with(|held| Rc::clone(held.get_or_init(load)));
+        return exchange::to_js(maintenance.answer(&platform, &parts).await);
     };
-    let response = command(&platform, &address, &parts.headers, &request).await;
-    if remote::is_time(&platform) {
-        let work = async move { remote::pass(&platform).await };
+    let body = exchange::read(&request, &parts.headers, MAX_COMMAND).await;
+    let response = owner::command(&platform, &address, body).await;
+    if owner::is_time(&platform) {
+        let work = async move { drop(owner::pass(&platform).await) };
         worker::Context::new(context).wait_until(work);
     }
     exchange::to_js(response)
 }
 
-/// Of our own functions, who write a failure to the log.
-#[cfg(feature = "ledger-object")]
-async fn command(
-    platform: &Cloudflare,
-    address: &::ledger::Address,
-    headers: &HeaderMap,
-    request: &Request,
-) -> Response {
-    let body = exchange::read(request, headers, MAX_COMMAND).await;
-    let Some(envelope) = body.ok().and_then(|body| serde_json::from_slice(&body).ok()) else {
-        return respond::problem(StatusCode::BAD_REQUEST, "invalid_request", "unreadable command");
-    };
-    match remote::execute(platform, address, &envelope).await.map_err(|error| error.to_string()) {
-        Ok(answer) => respond::json(StatusCode::OK, &answer),
-        Err(error) => respond::problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &error),
-    }
-}
-
 /// Whether the platform's limiter has seen too many of the kind. Without one, or if it fails, nothing
 /// is filtered.
 async fn floods(env: &Env, parts: &Parts) -> bool {
-    let Some(key) = guard::counted_as(parts) else { return false };
+    let Some(key) = guard::counted_as(parts, &ADDRESS) else { return false };
     let Ok(limiter) = env.rate_limiter(GUARD) else { return false };
     limiter.limit(key).await.is_ok_and(|outcome| !outcome.success)
 }

@@ -8,7 +8,7 @@ use worker::worker_sys::Fetcher;
 use super::Cloudflare;
 use super::exchange::post;
 use super::platform::within;
-use crate::store;
+use crate::{answer, store};
 
 /// The binding of the objects.
 const OBJECTS: &str = "LEDGER";
@@ -53,10 +53,10 @@ impl Cloudflare {
             }
             _ => self.env.service(FUNCTION)?.into_rpc(),
         };
-        let (status, answer) = post(&owner, &format!("{URL}{name}"), command).await?;
+        let (status, text) = post(&owner, &format!("{URL}{name}"), command).await?;
         match status {
-            200 => Ok(serde_json::from_slice(&answer)?),
-            _ => Err(String::from_utf8_lossy(&answer).into_owned().into()),
+            200 => Ok(answer::read(&text)?),
+            _ => Err(String::from_utf8_lossy(&text).into_owned().into()),
         }
     }
 }

@@ -4,7 +4,7 @@ mod entry;
 mod exchange;
 mod fetch;
 mod kv;
-#[cfg(feature = "ledger-object")]
+#[cfg(feature = "ledger-owner")]
 pub mod ledger;
 mod ledgers;
 mod place;
@@ -12,7 +12,7 @@ mod platform;
 mod publisher;
 mod signatures;
 
-#[cfg(feature = "ledger-object")]
+#[cfg(feature = "ledger-owner")]
 pub use entry::owner_event;
 pub use entry::{Held, fetch_event, gateway_event};
 pub use kv::Namespace;

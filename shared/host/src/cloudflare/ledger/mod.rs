@@ -1,15 +1,17 @@
-//! The owner of the ledgers: the Durable Object, its storage, what it does by its alarm, and the way to
-//! the stores that a deployment may choose in its place; and the publisher of what ledgers revoke.
+//! The owner of the ledgers: the Durable Object, its storage, what it does by its alarm; what stores need
+//! of the platform that a deployment may choose in its place; and the publisher of what ledgers revoke.
 
+mod home;
 mod object;
 mod pending;
-pub(super) mod remote;
 mod revocations;
 mod storage;
 mod trail;
 mod webhooks;
 
 use worker::wasm_bindgen::JsValue;
+
+use crate::owner;
 
 pub use object::Ledger;
 pub use revocations::Revocations;
@@ -23,8 +25,8 @@ pub async fn scheduled_event(event: &JsValue, env: worker::Env) {
     let platform = super::Cloudflare::new(env);
     let cron = worker::js_sys::Reflect::get(event, &"cron".into()).ok();
     if cron.and_then(|cron| cron.as_string()).as_deref() == Some(DAILY) {
-        trail::retain(&platform).await;
+        let _ = owner::retain(&platform).await;
     } else {
-        remote::pass(&platform).await;
+        let _ = owner::pass(&platform).await;
     }
 }

@@ -26,6 +26,7 @@ use super::{trail, webhooks};
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::{fill, now};
 use crate::cloudflare::publisher::send;
+use crate::owner;
 
 /// An alarm that failed rings again after this many milliseconds.
 const RETRY: i64 = 60_000;
@@ -80,7 +81,7 @@ impl Ledger {
         if let Err(error) = self.wake().await {
             // Whatever was wrong may be over by then.
             let _ = self.state.storage().set_alarm(RETRY).await;
-            trail::complain(&self.platform, "alarm_failed", &error.to_string());
+            owner::complain(&self.platform, "alarm_failed", &error.to_string());
         }
     }
 }
@@ -88,8 +89,8 @@ impl Ledger {
 impl Ledger {
     /// The status and text of the answer to a command.
     async fn command(&self, request: &Request) -> Result<(u16, String)> {
-        if let Err(error) = webhooks::ready(&self.platform) {
-            trail::complain(&self.platform, "misconfigured", &error.to_string());
+        if let Err(error) = owner::ready(&self.platform) {
+            owner::complain(&self.platform, "misconfigured", &error.to_string());
             return Ok((503, "misconfigured".to_owned()));
         }
         let address = request.url().rsplit('/').next().and_then(|name| name.parse().ok());
@@ -204,10 +205,10 @@ impl Ledger {
         // Before anything is awaited: if the object dies now, the next attempt is set.
         self.arm().await?;
         let (address, policy) = begun;
-        match trail::deliver(&trail::Own(self), &self.platform, &address, &policy).await {
-            Ok(()) => self.delivered(),
+        match owner::deliver(&trail::Own(self), &self.platform, &address, &policy).await {
+            Ok(_) => self.delivered(),
             Err(error) => {
-                trail::complain(&self.platform, "audit_delivery_failed", &error);
+                owner::complain(&self.platform, "audit_delivery_failed", &error);
                 Ok(())
             }
         }
@@ -235,7 +236,7 @@ impl Ledger {
                 Err(error) => Err(error),
             };
             if let Err(error) = taken {
-                trail::complain(&self.platform, "report_failed", &error.to_string());
+                owner::complain(&self.platform, "report_failed", &error.to_string());
             }
         }))
         .await;

@@ -15,9 +15,9 @@ use worker::{
     durable_object,
 };
 
-use super::trail;
 use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::now;
+use crate::owner;
 
 /// Readers are told at least this often while there are any.
 const PERIOD: Millis = 20_000;
@@ -71,7 +71,7 @@ impl DurableObject for Revocations {
     /// Publish. It never fails: a failing alarm would be retried and then given up by the platform.
     async fn alarm(&self) -> Result<Response> {
         if let Err(error) = self.publish().await {
-            trail::complain(&self.platform, "publish_failed", &error.to_string());
+            owner::complain(&self.platform, "publish_failed", &error.to_string());
             let _ = self.arm(now() + RETRY).await;
         }
         Response::empty()

@@ -1,35 +1,10 @@
 //! Announcements to webhooks, delivered by the owner of their ledger when its alarm rings.
 
-use std::cell::OnceCell;
-use std::rc::Rc;
-
-use breaker::Breakers;
-use ports::{ConfigError, LedgerError};
-use webhooks::Settings;
+use ports::LedgerError;
 
 use super::Ledger;
-use crate::cloudflare::Cloudflare;
 use crate::cloudflare::platform::now;
-
-/// What all objects of an isolate share.
-pub(super) struct Shared {
-    /// Who is told.
-    pub(super) settings: Result<Settings, ConfigError>,
-    /// Of the webhooks, and of Postgres.
-    pub(super) breakers: Breakers,
-}
-
-thread_local! {
-    static SHARED: OnceCell<Rc<Shared>> = const { OnceCell::new() };
-}
-
-/// Whether announcements could be delivered. A deployment that could not is not served.
-///
-/// # Errors
-/// The setting that is wrong.
-pub(super) fn ready(platform: &Cloudflare) -> Result<(), ConfigError> {
-    shared(platform).settings.as_ref().map(drop).map_err(|error| *error)
-}
+use crate::owner::shared;
 
 /// Deliver what is due.
 ///
@@ -55,15 +30,6 @@ pub(super) async fn deliver(ledger: &Ledger) -> worker::Result<()> {
     // The alarm is set for the end of a lease that is settled.
     ledger.disarm();
     Ok(())
-}
-
-/// What all objects of this isolate share.
-pub(super) fn shared(platform: &Cloudflare) -> Rc<Shared> {
-    let make = || {
-        let settings = Settings::load(platform);
-        Rc::new(Shared { settings, breakers: Breakers::default() })
-    };
-    SHARED.with(|shared| Rc::clone(shared.get_or_init(make)))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err has")]

@@ -1,0 +1,3 @@
+//! The owner of the ledgers on Spin's key-value store.
+
+mod handler;
