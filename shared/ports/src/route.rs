@@ -151,7 +151,7 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::GET], HEALTH, Function::Health),
     route(&[Method::GET], HEALTH_LIVE, Function::Health),
     route(&[Method::GET], HEALTH_READY, Function::Health),
-    Route { body_limit: 0, ..route(&[Method::POST], MAINTENANCE, Function::Ledger) },
+    route(&[Method::POST], MAINTENANCE, Function::Ledger),
 ];
 
 /// A route found for a path, with the segment that stands for `{id}`.
