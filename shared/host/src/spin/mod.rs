@@ -7,6 +7,7 @@
 
 mod expiring;
 mod headers;
+#[cfg(any(test, feature = "ledger-owner"))]
 mod replies;
 mod tally;
 
