@@ -9,8 +9,9 @@ use http::{HeaderName, HeaderValue, Request, Uri};
 
 use crate::routes::Matched;
 
-/// The request as the component gets it: its URI with scheme and authority, and Spin's headers **after** those that
-/// the client sent under the same names. That is how Spin does it, so a component must read the last value.
+/// The request as the component gets it: its URI with scheme and authority, and Spin's headers
+/// **after** those that the client sent under the same names. That is how Spin does it, so a
+/// component must read the last value.
 pub(crate) fn prepared<B>(
     mut request: Request<B>,
     matched: &Matched,

@@ -23,7 +23,8 @@ pub(crate) struct Logs {
     stderr: Log,
 }
 
-/// One of the two streams. Writes go through at once: what a component said before it trapped is not lost.
+/// One of the two streams. Writes go through at once: what a component said before it trapped is
+/// not lost.
 #[derive(Clone)]
 pub(crate) struct Log {
     stream: Stream,
@@ -37,7 +38,8 @@ enum Stream {
 }
 
 impl Logs {
-    /// With a folder, the output is also in `ID_stdout.txt` and `ID_stderr.txt` there, as with Spin.
+    /// With a folder, the output is also in `ID_stdout.txt` and `ID_stderr.txt` there, as with
+    /// Spin.
     pub(crate) fn new(id: &str, folder: Option<&Path>) -> Result<Self> {
         let log = |stream: Stream, name: &str| -> Result<Log> {
             let path = folder.map(|folder| folder.join(format!("{id}_{name}.txt")));

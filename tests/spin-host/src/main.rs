@@ -1,10 +1,12 @@
-//! Runs our `spin.toml` as it is, on the engine that Spin is made of, where the `spin` command is not installed.
+//! Runs our `spin.toml` as it is, on the engine that Spin is made of, where the `spin` command is
+//! not installed.
 //!
-//! In scope: HTTP triggers, WASI 0.3 components of spin-sdk 7, variables from the environment, key-value and SQLite
-//! stores, outbound HTTP and Redis, and the manifest's grants for all of them. What a manifest does not grant is
-//! refused here as Spin refuses it.
+//! In scope: HTTP triggers, WASI 0.3 components of spin-sdk 7, variables from the environment,
+//! key-value and SQLite stores, outbound HTTP and Redis, and the manifest's grants for all of them.
+//! What a manifest does not grant is refused here as Spin refuses it.
 //!
-//! Out of scope: everything else of Spin. A manifest or configuration that asks for it is refused by name.
+//! Out of scope: everything else of Spin. A manifest or configuration that asks for it is refused
+//! by name.
 
 mod application;
 mod bindings;

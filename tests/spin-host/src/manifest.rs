@@ -1,6 +1,7 @@
 //! The application manifest, version 2 (<https://spinframework.dev/manifest-reference>).
 //!
-//! What this host does not do is refused by name, so that a manifest which runs here means the same under Spin.
+//! What this host does not do is refused by name, so that a manifest which runs here means the same
+//! under Spin.
 
 use std::collections::BTreeMap;
 

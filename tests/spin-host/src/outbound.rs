@@ -1,4 +1,5 @@
-//! Outbound HTTP: the allow-list, requests to the application itself, and chaining to another component.
+//! Outbound HTTP: the allow-list, requests to the application itself, and chaining to another
+//! component.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -115,7 +116,8 @@ fn origin(uri: &Uri) -> String {
     format!("{scheme}://{}{port}", uri.host().unwrap_or("self"))
 }
 
-/// Headers that speak of one connection, and those that `Connection` names (RFC 9110, section 7.6.1).
+/// Headers that speak of one connection, and those that `Connection` names (RFC 9110, section
+/// 7.6.1).
 fn without_hop_by_hop(headers: &mut HeaderMap) {
     let named = headers.get_all("connection").iter().filter_map(|value| value.to_str().ok());
     let named =

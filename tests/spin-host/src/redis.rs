@@ -1,7 +1,7 @@
 //! `spin:redis`: servers that the manifest grants by their address.
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, Client, ErrorKind, RedisError, Value, cmd};
+use redis::{AsyncCommands, AsyncConnectionConfig, Client, ErrorKind, RedisError, Value, cmd};
 use wasmtime::Result as Trapped;
 use wasmtime::component::{Accessor, Resource};
 
@@ -86,7 +86,11 @@ impl<T: Send> HostConnectionWithStore<T> for Imports {
             return Err(Error::InvalidAddress);
         }
         let client = Client::open(address.as_str()).map_err(|_| Error::InvalidAddress)?;
-        let connection = client.get_multiplexed_async_connection().await.map_err(other)?;
+        // Spin's client waits for as long as the server takes; this one would give up after 500 ms.
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let made = client.get_multiplexed_async_connection_with_config(&config).await;
+        let connection = made.map_err(other)?;
         accessor.with(|mut access| {
             let state = access.get();
             if state.open.redis >= LIMIT {

@@ -1,4 +1,5 @@
-//! Which component a path belongs to: the router of Spin itself, with Spin's reading of the patterns.
+//! Which component a path belongs to: the router of Spin itself, with Spin's reading of the
+//! patterns.
 
 use std::collections::BTreeMap;
 

@@ -16,8 +16,8 @@ use crate::state::{Imports, State};
 /// Spin's limit of open connections in an instance.
 const LIMIT: usize = 256;
 
-/// A connection that a component has opened. The file is opened by the first statement, as in Spin, with the
-/// file's own journal mode and the five seconds that rusqlite waits for a lock.
+/// A connection that a component has opened. The file is opened by the first statement, as in Spin,
+/// with the file's own journal mode and the five seconds that rusqlite waits for a lock.
 #[derive(Clone)]
 #[expect(unreachable_pub, reason = "the generated bindings export it")]
 pub struct Opened(Arc<Inner>);

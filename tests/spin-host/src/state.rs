@@ -63,7 +63,8 @@ impl HasData for Imports {
 }
 
 impl State {
-    /// A fresh instance's: no files, no sockets, no arguments, as Spin gives a component without `files`.
+    /// A fresh instance's: no files, no sockets, no arguments, as Spin gives a component without
+    /// `files`.
     pub(crate) fn new(component: Arc<Component>, outbound: Outbound) -> Self {
         let mut wasi = WasiCtx::builder();
         wasi.stdout(component.logs.stdout()).stderr(component.logs.stderr());

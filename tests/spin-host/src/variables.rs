@@ -17,8 +17,8 @@ const PREFIX: &str = "SPIN_VARIABLE_";
 pub(crate) struct Variables(BTreeMap<String, String>);
 
 impl Variables {
-    /// From the environment, else from the manifest. As in Spin, the application does not start while a required
-    /// one is missing; the error names it.
+    /// From the environment, else from the manifest. As in Spin, the application does not start
+    /// while a required one is missing; the error names it.
     pub(crate) fn new(
         manifest: &Manifest,
         environment: impl Fn(&str) -> Option<String>,

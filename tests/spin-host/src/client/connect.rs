@@ -82,7 +82,8 @@ impl Service<Uri> for Connect {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connect = self.clone();
         Box::pin(async move {
-            // The pool finishes a connection that lost the race to an idle one in a task of its own.
+            // The pool finishes a connection that lost the race to an idle one in a task of its
+            // own.
             let patience =
                 CONNECT_TIMEOUT.try_with(|patience| *patience).unwrap_or(Duration::from_secs(60));
             let connected = timeout(patience, connect.connect(uri)).await;

@@ -1,7 +1,7 @@
 //! Key-value on a Redis server.
 
 use anyhow::{Context, Result};
-use redis::aio::ConnectionManager;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands, Client};
 use tokio::sync::OnceCell;
 
@@ -23,8 +23,11 @@ impl RedisStore {
 
     /// The shared connection.
     pub(super) async fn connection(&self) -> Result<ConnectionManager, Error> {
-        let made = self.connection.get_or_try_init(|| self.client.get_connection_manager());
-        made.await.cloned().map_err(other)
+        // Spin's client waits for as long as the server takes; this one would give up after 500 ms.
+        let config =
+            ConnectionManagerConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let connect = || self.client.get_connection_manager_with_config(config);
+        self.connection.get_or_try_init(connect).await.cloned().map_err(other)
     }
 
     pub(super) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, Error> {

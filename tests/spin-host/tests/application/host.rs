@@ -23,7 +23,8 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// A folder of its own with a manifest: `parts` after the head, with `FIXTURE` for the component's file.
+    /// A folder of its own with a manifest: `parts` after the head, with `FIXTURE` for the
+    /// component's file.
     pub(crate) fn new(parts: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::SeqCst);
