@@ -31,6 +31,7 @@ mod variables;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser};
@@ -75,8 +76,18 @@ struct Up {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
     let Command::Up(up) = Command::parse();
+    match run(up).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("spin-host: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(up: Up) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(up.listen)
