@@ -73,7 +73,7 @@ mod tests {
             Outcome::Revoked { sessions: 2 },
             Outcome::Limited(budget),
             Outcome::Sessions(Vec::new()),
-            Outcome::Upstream(UpstreamOutcome::NotDue),
+            Outcome::Upstream(UpstreamOutcome::Due),
             Outcome::Each(vec![refused, Outcome::Revoked { sessions: 1 }]),
         ] {
             assert!(told(outcome.clone(), None), "{outcome:?}");

@@ -4,6 +4,7 @@
 //! A function is an [`Endpoint`]; [`entrypoint!`] makes it the module's export on whatever platform
 //! it is built for. Natively only what is no adapter exists, so that tests link no SDK.
 
+#[cfg(any(test, target_family = "wasm"))]
 mod answer;
 mod endpoint;
 pub mod guard;
