@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::platform::Platform;
 use crate::workos::WorkOs;
 use crate::{clients, migrate};
 
@@ -15,6 +16,8 @@ pub const STACK_VARIABLE: &str = "ATOMS_STACK";
 /// A running stack.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StackInfo {
+    /// What the functions run on.
+    pub platform: Platform,
     /// Where the gateway listens; also the issuer (`PUBLIC_URL`).
     pub base_url: String,
     /// Where the WorkOS emulator listens; also the issuer of AuthKit tokens.
@@ -117,7 +120,11 @@ impl StackInfo {
 
     /// What the functions have printed so far.
     pub fn logs(&self) -> String {
-        let text = std::fs::read(self.folder.join("wrangler.log")).unwrap_or_default();
+        let log = match self.platform {
+            Platform::Workers => "wrangler.log",
+            Platform::Spin => "spin.log",
+        };
+        let text = std::fs::read(self.folder.join(log)).unwrap_or_default();
         String::from_utf8_lossy(&text).into_owned()
     }
 }

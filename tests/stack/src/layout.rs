@@ -84,7 +84,7 @@ pub fn sibling_binary(name: &str) -> Result<PathBuf> {
     let beside = current.ancestors().skip(1).take(2).map(|folder| folder.join(name));
     match beside.into_iter().find(|path| path.is_file()) {
         Some(path) => Ok(path),
-        None => bail!("{name} is not built; run `cargo build -p proxy`"),
+        None => bail!("{name} is not built; run `cargo xtask build`"),
     }
 }
 

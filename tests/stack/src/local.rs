@@ -9,11 +9,13 @@ use anyhow::{Context, Result, anyhow};
 use oauth::keys::{Derived, Master};
 
 use crate::info::{ClientInfo, StackInfo};
+use crate::platform::{Functions, Platform};
 use crate::postgres::Postgres;
 use crate::process::{Child, Reaper};
 use crate::proxy::Proxy;
 use crate::redis::Redis;
 use crate::settings::{self, Settings};
+use crate::spin::Spin;
 use crate::workers::Workers;
 use crate::workos::{self, Emulator};
 use crate::{clients, keys, layout, migrate, network};
@@ -24,7 +26,9 @@ pub type Progress = Arc<dyn Fn(&str, Duration) + Send + Sync>;
 /// What may differ from stack to stack.
 #[derive(Default)]
 pub struct StackOptions {
-    /// The gateway's port; a free one if absent.
+    /// What the functions run on; as `ATOMS_PLATFORM` says if absent.
+    pub platform: Option<Platform>,
+    /// The service's port; a free one if absent.
     pub port: Option<u16>,
     /// Settings of the functions that win over the stack's own, such as a shorter session.
     pub settings: Vec<(String, String)>,
@@ -55,7 +59,8 @@ pub struct Stack {
 
 /// How to start each part again.
 struct Plan {
-    workers: Workers,
+    platform: Platform,
+    functions: Functions,
     proxy: Proxy,
     emulator: Emulator,
     webhook_secret: String,
@@ -77,24 +82,24 @@ impl Stack {
             Some(masters) => Derived::from_masters(&masters)?,
             None => keys::derived()?,
         };
-        let mut plan = Plan::new(options.port, &folder)?;
-        plan.workers.guard = options.guard.unwrap_or(plan.workers.guard);
+        let platform = options.platform.map_or_else(Platform::from_environment, Ok)?;
+        let mut plan = Plan::new(platform, options.port, options.guard, &folder)?;
         let mut values = plan.settings(&keys, options.settings);
         let redis = Redis::start_for(&mut values, &data, &folder, &reaper).await?;
         settings::check(&values)?;
         let whole = !options.data_only;
         if whole {
-            plan.workers.configure(&values)?;
+            plan.functions.configure(&values)?;
         }
 
         let progress = options.progress.unwrap_or_else(|| Arc::new(|_, _| {}));
-        let public_url = plan.workers.url();
+        let public_url = plan.functions.url();
         let (database, workos, functions) = tokio::try_join!(
             database(&data, &folder, &reaper, &public_url, &keys, &progress),
             only_if(whole, timed("WorkOS emulator", &progress, plan.emulator.start(&reaper))),
             only_if(
                 whole,
-                timed("functions in workerd", &progress, plan.workers.start_all(&reaper))
+                timed(plan.functions.name(), &progress, plan.functions.start_all(&reaper))
             ),
         )?;
         plan.proxy.database_url = database.authenticator_url;
@@ -186,7 +191,16 @@ impl Stack {
     pub fn rotate_keys(&mut self, masters: &[Master]) -> Result<()> {
         let keys = Derived::from_masters(masters)?;
         self.info.settings.extend(settings::derived(&keys));
-        self.plan.workers.configure(&self.info.settings)
+        self.plan.functions.configure(&self.info.settings)
+    }
+
+    /// Give one function another value of a setting, or none, from the next start on: what a slip of
+    /// whoever deploys would do.
+    ///
+    /// # Errors
+    /// If there is no such function or setting.
+    pub fn set(&mut self, function: &str, name: &str, value: Option<&str>) -> Result<()> {
+        self.plan.functions.set(function, name, value)
     }
 
     /// Start the functions again on the same port and the same store.
@@ -195,13 +209,20 @@ impl Stack {
     /// If they do not start.
     pub async fn start_functions(&mut self) -> Result<()> {
         self.kill_functions();
-        self.functions = Some(self.plan.workers.start_all(&self.reaper).await?);
+        self.functions = Some(self.plan.functions.start_all(&self.reaper).await?);
         Ok(())
     }
 }
 
 impl Plan {
-    fn new(port: Option<u16>, folder: &Path) -> Result<Self> {
+    fn new(
+        platform: Platform,
+        port: Option<u16>,
+        guard: Option<u32>,
+        folder: &Path,
+    ) -> Result<Self> {
+        let (port, folder) = (gateway_port(port)?, folder.to_path_buf());
+        let guard = guard.unwrap_or(1_000_000);
         let proxy = Proxy {
             binary: layout::sibling_binary("atoms-edge-proxy")?,
             // Known when the database is.
@@ -211,12 +232,14 @@ impl Plan {
             log: folder.join("proxy.log"),
         };
         Ok(Self {
-            workers: Workers {
-                port: gateway_port(port)?,
-                folder: folder.to_path_buf(),
-                guard: 1_000_000,
+            platform,
+            emulator: Emulator { port: network::free_port()?, folder: folder.clone() },
+            functions: match platform {
+                Platform::Workers => Functions::Workers(Workers { port, folder, guard }),
+                Platform::Spin => {
+                    Functions::Spin(Spin { port, folder, guard, variables: Settings::new() })
+                }
             },
-            emulator: Emulator { port: network::free_port()?, folder: folder.to_path_buf() },
             proxy,
             webhook_secret: keys::secret()?,
         })
@@ -227,7 +250,7 @@ impl Plan {
         let connection =
             format!("postgresql://authenticator:{}@localhost/atoms", self.proxy.secret);
         let own = [
-            ("PUBLIC_URL", self.workers.url()),
+            ("PUBLIC_URL", self.functions.url()),
             ("WORKOS_API_URL", self.emulator.url()),
             ("WORKOS_ISSUER", self.emulator.url()),
             ("WORKOS_CLIENT_ID", workos::CLIENT_ID.to_owned()),
@@ -239,7 +262,7 @@ impl Plan {
             ("TRUSTED_PROXY_HEADER", String::new()),
             // Suites ask more in a minute than the clients of a person may.
             ("RATE_LIMIT_TIER", "1000".to_owned()),
-            ("LEDGER_STORE", "durable-object".to_owned()),
+            ("LEDGER_STORE", self.platform.default_store().to_owned()),
         ];
         let mut values = settings::derived(keys);
         values.extend(own.map(|(name, value)| (name.to_owned(), value)));
@@ -256,7 +279,8 @@ impl Plan {
     ) -> StackInfo {
         let value = |name: &str| settings.get(name).cloned().unwrap_or_default();
         StackInfo {
-            base_url: self.workers.url(),
+            platform: self.platform,
+            base_url: self.functions.url(),
             workos_url: self.emulator.url(),
             sql_url: value("SQL_URL"),
             sql_connection_string: value("SQL_CONNECTION_STRING"),

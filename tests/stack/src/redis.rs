@@ -29,11 +29,13 @@ impl Redis {
         folder: &Path,
         reaper: &Arc<Reaper>,
     ) -> Result<Option<Self>> {
-        let chosen = values.get("LEDGER_STORE").is_some_and(|store| store == "redis-rest");
-        if !chosen || values.contains_key("REDIS_REST_URL") {
-            return Ok(None);
-        }
-        let (port, token) = (network::free_port()?, keys::secret()?);
+        let store = values.get("LEDGER_STORE").map_or("", String::as_str);
+        let bridged = match store {
+            "redis-rest" if !values.contains_key("REDIS_REST_URL") => true,
+            "redis" if !values.contains_key("REDIS_URL") => false,
+            _ => return Ok(None),
+        };
+        let port = network::free_port()?;
         let files = data.join("redis");
         std::fs::create_dir_all(&files)?;
         let mut command = Command::new(PROGRAM);
@@ -47,6 +49,11 @@ impl Redis {
                 "install it (`apt-get install redis-server`), or let `cargo xtask` bring it",
             )?;
         network::wait_for_port(&mut child, port, Duration::from_secs(20)).await?;
+        if !bridged {
+            values.insert("REDIS_URL".to_owned(), format!("redis://127.0.0.1:{port}"));
+            return Ok(Some(Self { _child: child }));
+        }
+        let token = keys::secret()?;
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, network::free_port()?));
         let address = testing::redis::serve_bridge(anywhere, port, &token).await?;
         values.insert("REDIS_REST_URL".to_owned(), format!("http://{address}"));

@@ -67,6 +67,7 @@ pub const SETTINGS: &[Setting] = &[
     secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
     var("LEDGER_STORE", PRODUCT),
     optional("REDIS_REST_URL", &["ledger"]),
+    Setting { required: false, ..secret("REDIS_URL", &["ledger"]) },
     Setting {
         name: "REDIS_REST_TOKEN",
         kind: Kind::Secret,
@@ -177,6 +178,7 @@ fn check_value(name: &str, value: &str) -> Result<()> {
                 | StoreChoice::Postgres
                 | StoreChoice::PlatformKv,
             ) => Ok(()),
+            Ok(StoreChoice::Sqlite | StoreChoice::Redis) => Ok(()),
             Ok(_) => bail!("LEDGER_STORE names a store that Workers do not offer"),
             Err(unknown) => bail!("LEDGER_STORE {unknown}"),
         },

@@ -51,6 +51,28 @@ impl Workers {
         Ok(())
     }
 
+    /// Change a function's setting in the files that a start reads.
+    pub(crate) fn set(&self, function: &str, name: &str, value: Option<&str>) -> Result<()> {
+        let folder = self.folder.join(function);
+        let known = settings::SETTINGS.iter().find(|setting| setting.name == name);
+        if known.context("no such setting")?.kind == Kind::Secret {
+            let path = folder.join(".dev.vars");
+            let text = fs::read_to_string(&path)?;
+            let others = text.lines().filter(|line| !line.starts_with(&format!("{name}=")));
+            let own = value.map(|value| format!("{name}='{value}'"));
+            let lines: Vec<_> = others.map(str::to_owned).chain(own).collect();
+            return Ok(fs::write(path, lines.join("\n"))?);
+        }
+        let path = folder.join("wrangler.toml");
+        let mut config: Table = fs::read_to_string(&path)?.parse()?;
+        let vars = config.get_mut("vars").and_then(Value::as_table_mut).context("no vars")?;
+        match value {
+            Some(value) => vars.insert(name.to_owned(), value.into()),
+            None => vars.remove(name),
+        };
+        Ok(fs::write(path, toml::to_string(&config)?)?)
+    }
+
     /// Start all and wait until the gateway answers.
     pub(crate) async fn start_all(&self, reaper: &Arc<Reaper>) -> Result<Child> {
         // The first one has the port, and that is the gateway.

@@ -1,12 +1,8 @@
-use std::fs;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use e2e::World;
 use ports::route::{Function, HEALTH_LIVE, ROUTES};
 use reqwest::Method;
-use stack::settings::{Kind, SETTINGS};
 use stack::{Stack, StackInfo, StackOptions};
-use toml::Table;
 
 /// Must never be seen in the log.
 const CANARY: &str = "canary-value-of-a-setting";
@@ -28,7 +24,7 @@ async fn what_is_misconfigured_answers_503_and_says_why_in_the_log() -> Result<(
     ];
     stack.kill_functions();
     for (function, setting, value) in broken {
-        set(stack.info(), function.name(), setting, value)?;
+        stack.set(function.name(), setting, value)?;
     }
     stack.start_functions().await?;
     every_route_is_down(&world).await?;
@@ -43,7 +39,7 @@ async fn without_a_public_url_nothing_is_served() -> Result<()> {
     let world = World::of(stack.info())?;
     stack.kill_functions();
     for function in Function::ALL {
-        set(stack.info(), function.name(), "PUBLIC_URL", Some(CANARY))?;
+        stack.set(function.name(), "PUBLIC_URL", Some(CANARY))?;
     }
     stack.start_functions().await?;
     every_route_is_down(&world).await?;
@@ -80,27 +76,4 @@ pub(crate) async fn wait_for(info: &StackInfo, texts: &[&str]) -> Result<String>
         crate::seconds(0.1).await;
     }
     bail!("not all of {texts:?} are in the log")
-}
-
-/// Change a function's setting in the files that a restart reads.
-pub(crate) fn set(info: &StackInfo, function: &str, name: &str, value: Option<&str>) -> Result<()> {
-    let folder = info.folder.join(function);
-    let setting =
-        SETTINGS.iter().find(|setting| setting.name == name).context("no such setting")?;
-    if setting.kind == Kind::Secret {
-        let path = folder.join(".dev.vars");
-        let text = fs::read_to_string(&path)?;
-        let others = text.lines().filter(|line| !line.starts_with(&format!("{name}=")));
-        let own = value.map(|value| format!("{name}='{value}'"));
-        let lines: Vec<_> = others.map(str::to_owned).chain(own).collect();
-        return Ok(fs::write(path, lines.join("\n"))?);
-    }
-    let path = folder.join("wrangler.toml");
-    let mut config: Table = fs::read_to_string(&path)?.parse()?;
-    let vars = config.get_mut("vars").and_then(toml::Value::as_table_mut).context("no vars")?;
-    match value {
-        Some(value) => vars.insert(name.to_owned(), value.into()),
-        None => vars.remove(name),
-    };
-    Ok(fs::write(path, toml::to_string(&config)?)?)
 }

@@ -8,8 +8,6 @@ use ports::route::Function;
 use serde_json::json;
 use stack::{Stack, StackOptions};
 
-use crate::misconfigured::set;
-
 #[tokio::test]
 async fn nothing_from_before_is_in_force_and_what_comes_after_is() -> Result<()> {
     let mut stack = Stack::start(StackOptions::default()).await?;
@@ -21,7 +19,7 @@ async fn nothing_from_before_is_in_force_and_what_comes_after_is() -> Result<()>
     let moment = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs().to_string();
     stack.kill_functions();
     for function in Function::ALL {
-        set(stack.info(), function.name(), "NOT_BEFORE", Some(&moment))?;
+        stack.set(function.name(), "NOT_BEFORE", Some(&moment))?;
     }
     stack.start_functions().await?;
     for session in [&old, &refreshed] {

@@ -16,7 +16,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use stack::{Stack, StackOptions};
 
-use crate::misconfigured::{set, wait_for};
+use crate::misconfigured::wait_for;
 use crate::seconds;
 
 /// The key that is being replaced, and the one that the receiver knows.
@@ -159,7 +159,7 @@ async fn a_theft_and_a_sign_out_are_announced_signed_and_retried_without_postgre
 
     // What could not be delivered is not served.
     stack.kill_functions();
-    set(stack.info(), "ledger", "WEBHOOK_SECRETS", Some("canary"))?;
+    stack.set("ledger", "WEBHOOK_SECRETS", Some("canary"))?;
     stack.start_functions().await?;
     let answer = world.api.refresh(&client, &replaced, &[]).await?;
     crate::unavailable(&answer);
