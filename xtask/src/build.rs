@@ -1,4 +1,4 @@
-//! Builds the functions: one cargo build for all of them, then worker-build makes a Worker of each.
+//! Builds the functions for Workers: one cargo build for all of them, then worker-build makes a Worker of each.
 //! A function whose sources and tools are what they were is not touched.
 
 use std::fs;
@@ -12,9 +12,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
+use stack::Platform;
 use stack::layout::{self, FUNCTIONS};
 
-use crate::{prerequisites, report, run, tools};
+use crate::{prerequisites, report, run, spin, tools};
 
 /// The largest function we accept, compressed: small functions start fast.
 const LIMIT: usize = 320 * 1024;
@@ -26,11 +27,41 @@ const LEDGER_OWNER: &str = "ledger";
 /// The benchmark's own Worker: built like a function, and not one.
 const FLOOR: &str = "floor";
 
+/// What `build` builds.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// For one platform, `workers` or `spin` [default: both]
+    #[arg(long)]
+    platform: Option<Platform>,
+}
+
 /// `cargo xtask build`.
 ///
 /// # Errors
 /// If a function does not build or is too large.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    for platform in platforms(arguments.platform) {
+        match platform {
+            Platform::Workers => workers()?,
+            Platform::Spin => {
+                prerequisites::check()?;
+                spin::components()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The one platform that is asked for, or both.
+pub(crate) fn platforms(only: Option<Platform>) -> Vec<Platform> {
+    only.map_or_else(|| vec![Platform::Workers, Platform::Spin], |platform| vec![platform])
+}
+
+/// Build the functions as Workers, on a machine that may have none of the tools yet.
+///
+/// # Errors
+/// If a function does not build or is too large.
+pub(crate) fn workers() -> Result<()> {
     prerequisites::check()?;
     tools::install_for_builds()?;
     functions()
@@ -239,8 +270,7 @@ fn sizes() -> Result<()> {
     let mut over = Vec::new();
     for function in FUNCTIONS {
         let (raw, compressed) = size(function)?;
-        let [raw, kilobytes] = [raw, compressed].map(|bytes| bytes as f64 / 1024.0);
-        report::line(&format!("  {function:<12} {raw:>8.0} {kilobytes:>9.0}"));
+        row(function, raw, compressed);
         let limit = if function == LEDGER_OWNER { OWNER_LIMIT } else { LIMIT };
         if compressed > limit {
             over.push(function);
@@ -252,13 +282,23 @@ fn sizes() -> Result<()> {
     bail!("larger than it may be when compressed: {}", over.join(", "))
 }
 
+/// A row of a table of sizes.
+pub(crate) fn row(name: &str, raw: usize, compressed: usize) {
+    let [raw, compressed] = [raw, compressed].map(|bytes| bytes as f64 / 1024.0);
+    report::line(&format!("  {name:<12} {raw:>8.0} {compressed:>9.0}"));
+}
+
 fn size(function: &str) -> Result<(usize, usize)> {
     let built = folder(function).join("build");
+    measure(&["index_bg.wasm", "index.js"].map(|file| built.join(file)))
+}
+
+/// The bytes of files, as they are and compressed together.
+pub(crate) fn measure(files: &[PathBuf]) -> Result<(usize, usize)> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let mut raw = 0;
-    for file in ["index_bg.wasm", "index.js"] {
-        let content =
-            fs::read(built.join(file)).with_context(|| format!("{function} has no {file}"))?;
+    for file in files {
+        let content = fs::read(file).with_context(|| format!("there is no {}", file.display()))?;
         raw += content.len();
         encoder.write_all(&content)?;
     }

@@ -54,7 +54,7 @@ pub(crate) fn run(platform: &Platform) -> Result<()> {
         }
         Err(reason) => return Err(reason),
     }
-    build::run()?;
+    build::workers()?;
     for (function, config) in configs {
         let folder = prepare(function, config, &values, &given)?;
         send(function, &folder, &values, dry_run)?;

@@ -53,7 +53,7 @@ fn load(function: &str, values: &Settings) -> Result<()> {
 
 fn owner(given: &Given) -> Result<(), ConfigError> {
     policy::load(given)?;
-    store::check(given)?;
+    store::check(given, store::on_workers(given))?;
     webhooks::Settings::load(given)?;
     // It must agree with introspection on its mode.
     Edge::load(given)?;

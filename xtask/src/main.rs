@@ -13,6 +13,7 @@ mod redis;
 mod report;
 mod run;
 mod secrets;
+mod spin;
 mod test;
 mod tools;
 
@@ -36,8 +37,8 @@ enum Command {
     Test(test::Arguments),
     /// Measure the service at scale, beside the platform's floors and a peer
     Bench(bench::Arguments),
-    /// Build every function and print its size
-    Build,
+    /// Build every function for each platform and print its size
+    Build(build::Arguments),
     /// Deploy the functions
     #[command(subcommand)]
     Deploy(deploy::Platform),
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Test(arguments) => return test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
-        Command::Build => build::run(),
+        Command::Build(arguments) => build::run(&arguments),
         Command::Deploy(platform) => deploy::run(&platform),
         Command::Secrets(arguments) => secrets::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),

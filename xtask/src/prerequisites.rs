@@ -1,4 +1,4 @@
-//! What a machine must bring itself: a Rust toolchain with the wasm target, Node and npm.
+//! What a machine must bring itself: a Rust toolchain with the wasm targets, Node and npm.
 
 use std::process::Command;
 
@@ -8,27 +8,33 @@ use crate::report;
 
 /// The oldest Node that runs npm for us; newer ones come as npm packages.
 const NODE: u32 = 20;
+/// What functions are compiled for: Workers, Spin.
+const TARGETS: [&str; 2] = ["wasm32-unknown-unknown", "wasm32-wasip2"];
 
 /// Checks all of it, and says in one line each what is missing.
 ///
 /// # Errors
 /// If anything is missing.
 pub(crate) fn check() -> Result<()> {
-    let missing: Vec<_> =
-        [missing_target(), missing_node(), missing_npm()].into_iter().flatten().collect();
+    let missing: Vec<_> = TARGETS
+        .into_iter()
+        .map(missing_target)
+        .chain([missing_node(), missing_npm()])
+        .flatten()
+        .collect();
     for line in &missing {
         report::line(&format!("✗ {line}"));
     }
     if missing.is_empty() { Ok(()) } else { bail!("something is missing on this machine") }
 }
 
-fn missing_target() -> Option<String> {
+fn missing_target(target: &str) -> Option<String> {
     let sysroot = output("rustc", &["--print", "sysroot"])?;
-    let library = std::path::Path::new(&sysroot).join("lib/rustlib/wasm32-unknown-unknown");
+    let library = std::path::Path::new(&sysroot).join("lib/rustlib").join(target);
     if library.is_dir() {
         return None;
     }
-    Some("the wasm target: rustup target add wasm32-unknown-unknown".to_owned())
+    Some(format!("a wasm target: rustup target add {target}"))
 }
 
 fn missing_node() -> Option<String> {

@@ -16,7 +16,15 @@ pub(crate) const WORKER_BUILD: &str = "0.8.7";
 /// Checks licences and sources.
 const CARGO_DENY: &str = "0.20.2";
 
-/// Install what the builds need and is not there.
+/// Install what a stack runs beside the functions and is not there.
+///
+/// # Errors
+/// If an installation fails.
+pub(crate) fn install_for_stacks() -> Result<()> {
+    npm_packages()
+}
+
+/// Install what builds for Workers need and is not there.
 ///
 /// # Errors
 /// If an installation fails.
