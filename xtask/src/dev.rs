@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use stack::{Stack, StackInfo, StackOptions};
+use stack::{Platform, Stack, StackInfo, StackOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{build, prerequisites, report, tools};
+use crate::{build, prerequisites, report, spin, tools};
 
 /// How `dev` runs.
 #[derive(clap::Args)]
@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// The port to serve on [default: 8787, or a free one with --once]
     #[arg(long)]
     port: Option<u16>,
+    /// What runs the functions: `workers` or `spin`
+    #[arg(long, default_value_t = Platform::Workers)]
+    platform: Platform,
 }
 
 impl Arguments {
@@ -32,7 +35,7 @@ impl Arguments {
 /// If something is missing, does not build, does not start, or the main job fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let since = Instant::now();
-    prepare()?;
+    prepare(arguments.platform)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let mut interrupts = Interrupts::new()?;
@@ -50,10 +53,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 ///
 /// # Errors
 /// If something is missing or does not build.
-pub(crate) fn prepare() -> Result<()> {
+pub(crate) fn prepare(platform: Platform) -> Result<()> {
     prerequisites::check()?;
-    tools::install_for_builds()?;
-    build::functions()?;
+    match platform {
+        Platform::Workers => {
+            tools::install_for_builds()?;
+            build::functions()?;
+        }
+        Platform::Spin => {
+            tools::install_for_stacks()?;
+            spin::components()?;
+            spin::host()?;
+        }
+    }
     build::native()
 }
 
@@ -61,10 +73,15 @@ pub(crate) fn prepare() -> Result<()> {
 ///
 /// # Errors
 /// If a part does not start.
-pub(crate) async fn start(port: Option<u16>, settings: &[(&str, &str)]) -> Result<Stack> {
+pub(crate) async fn start(
+    platform: Platform,
+    port: Option<u16>,
+    settings: &[(&str, &str)],
+) -> Result<Stack> {
     let progress: stack::Progress = Arc::new(|part: &str, took: Duration| report::done(part, took));
     let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let options = StackOptions {
+        platform: Some(platform),
         port,
         progress: Some(progress),
         settings: settings.collect(),
@@ -77,7 +94,8 @@ pub(crate) async fn start(port: Option<u16>, settings: &[(&str, &str)]) -> Resul
 
 /// Ends only by failing, with `--once`, or by being dropped.
 async fn serve(arguments: &Arguments, since: Instant) -> Result<()> {
-    let mut stack = start(arguments.port(), &[("RATE_LIMIT_TIER", "1")]).await?;
+    let mut stack =
+        start(arguments.platform, arguments.port(), &[("RATE_LIMIT_TIER", "1")]).await?;
     e2e::main_job::run(stack.info()).await.with_context(|| {
         format!("the main job failed; the logs are in {}", stack.info().folder.display())
     })?;

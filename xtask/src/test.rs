@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use stack::layout::{self, FUNCTIONS};
-use stack::{STACK_VARIABLE, Stack};
+use stack::{PLATFORM_VARIABLE, Platform, STACK_VARIABLE, Stack};
 
-use crate::{bench, build, dev, prerequisites, redis, report, run, tools};
+use crate::spin::Component;
+use crate::{bench, build, dev, prerequisites, redis, report, run, spin, tools};
 
 /// How `test` runs.
 #[derive(clap::Args)]
@@ -17,6 +18,9 @@ pub(crate) struct Arguments {
     /// Run one step, and what it needs
     #[arg(long)]
     only: Option<Step>,
+    /// Test on one platform, `workers` or `spin` [default: both]
+    #[arg(long)]
+    platform: Option<Platform>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,7 +37,9 @@ enum Step {
     Fuzz,
     /// The host's tests, as wasm in Node
     Wasm,
-    /// Black-box tests against a local stack
+    /// The host that runs our spin.toml where Spin is not installed
+    SpinHost,
+    /// Black-box tests against a local stack, on each platform
     E2e,
     /// Other people's clients against a local stack
     Judges,
@@ -42,7 +48,7 @@ enum Step {
 /// The command. Its last line of output is the sum of all tests.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let mut session = Session::default();
-    let outcome = session.run(arguments.only);
+    let outcome = session.run(arguments.only, &build::platforms(arguments.platform));
     session.summary();
     if let Err(error) = &outcome {
         report::error(error);
@@ -60,20 +66,17 @@ struct Session {
 }
 
 impl Session {
-    fn run(&mut self, only: Option<Step>) -> Result<()> {
+    fn run(&mut self, only: Option<Step>, platforms: &[Platform]) -> Result<()> {
         let wanted = |step| only.is_none_or(|only| only == step);
         prerequisites::check()?;
         if wanted(Step::Fmt) {
             self.step("fmt", cargo(&["fmt", "--all", "--check"]))?;
         }
         if wanted(Step::Clippy) {
-            self.clippy()?;
+            self.clippy(platforms)?;
         }
         if wanted(Step::Deny) {
-            tools::install_for_checks()?;
-            let mut deny = Command::new(layout::cargo_program("cargo-deny"));
-            deny.args(["check", "bans", "licenses", "sources"]).current_dir(layout::root());
-            self.step("deny", deny)?;
+            self.deny()?;
         }
         if wanted(Step::Unit) {
             redis::prepare()?;
@@ -87,34 +90,74 @@ impl Session {
             fuzz.args(["--test-threads", "4", "--nocapture"]).env("FUZZ_SECONDS", "60");
             self.step("fuzz", fuzz)?;
         }
-        if wanted(Step::Wasm) {
+        if wanted(Step::Wasm) && platforms.contains(&Platform::Workers) {
             self.wasm()?;
         }
-        if wanted(Step::E2e) || wanted(Step::Judges) {
-            self.against_a_stack(wanted(Step::E2e), wanted(Step::Judges))?;
+        if wanted(Step::SpinHost) && platforms.contains(&Platform::Spin) {
+            self.spin_host()?;
         }
-        if wanted(Step::E2e) {
-            // With a database of its own, so after the stack.
-            let mut smoke = bench::program(false)?;
-            smoke.arg("--smoke");
-            self.step("benchmark, smoke run", smoke)?;
+        self.against_stacks(platforms, wanted(Step::E2e), wanted(Step::Judges))?;
+        if wanted(Step::E2e) && platforms.contains(&Platform::Workers) {
+            self.smoke()?;
         }
         Ok(())
     }
 
-    fn clippy(&mut self) -> Result<()> {
-        let functions: Vec<_> = FUNCTIONS.map(build::package_name).to_vec();
+    fn deny(&mut self) -> Result<()> {
+        tools::install_for_checks()?;
+        let mut deny = Command::new(layout::cargo_program("cargo-deny"));
+        deny.args(["check", "bans", "licenses", "sources"]).current_dir(layout::root());
+        self.step("deny", deny)
+    }
+
+    /// The benchmark has a database of its own, so after the stack.
+    fn smoke(&mut self) -> Result<()> {
+        let mut smoke = bench::program(false)?;
+        smoke.arg("--smoke");
+        self.step("benchmark, smoke run", smoke)
+    }
+
+    fn clippy(&mut self, platforms: &[Platform]) -> Result<()> {
+        let components = spin::declared()?;
+        let workers = FUNCTIONS.map(build::package_name);
         let mut native = cargo(&["clippy", "--workspace", "--all-targets"]);
-        let mut wasm = cargo(&["clippy", "--target", "wasm32-unknown-unknown"]);
-        wasm.args(["-p", "host", "-p", "floor"]);
-        for function in &functions {
-            native.args(["--exclude", function]);
-            wasm.args(["-p", function]);
+        // What is a function on one platform or the other is wasm only.
+        let alone = components.iter().map(|component| &component.package);
+        let alone = alone.filter(|package| !workers.contains(package));
+        for package in workers.iter().chain(alone) {
+            native.args(["--exclude", package]);
         }
-        native.args(["--", "-D", "warnings"]);
-        wasm.args(["--", "-D", "warnings"]);
-        self.step("clippy", native)?;
-        self.step("clippy for wasm", wasm)
+        self.lint("clippy", native)?;
+        if platforms.contains(&Platform::Workers) {
+            let mut wasm = cargo(&["clippy", "--target", "wasm32-unknown-unknown"]);
+            wasm.args(["-p", "host", "-p", "floor"]);
+            wasm.args(workers.iter().flat_map(|package| ["-p", package]));
+            self.lint("clippy for workers", wasm)?;
+        }
+        if platforms.contains(&Platform::Spin) {
+            self.clippy_for_spin(&components)?;
+        }
+        Ok(())
+    }
+
+    /// The owners of ledgers turn on a feature of the host, so it is looked at with and without.
+    fn clippy_for_spin(&mut self, components: &[Component]) -> Result<()> {
+        let names = ["clippy for spin", "clippy for spin, owners"];
+        for (name, owners) in names.into_iter().zip([false, true]) {
+            let mut wasm = cargo(&["clippy", "--target", "wasm32-wasip2", "-p", "host"]);
+            if !owners {
+                wasm.args(["-p", "spin-host-fixture"]);
+            }
+            let group = components.iter().filter(|component| component.is_owner == owners);
+            wasm.args(group.flat_map(|component| ["-p", &component.package]));
+            self.lint(name, wasm)?;
+        }
+        Ok(())
+    }
+
+    fn lint(&mut self, name: &'static str, mut command: Command) -> Result<()> {
+        command.args(["--", "-D", "warnings"]);
+        self.step(name, command)
     }
 
     fn wasm(&mut self) -> Result<()> {
@@ -130,15 +173,34 @@ impl Session {
         self.step("wasm", command)
     }
 
-    /// The stack lives as long as its tests.
-    fn against_a_stack(&mut self, suites: bool, judges: bool) -> Result<()> {
+    /// It builds a component of its own, and asks a Redis.
+    fn spin_host(&mut self) -> Result<()> {
         redis::prepare()?;
-        dev::prepare()?;
+        let mut command = cargo(&["test", "-p", "spin-host", "--no-fail-fast"]);
+        command.env("PATH", layout::path_variable()?);
+        self.step("spin-host", command)
+    }
+
+    fn against_stacks(&mut self, platforms: &[Platform], suites: bool, judges: bool) -> Result<()> {
+        for (index, platform) in platforms.iter().enumerate() {
+            // They judge the SQL proxy, which is the same on all platforms.
+            let judges = judges && index == 0;
+            if suites || judges {
+                self.against_a_stack(*platform, suites, judges)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The stack lives as long as its tests.
+    fn against_a_stack(&mut self, platform: Platform, suites: bool, judges: bool) -> Result<()> {
+        redis::prepare()?;
+        dev::prepare(platform)?;
         let runtime = tokio::runtime::Runtime::new()?;
-        let stack = runtime.block_on(dev::start(None, &[]))?;
+        let stack = runtime.block_on(dev::start(platform, None, &[]))?;
         let mut outcome = Ok(());
         if suites {
-            outcome = self.suites(&stack);
+            outcome = self.suites(platform, &stack);
         }
         if judges && outcome.is_ok() {
             // After the suites: they must see the rights that functions have.
@@ -150,11 +212,20 @@ impl Session {
         outcome.with_context(|| format!("the stack's logs are in {folder}"))
     }
 
-    fn suites(&mut self, stack: &Stack) -> Result<()> {
-        let mut command =
-            cargo(&["test", "-p", "stack", "-p", "e2e", "-p", "bench", "--no-fail-fast"]);
-        command.env(STACK_VARIABLE, stack.info().save()?).env("PATH", layout::path_variable()?);
-        self.step("e2e", command)
+    /// The same on every platform; the stack's own tests and the benchmark's start Workers.
+    fn suites(&mut self, platform: Platform, stack: &Stack) -> Result<()> {
+        let (name, others): (_, &[&str]) = match platform {
+            Platform::Workers => ("e2e on workers", &["-p", "stack", "-p", "bench"]),
+            Platform::Spin => ("e2e on spin", &[]),
+        };
+        let mut command = cargo(&["test", "-p", "e2e"]);
+        command
+            .args(others)
+            .arg("--no-fail-fast")
+            .env(STACK_VARIABLE, stack.info().save()?)
+            .env(PLATFORM_VARIABLE, platform.to_string())
+            .env("PATH", layout::path_variable()?);
+        self.step(name, command)
     }
 
     fn judges(&mut self, stack: &Stack) -> Result<()> {
@@ -186,7 +257,7 @@ impl Session {
         report::line("");
         for (name, passed, took) in &self.steps {
             let mark = if *passed { "✓" } else { "✗" };
-            report::line(&format!("{mark} {name:<20} {:>7.1} s", took.as_secs_f64()));
+            report::line(&format!("{mark} {name:<24} {:>7.1} s", took.as_secs_f64()));
         }
     }
 }
