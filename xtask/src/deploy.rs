@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
+use stack::Platform;
 use stack::layout::{self, FUNCTIONS};
-use stack::settings::{self, Kind, SETTINGS, Settings};
+use stack::settings::{self, Kind, Settings};
 use toml::{Table, Value};
 
 use crate::{build, configuration, loading, report, run, secrets};
@@ -23,7 +24,7 @@ const LEDGERS_BINDING: &str = "LEDGER_KV";
 
 /// Where to.
 #[derive(clap::Subcommand)]
-pub(crate) enum Platform {
+pub(crate) enum Target {
     /// To Cloudflare Workers, with wrangler. Settings come from [vars] of the wrangler.toml files
     /// and, before those, from the environment under the same names; keys from `MASTER_SECRET` or
     /// `MASTER_SECRET_FILE`; the KV namespace from `CACHE_NAMESPACE_ID`, that of the
@@ -39,8 +40,8 @@ pub(crate) enum Platform {
 ///
 /// # Errors
 /// If the configuration is not right, a function does not build, or wrangler fails.
-pub(crate) fn run(platform: &Platform) -> Result<()> {
-    let Platform::Cloudflare { dry_run } = *platform;
+pub(crate) fn run(target: &Target) -> Result<()> {
+    let Target::Cloudflare { dry_run } = *target;
     let configs = FUNCTIONS
         .iter()
         .map(|function| Ok((*function, configuration::read(function)?)))
@@ -68,8 +69,7 @@ fn values(configs: &[(&str, Table)]) -> Result<Settings> {
     let mut values = Settings::new();
     for (function, config) in configs {
         for (name, value) in configuration::vars(config)? {
-            let given = SETTINGS
-                .iter()
+            let given = settings::on(Platform::Workers)
                 .any(|known| known.name == name && known.functions.contains(function));
             if !given {
                 bail!("{function} has a var {name}, which is no setting of it");
@@ -85,7 +85,7 @@ fn values(configs: &[(&str, Table)]) -> Result<Settings> {
             }
         }
     }
-    for setting in SETTINGS {
+    for setting in settings::on(Platform::Workers) {
         if let Ok(value) = std::env::var(setting.name) {
             values.insert(setting.name.to_owned(), value);
         }

@@ -41,7 +41,7 @@ enum Command {
     Build(build::Arguments),
     /// Deploy the functions
     #[command(subcommand)]
-    Deploy(deploy::Platform),
+    Deploy(deploy::Target),
     /// Make a master secret, or see what is derived from it
     Secrets(secrets::Arguments),
     /// Verify the audit trail, or delete what is old of it
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => return test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
-        Command::Deploy(platform) => deploy::run(&platform),
+        Command::Deploy(target) => deploy::run(&target),
         Command::Secrets(arguments) => secrets::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
     };

@@ -1,6 +1,6 @@
 //! Every setting of the functions: who is given it, and whether it is a secret. The local stack and
-//! the deployment both read this table, so a function that asks for a setting it is not given fails
-//! on a laptop already.
+//! the deployment both read this table, and `spin.toml` is held against it, so a function that asks for
+//! a setting it is not given fails on a laptop already.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,17 @@ use anyhow::{Result, anyhow, bail};
 use oauth::keys::{Derived, parse_key};
 use stores::StoreChoice;
 
+use crate::Platform;
+
 /// Values by name.
 pub type Settings = BTreeMap<String, String>;
 
 /// How a setting reaches a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// In the open: a `[vars]` entry.
+    /// In the open: a `[vars]` entry, a variable of Spin.
     Var,
-    /// Hidden: a wrangler secret.
+    /// Hidden: a wrangler secret, a secret variable of Spin.
     Secret,
 }
 
@@ -31,12 +33,17 @@ pub struct Setting {
     pub required: bool,
     /// The functions that are given it.
     pub functions: &'static [&'static str],
+    /// The only platform of which this row speaks; absent, it is the same on both.
+    pub only: Option<Platform>,
 }
 
 const PRODUCT: &[&str] =
     &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const EVERY: &[&str] =
     &["gateway", "authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
+/// Those that have the guard in them on Spin, where no gateway is in front.
+const GUARDED: &[&str] =
+    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
 const WORKOS: &[&str] = &["token", "health"];
 const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const ADDRESSES: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
@@ -67,19 +74,16 @@ pub const SETTINGS: &[Setting] = &[
     secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
     var("LEDGER_STORE", PRODUCT),
     optional("REDIS_REST_URL", &["ledger"]),
-    Setting { required: false, ..secret("REDIS_URL", &["ledger"]) },
-    Setting {
-        name: "REDIS_REST_TOKEN",
-        kind: Kind::Secret,
-        required: false,
-        functions: &["ledger"],
-    },
+    Setting { required: false, ..secret("REDIS_REST_TOKEN", &["ledger"]) },
+    Setting { required: false, ..on_spin(secret("REDIS_URL", &["ledger"])) },
     secret("AUDIT_KEYS", &["ledger"]),
     optional("AUDIT_LEVEL", LEDGER),
     optional("AUDIT_RETENTION_DAYS", &["ledger"]),
     optional("ALLOWED_ORIGINS", EVERY),
     Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions", "ledger"]) },
-    optional("TRUSTED_PROXY_HEADER", REFRESH),
+    on_workers(optional("TRUSTED_PROXY_HEADER", REFRESH)),
+    on_spin(optional("TRUSTED_PROXY_HEADER", GUARDED)),
+    on_spin(optional("GUARD_PER_MINUTE", GUARDED)),
     optional("NOT_BEFORE", LEDGER),
     optional("ON_DEVICE_CHANGE", LEDGER),
     optional("ON_NETWORK_CHANGE", LEDGER),
@@ -97,24 +101,41 @@ pub const SETTINGS: &[Setting] = &[
     optional("INTROSPECTION_MODE", &["ledger", "introspect"]),
     optional("WEBHOOK_URLS", LEDGER),
     Setting { required: false, ..secret("WEBHOOK_SECRETS", &["ledger"]) },
+    // Where components may connect to: the manifest reads these, and no function does.
+    on_spin(optional("ALLOW_SQL", &[])),
+    on_spin(optional("ALLOW_REDIS", &[])),
+    on_spin(optional("ALLOW_WEBHOOKS", &[])),
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
-    Setting { name, kind: Kind::Var, required: true, functions }
+    Setting { name, kind: Kind::Var, required: true, functions, only: None }
 }
 
 const fn secret(name: &'static str, functions: &'static [&'static str]) -> Setting {
-    Setting { name, kind: Kind::Secret, required: true, functions }
+    Setting { name, kind: Kind::Secret, required: true, functions, only: None }
 }
 
 const fn optional(name: &'static str, functions: &'static [&'static str]) -> Setting {
-    Setting { name, kind: Kind::Var, required: false, functions }
+    Setting { name, kind: Kind::Var, required: false, functions, only: None }
 }
 
-/// The settings of one kind that a function is given.
+const fn on_workers(setting: Setting) -> Setting {
+    Setting { only: Some(Platform::Workers), ..setting }
+}
+
+const fn on_spin(setting: Setting) -> Setting {
+    Setting { only: Some(Platform::Spin), ..setting }
+}
+
+/// The rows of the table that a platform has.
+pub fn on(platform: Platform) -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(move |setting| setting.only.is_none_or(|only| only == platform))
+}
+
+/// The settings of one kind that a function is given on Workers. What a component is given on Spin is in
+/// `spin.toml`.
 pub fn of(function: &str, kind: Kind, values: &Settings) -> Settings {
-    SETTINGS
-        .iter()
+    on(Platform::Workers)
         .filter(|setting| setting.kind == kind && setting.functions.contains(&function))
         .filter_map(|setting| Some((setting.name.to_owned(), values.get(setting.name)?.to_owned())))
         .collect()
@@ -159,30 +180,34 @@ pub fn check_each(values: &Settings) -> Result<()> {
 
 /// A store that is elsewhere must be known.
 fn check_store(values: &Settings) -> Result<()> {
-    let redis = values.get("LEDGER_STORE").is_some_and(|store| store == "redis-rest");
-    for name in ["REDIS_REST_URL", "REDIS_REST_TOKEN"] {
-        if redis && values.get(name).is_none_or(|value| value.trim().is_empty()) {
-            bail!("{name} is not set, and LEDGER_STORE is redis-rest");
-        }
+    let store = values.get("LEDGER_STORE").map_or("", String::as_str);
+    let needed: &[&str] = match store {
+        "redis" => &["REDIS_URL"],
+        "redis-rest" => &["REDIS_REST_URL", "REDIS_REST_TOKEN"],
+        _ => &[],
+    };
+    let absent = |name: &&&str| values.get(**name).is_none_or(|value| value.trim().is_empty());
+    match needed.iter().find(absent) {
+        Some(name) => bail!("{name} is not set, and LEDGER_STORE is {store}"),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_value(name: &str, value: &str) -> Result<()> {
     match name {
         "PUBLIC_URL" | "WORKOS_API_URL" | "WORKOS_ISSUER" | "SQL_URL" => check_url(name, value),
         "LEDGER_STORE" => match StoreChoice::parse(value) {
-            Ok(
-                StoreChoice::DurableObject
-                | StoreChoice::RedisRest
-                | StoreChoice::Postgres
-                | StoreChoice::PlatformKv,
-            ) => Ok(()),
-            Ok(StoreChoice::Sqlite | StoreChoice::Redis) => Ok(()),
-            Ok(_) => bail!("LEDGER_STORE names a store that Workers do not offer"),
+            // Which of them a platform has, its host knows.
+            Ok(StoreChoice::Memory) => bail!("LEDGER_STORE names a store that no deployment has"),
+            Ok(_) => Ok(()),
             Err(unknown) => bail!("LEDGER_STORE {unknown}"),
         },
         "REDIS_REST_URL" => check_url(name, value),
+        "REDIS_URL"
+            if !["redis://", "rediss://"].iter().any(|scheme| value.starts_with(scheme)) =>
+        {
+            bail!("REDIS_URL must be redis://host:port or rediss://host:port")
+        }
         "AUDIT_LEVEL" if !matches!(value, "off" | "notable" | "all") => {
             bail!("AUDIT_LEVEL must be off, notable or all")
         }
@@ -210,6 +235,10 @@ fn check_value(name: &str, value: &str) -> Result<()> {
         },
         "WORKOS_WEBHOOK_SECRET" if value.len() < 16 => {
             bail!("{name} must have at least 16 characters")
+        }
+        // 0 turns it off.
+        "GUARD_PER_MINUTE" if value.parse::<u32>().is_err() => {
+            bail!("{name} must be a whole number")
         }
         "SESSION_MAX" | "RATE_LIMIT_TIER" | "AUDIT_RETENTION_DAYS" => check_number(name, value),
         seconds if seconds.ends_with("_SECONDS") => check_number(name, value),
@@ -301,7 +330,9 @@ mod tests {
             ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
             ("LEDGER_STORE", ""),
             ("LEDGER_STORE", "kv"),
-            ("LEDGER_STORE", "sqlite"),
+            ("LEDGER_STORE", "memory"),
+            ("GUARD_PER_MINUTE", "many"),
+            ("REDIS_URL", "http://redis.test"),
             ("REDIS_REST_URL", "http://redis.test"),
         ];
         for (name, value) in cases {
@@ -323,6 +354,25 @@ mod tests {
         values.insert("REDIS_REST_TOKEN".into(), "x".into());
         check(&values).unwrap();
         assert!(of("ledger", Kind::Secret, &values).contains_key("REDIS_REST_TOKEN"));
+        values.insert("LEDGER_STORE".into(), "redis".into());
+        assert!(check(&values).unwrap_err().to_string().contains("REDIS_URL"));
+        values.insert("REDIS_URL".into(), "redis://redis.test:6379".into());
+        check(&values).unwrap();
+        assert!(
+            !of("ledger", Kind::Secret, &values).contains_key("REDIS_URL"),
+            "Workers have none"
+        );
+    }
+
+    #[test]
+    fn a_platform_has_no_setting_twice() {
+        for platform in [Platform::Workers, Platform::Spin] {
+            let mut names: Vec<_> = on(platform).map(|setting| setting.name).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "on {platform}");
+        }
     }
 
     #[test]
