@@ -33,6 +33,10 @@ pub(crate) struct Arguments {
     /// `MASTER_SECRET_FILE`), as NAME='VALUE' lines
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
+    /// Print all settings that are derived from the master secret as variables of Spin, as
+    /// SPIN_VARIABLE_NAME='VALUE' lines
+    #[arg(long)]
+    spin: bool,
     /// Print a new client secret, and the hash to register it by
     #[arg(long)]
     client: bool,
@@ -58,10 +62,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let keys = derived()?.with_context(|| {
         format!("set {MASTER_VARIABLE}, or {MASTER_FILE_VARIABLE} to a file made with --new")
     })?;
-    match &arguments.function {
-        Some(function) => print_settings(function, &keys),
-        None => print_client_secret(&keys),
+    if let Some(function) = &arguments.function {
+        return print_settings(function, &keys);
     }
+    if arguments.spin {
+        for (name, value) in settings::derived(&keys) {
+            println!("SPIN_VARIABLE_{name}='{value}'");
+        }
+        return Ok(());
+    }
+    print_client_secret(&keys)
 }
 
 /// The keys of the deployment, if a master secret is given.
