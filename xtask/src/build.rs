@@ -295,7 +295,7 @@ fn size(function: &str) -> Result<(usize, usize)> {
 
 /// The bytes of files, as they are and compressed together.
 pub(crate) fn measure(files: &[PathBuf]) -> Result<(usize, usize)> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     let mut raw = 0;
     for file in files {
         let content = fs::read(file).with_context(|| format!("there is no {}", file.display()))?;
