@@ -1,3 +1,3 @@
-//! The owner of the ledgers on Workers: the Durable Object class and what it does by itself.
+//! The owner of the ledgers: on Workers the Durable Object class, on Spin what reaches the stores.
 
 mod handler;
