@@ -25,6 +25,7 @@ mod postgres;
 pub mod process;
 mod proxy;
 mod redis;
+mod schedule;
 pub mod settings;
 mod spin;
 mod workers;

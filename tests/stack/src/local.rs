@@ -14,6 +14,7 @@ use crate::postgres::Postgres;
 use crate::process::{Child, Reaper};
 use crate::proxy::Proxy;
 use crate::redis::Redis;
+use crate::schedule::{Operator, Schedule};
 use crate::settings::{self, Settings};
 use crate::spin::Spin;
 use crate::workers::Workers;
@@ -39,6 +40,8 @@ pub struct StackOptions {
     pub masters: Option<Vec<Master>>,
     /// Told of every part that is up.
     pub progress: Option<Progress>,
+    /// Nobody asks for maintenance, where ledgers have no alarms.
+    pub unscheduled: bool,
     /// Start the database and its proxy only: whoever asks serves the functions and the identity
     /// provider, from the settings and at the addresses that the description has.
     pub data_only: bool,
@@ -48,6 +51,7 @@ pub struct StackOptions {
 pub struct Stack {
     info: StackInfo,
     // In the order in which they are to end.
+    _schedule: Option<Schedule>,
     functions: Option<Child>,
     proxy: Option<Child>,
     workos: Option<Child>,
@@ -86,6 +90,11 @@ impl Stack {
         let mut plan = Plan::new(platform, options.port, options.guard, &folder)?;
         let mut values = plan.settings(&keys, options.settings);
         let redis = Redis::start_for(&mut values, &data, &folder, &reaper).await?;
+        // On Workers there are alarms and cron triggers.
+        let operator = match platform {
+            Platform::Workers => None,
+            Platform::Spin => Some(Operator::new(&mut values)?),
+        };
         settings::check(&values)?;
         let whole = !options.data_only;
         if whole {
@@ -105,7 +114,9 @@ impl Stack {
         plan.proxy.database_url = database.authenticator_url;
         let proxy = timed("SQL proxy", &progress, plan.proxy.start(&reaper)).await?;
         let info = plan.info(&database.postgres, database.clients, values, folder);
+        let schedule = operator.filter(|_| whole && !options.unscheduled);
         Ok(Self {
+            _schedule: schedule.map(|operator| Schedule::start(&public_url, operator)),
             info,
             functions,
             proxy: Some(proxy),

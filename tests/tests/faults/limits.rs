@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use e2e::{Answer, World};
 use futures::future::try_join_all;
-use ports::route::REVOKE_ALL;
+use ports::route::{JWKS, REVOKE_ALL};
 use reqwest::Method;
-use stack::{Stack, StackOptions};
+use stack::{Platform, Stack, StackOptions};
 
 #[tokio::test]
 async fn what_is_above_a_limit_is_told_when_to_come_back_and_consumes_nothing() -> Result<()> {
@@ -61,6 +61,10 @@ async fn i8_introspection_is_limited_per_caller_and_person() -> Result<()> {
     let first = ask("atoms-narrow", &kept.access).await?;
     assert_eq!(first.header("ratelimit-policy"), "\"introspect\";q=300;w=60");
     assert!(first.header("ratelimit").starts_with("\"introspect\";r=299;t="));
+    if stack.info().platform == Platform::Spin {
+        // What callers have spent is in the memory of instances, which are gone after 128 requests there.
+        return Ok(());
+    }
     let mut admitted = 0;
     // A little more than the limit, as the window slides meanwhile.
     while admitted < 400 {
@@ -101,7 +105,7 @@ async fn a_flood_without_credentials_is_turned_away_and_others_are_not() -> Resu
     let session = person.session("atoms-web").await?;
     let mut turned_away = None;
     for _ in 0..60 {
-        let answer = world.api.get("/health/live").await?;
+        let answer = world.api.get(JWKS).await?;
         if answer.status == 429 {
             turned_away = Some(answer);
             break;

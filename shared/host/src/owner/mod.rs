@@ -84,6 +84,12 @@ pub async fn command(
     address: &Address,
     body: Result<Bytes, BodyError>,
 ) -> Response {
+    // What could not be delivered is not taken.
+    if let Err(error) = ready(platform) {
+        complain(platform, "misconfigured", &error.to_string());
+        let detail = "the owner of the ledgers is misconfigured";
+        return respond::problem(StatusCode::SERVICE_UNAVAILABLE, "misconfigured", detail);
+    }
     let Some(envelope) = body.ok().and_then(|body| serde_json::from_slice(&body).ok()) else {
         return respond::problem(StatusCode::BAD_REQUEST, "invalid_request", "unreadable command");
     };
@@ -101,7 +107,10 @@ async fn execute(
     let now = platform.now();
     let admitted = THROTTLES.with(|throttles| throttles.borrow_mut().admit(address, envelope, now));
     match admitted {
-        Ok(_) => platform.ledgers().await?.ask(address, envelope).await,
+        Ok(spent) => {
+            let answer = platform.ledgers().await?.ask(address, envelope).await?;
+            Ok(Answer { budget: answer.budget.or(spent), ..answer })
+        }
         Err(limited) => Ok(Answer::limited(limited)),
     }
 }
