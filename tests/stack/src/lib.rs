@@ -37,4 +37,5 @@ pub use info::{ClientInfo, STACK_VARIABLE, StackInfo};
 pub use local::{Progress, Stack, StackOptions};
 pub use network::{free_port, wait_for_ok};
 pub use platform::{PLATFORM_VARIABLE, Platform};
+pub use spin::InstalledSpin;
 pub use workos::{AuthKitTokens, User, WorkOs};

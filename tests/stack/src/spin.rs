@@ -15,6 +15,31 @@ use crate::process::{Child, Reaper};
 use crate::settings::Settings;
 use crate::{layout, network};
 
+/// The oldest Spin that runs components of the SDK that ours are made with.
+const OLDEST: (u32, u32) = (4, 1);
+
+/// The `spin` command of this machine.
+pub struct InstalledSpin {
+    /// Where it is.
+    pub program: PathBuf,
+    /// What it says that it is.
+    pub version: String,
+}
+
+impl InstalledSpin {
+    /// The one on PATH, if it runs our components.
+    pub fn find() -> Option<Self> {
+        let path = std::env::var_os("PATH")?;
+        let mut programs = std::env::split_paths(&path).map(|folder| folder.join("spin"));
+        let program = programs.find(|file| file.is_file())?;
+        let output = Command::new(&program).arg("--version").output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        // spin 4.1.0 (0123abc 2026-10-01)
+        let version = text.strip_prefix("spin ")?.split_whitespace().next()?.to_owned();
+        is_recent(&version).then_some(Self { program, version })
+    }
+}
+
 /// How to start the application.
 pub(crate) struct Spin {
     /// The run's folder: stored data and the log are in it.
@@ -105,16 +130,15 @@ impl Spin {
 
 /// The `spin` command; or our host, which can keep what it has compiled.
 fn program() -> Result<(Command, bool)> {
-    if let Some(spin) = installed() {
-        return Ok((Command::new(spin), false));
+    if let Some(spin) = InstalledSpin::find() {
+        return Ok((Command::new(spin.program), false));
     }
     Ok((Command::new(layout::sibling_binary("spin-host")?), true))
 }
 
-/// Spin's own command, where there is one.
-fn installed() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join("spin")).find(|file| file.is_file())
+fn is_recent(version: &str) -> bool {
+    let mut numbers = version.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()).is_some_and(|version| version >= OLDEST)
 }
 
 /// Scheme, host and port of an address, as `allowed_outbound_hosts` has them.
@@ -129,6 +153,16 @@ fn origin(address: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn old_versions_of_spin_do_not_serve() {
+        for recent in ["4.1.0", "4.2.0-pre0", "5.0.1", "10.0.0"] {
+            assert!(is_recent(recent), "{recent}");
+        }
+        for old in ["4.0.9", "3.11.0", "canary", "4", ""] {
+            assert!(!is_recent(old), "{old}");
+        }
+    }
 
     #[test]
     fn components_may_go_where_the_address_is() {
