@@ -8,7 +8,6 @@ use ports::Response;
 use ports::route::find;
 use worker::Env;
 use worker::wasm_bindgen::JsValue;
-use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::Request;
 use worker::worker_sys::Fetcher;
@@ -22,15 +21,6 @@ use crate::{Endpoint, Incoming, Instance, Visit, body_limit, guard, respond, ser
 const ADDRESS: HeaderName = HeaderName::from_static("cf-connecting-ip");
 /// The binding of the platform's limiter.
 const GUARD: &str = "GUARD";
-
-/// Before anything else runs. A future is polled by a microtask, for which the runtime of wasm-bindgen
-/// takes a resolved promise where there is no `queueMicrotask`; the one of Workers wraps every call in
-/// native objects and costs several times as much.
-#[wasm_bindgen(start)]
-fn start() {
-    let global = worker::js_sys::global();
-    let _ = worker::js_sys::Reflect::set(&global, &"queueMicrotask".into(), &JsValue::UNDEFINED);
-}
 
 /// An endpoint's instance, made by the first request: bindings exist only in requests.
 pub struct Held<E: Endpoint>(OnceCell<Rc<Instance<E>>>);

@@ -17,7 +17,7 @@ const FUNCTION: &str = "LEDGERS";
 /// Any host will do: both have one purpose. The path tells the address.
 const URL: &str = "https://ledger/";
 /// An owner that takes longer is away; whether the command took effect is then unknown.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(8);
 
 impl Ledgers for Cloudflare {
     /// One round trip to the owner of the ledger: its object, or the function that reaches the store

@@ -12,7 +12,7 @@ use stores::{
     Version, VersionedStore,
 };
 
-/// How long a statement may take: callers wait for five seconds.
+/// How long a statement may take: callers wait for eight seconds.
 const SQL_TIMEOUT: Duration = Duration::from_secs(4);
 
 thread_local! {

@@ -16,7 +16,7 @@ use crate::{answer, store};
 /// of the one that does not. They are two because one would be too large.
 const OWNERS: [&str; 2] = ["http://ledger.spin.internal/", "http://ledger-kv.spin.internal/"];
 /// An owner that takes longer is away; whether the command took effect is then unknown.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(8);
 
 impl Ledgers for Spin {
     /// One call of the owner of the ledgers. One whose instance ends breaks the calls in flight; since
