@@ -117,6 +117,8 @@ impl Api {
             .user_agent(user_agent)
             .redirect(redirect::Policy::none())
             .timeout(TIMEOUT)
+            // Tests that share a stack share this, and a kept connection ends with the test that made it.
+            .pool_max_idle_per_host(0)
             .build()
             .context("cannot make an HTTP client")?;
         Ok(Self { base: base.to_owned(), http })

@@ -59,6 +59,8 @@ impl WorkOs {
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(Duration::from_secs(15))
+            // Tests may share this, and a kept connection ends with the test that made it.
+            .pool_max_idle_per_host(0)
             .build()
             .unwrap_or_default();
         Self { url: url.to_owned(), http }
