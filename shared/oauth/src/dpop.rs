@@ -4,7 +4,7 @@
 //! Here a proof is taken apart and held against the request that it came with. Its signature is for the
 //! Signatures port, that it comes once is for the ledger.
 
-use ledger::Millis;
+use ledger::{Millis, Once, OnceId};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -64,15 +64,6 @@ pub struct Call<'a> {
     pub url: &'a str,
     /// The access token that comes with it.
     pub access_token: Option<&'a str>,
-}
-
-/// What must not be used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Use {
-    /// A name for the `jti` of this key.
-    pub id: [u8; 16],
-    /// From when on the proof is of no use anyway.
-    pub until: Millis,
 }
 
 /// Why a proof is none for a request.
@@ -151,11 +142,11 @@ impl<'t> Proof<'t> {
     }
 
     /// Hold it against a request: claims, method, URL, access token and time, RFC 9449 section 4.3 (3,
-    /// 8, 9, 11 and 12). Tells under which name it must be used once.
+    /// 8, 9, 11 and 12). Tells what it uses up: the `jti` of this key.
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn check(&self, call: &Call<'_>, now: Millis) -> Result<Use, InvalidProof> {
+    pub fn check(&self, call: &Call<'_>, now: Millis) -> Result<Once, InvalidProof> {
         let malformed = InvalidProof::Malformed;
         let claim = |name| self.claim(name).filter(|text| !text.is_empty()).ok_or(malformed);
         let (jti, method, url) = (claim("jti")?, claim("htm")?, claim("htu")?);
@@ -180,7 +171,7 @@ impl<'t> Proof<'t> {
         id.copy_from_slice(
             &digest("atoms-edge dpop", &name.each_ref().map(String::as_bytes))[..16],
         );
-        Ok(Use { id, until: made_at.saturating_add(PAST + MEMORY) })
+        Ok(Once { id: OnceId::from_bytes(id), until: made_at.saturating_add(PAST + MEMORY) })
     }
 
     fn claim(&self, name: &str) -> Option<&str> {
@@ -275,7 +266,7 @@ mod tests {
         Call { method: "POST", url: URL, access_token }
     }
 
-    fn judged(header: &Value, claims: &Value) -> Result<Use, InvalidProof> {
+    fn judged(header: &Value, claims: &Value) -> Result<Once, InvalidProof> {
         let text = text(header, claims);
         let proof = Proof::parse(&text)?;
         let input = proof.signing_input.as_bytes();
@@ -283,7 +274,7 @@ mod tests {
         proof.check(&call(None), NOW)
     }
 
-    fn claiming(changes: &Value) -> Result<Use, InvalidProof> {
+    fn claiming(changes: &Value) -> Result<Once, InvalidProof> {
         judged(&header(), &with(claims(), changes))
     }
 

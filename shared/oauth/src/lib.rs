@@ -9,6 +9,7 @@
 pub mod accept;
 pub mod access_token;
 pub mod client_auth;
+pub mod code;
 pub mod dpop;
 pub mod dpop_nonce;
 pub mod error;
