@@ -16,6 +16,7 @@ pub mod jwk;
 pub mod jws;
 pub mod keys;
 pub mod metadata;
+pub mod pkce;
 pub mod refresh_token;
 pub mod resource;
 pub mod scope;
