@@ -17,6 +17,7 @@ pub mod jws;
 pub mod keys;
 pub mod metadata;
 pub mod pkce;
+pub mod redirect;
 pub mod refresh_token;
 pub mod resource;
 pub mod scope;
