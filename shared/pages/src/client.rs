@@ -1,0 +1,21 @@
+/// The application that asks, as a person should know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client<'a> {
+    /// Its id in the protocol; of a metadata document its URL.
+    pub id: &'a str,
+    /// The name that it gives itself.
+    pub name: &'a str,
+    /// How we know it, which says what its name is worth.
+    pub origin: Origin,
+}
+
+/// How a client came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The operators of this service have registered it.
+    Registered,
+    /// It has registered itself (RFC 7591): anybody can take any name.
+    Dynamic,
+    /// Its metadata document says so: its name is worth as much as the host of the document.
+    Document,
+}
