@@ -40,17 +40,31 @@ const RULES: &[Rule] = &[
 ];
 
 /// Whether a client can keep a secret (RFC 6749 2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientKind {
     /// It cannot: an app on a user's device.
+    #[default]
     Public,
-    /// It can: it authenticates with its secret.
+    /// It can: it authenticates with its secret or its key.
     Confidential,
 }
 
+/// How a client became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientOrigin {
+    /// An operator registered it.
+    #[default]
+    Registered,
+    /// It registered itself (RFC 7591).
+    Dynamic,
+    /// Its id is the address of its metadata document; it is in no table.
+    Document,
+}
+
 /// What is registered of a client. Its JSON is what the cache holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ClientRecord {
     /// Its name in the protocol.
     pub client_id: String,
@@ -73,6 +87,39 @@ pub struct ClientRecord {
     /// The numbers of sessions that it has of its own; those that are absent are the deployment's.
     #[serde(default)]
     pub policy: Option<serde_json::Value>,
+    /// Where an authorization answer may go.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// The one way in which it authenticates (RFC 7591 section 2, `token_endpoint_auth_method`).
+    /// Absent for clients of before there was a choice: `none` for public ones, the secret in either
+    /// place for confidential ones.
+    #[serde(default)]
+    pub auth_method: Option<String>,
+    /// Its public keys, RFC 7517 section 5; not beside `jwks_uri`.
+    #[serde(default)]
+    pub jwks: Option<serde_json::Value>,
+    /// Where its public keys are.
+    #[serde(default)]
+    pub jwks_uri: Option<String>,
+    /// Its page for people.
+    #[serde(default)]
+    pub client_uri: Option<String>,
+    /// Its logo.
+    #[serde(default)]
+    pub logo_uri: Option<String>,
+    /// The software that it is an installation of, as it says itself.
+    #[serde(default)]
+    pub software_id: Option<String>,
+    /// From this time on it is nobody, in milliseconds.
+    #[serde(default)]
+    pub expires_at: Option<u64>,
+    /// How it became known.
+    #[serde(default)]
+    pub origin: ClientOrigin,
+    /// It gets only tokens that are bound to a key (RFC 9449 section 5.2,
+    /// `dpop_bound_access_tokens`).
+    #[serde(default)]
+    pub dpop_bound: bool,
 }
 
 /// The client of this name, disabled or not.

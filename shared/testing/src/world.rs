@@ -104,9 +104,7 @@ impl World {
             first_party,
             scopes: ALL_SCOPES.map(str::to_owned).to_vec(),
             grant_types: GRANTS.map(str::to_owned).to_vec(),
-            introspect_audiences: Vec::new(),
-            disabled: false,
-            policy: None,
+            ..ClientRecord::default()
         };
         let resource_server = |id, secret, audience: String| ClientRecord {
             scopes: Vec::new(),

@@ -336,6 +336,7 @@ fn client() -> ClientRecord {
         introspect_audiences: vec!["*".to_owned()],
         disabled: false,
         policy: Some(serde_json::json!({ "session_max": 2 })),
+        ..ClientRecord::default()
     }
 }
 
