@@ -7,6 +7,7 @@
 
 pub mod accept;
 pub mod access_token;
+pub mod authorization;
 pub mod client_auth;
 pub mod error;
 pub mod form;

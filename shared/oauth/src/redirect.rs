@@ -51,12 +51,6 @@ pub fn allowed(registered: &[String], asked: &str) -> bool {
     acceptable(asked) && registered.iter().any(same)
 }
 
-/// Whether it leads to an app on the person's device, of which nobody can tell which one it is
-/// (RFC 8252 section 8.6).
-pub fn is_on_device(uri: &str) -> bool {
-    !uri.starts_with("https:")
-}
-
 fn same_but_port(known: &str, asked: &str) -> bool {
     loopback(known).is_some_and(|known| loopback(asked) == Some(known))
 }
@@ -235,10 +229,9 @@ mod tests {
         for uri in
             ["com.example.app:/cb", "cursor://anysphere.cursor-mcp/oauth/callback", "vscode://x/y"]
         {
-            assert!(allows(uri, uri) && is_on_device(uri), "{uri}");
+            assert!(allows(uri, uri), "{uri}");
             assert!(!allows(uri, &format!("{uri}x")), "{uri}");
         }
-        assert!(is_on_device("http://localhost:1/cb") && !is_on_device(WEB));
     }
 
     proptest! {
