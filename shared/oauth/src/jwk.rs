@@ -1,5 +1,6 @@
-//! JSON Web Keys, RFC 7517: the two kinds that matter here, Ed25519 (RFC 8037) for our own tokens and
-//! RSA (RFC 7518 section 6.3) for those of the identity provider.
+//! JSON Web Keys, RFC 7517: the three kinds that matter here, Ed25519 (RFC 8037) for our own tokens, RSA
+//! (RFC 7518 section 6.3) for those of the identity provider, and, beside Ed25519, P-256 (RFC 7518 section
+//! 6.2) for what clients sign.
 
 use serde::Deserialize;
 
@@ -14,6 +15,9 @@ const MIN_MODULUS: usize = 256;
 pub enum PublicKey {
     /// For `EdDSA`.
     Ed25519([u8; 32]),
+    /// For `ES256`: the coordinates x and y of a point, big endian. Whether it is on the curve is for
+    /// the verification to say.
+    P256([u8; 64]),
     /// For `RS256`.
     Rsa {
         /// The modulus, big endian, without leading zeros.
@@ -48,6 +52,7 @@ struct Jwk {
     kid: String,
     crv: Option<String>,
     x: Option<String>,
+    y: Option<String>,
     d: Option<String>,
     n: Option<String>,
     e: Option<String>,
@@ -105,6 +110,13 @@ impl Jwk {
             "OKP" if self.crv.as_deref() == Some("Ed25519") => {
                 Some(PublicKey::Ed25519(bytes32(self.x.as_deref()?)?))
             }
+            "EC" if self.crv.as_deref() == Some("P-256") => {
+                let (x, y) = (bytes32(self.x.as_deref()?)?, bytes32(self.y.as_deref()?)?);
+                let mut point = [0; 64];
+                point[..32].copy_from_slice(&x);
+                point[32..].copy_from_slice(&y);
+                Some(PublicKey::P256(point))
+            }
             "RSA" => {
                 let modulus = from_base64url(self.n.as_deref()?)?;
                 let modulus: Vec<u8> = modulus.into_iter().skip_while(|byte| *byte == 0).collect();
@@ -139,6 +151,24 @@ mod tests {
         let set = KeySet::parse(set.as_bytes()).expect("a set");
         assert!(set.get("ec").is_none() && set.get("weak").is_none() && set.get("").is_none());
         assert!(matches!(set.get("good"), Some(PublicKey::Rsa { .. })));
+    }
+
+    #[test]
+    fn a_point_of_p256_has_two_whole_coordinates() {
+        let (x, y) = (base64url(&[1; 32]), base64url(&[2; 32]));
+        let short = base64url(&[2; 31]);
+        let set = format!(
+            r#"{{"keys":[{{"kty":"EC","crv":"P-256","kid":"good","x":"{x}","y":"{y}"}},
+               {{"kty":"EC","crv":"P-256","kid":"short","x":"{x}","y":"{short}"}},
+               {{"kty":"EC","crv":"P-256","kid":"half","x":"{x}"}},
+               {{"kty":"EC","crv":"P-384","kid":"other","x":"{x}","y":"{y}"}}]}}"#
+        );
+        let set = KeySet::parse(set.as_bytes()).expect("a set");
+        let point: Vec<u8> = [[1; 32], [2; 32]].concat();
+        assert!(matches!(set.get("good"), Some(PublicKey::P256(p)) if p[..] == point[..]));
+        for kid in ["short", "half", "other"] {
+            assert_eq!(set.get(kid), None, "{kid}");
+        }
     }
 
     #[test]
