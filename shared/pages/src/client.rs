@@ -1,3 +1,5 @@
+use crate::place;
+
 /// The application that asks, as a person should know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client<'a> {
@@ -18,4 +20,20 @@ pub enum Origin {
     Dynamic,
     /// Its metadata document says so: its name is worth as much as the host of the document.
     Document,
+}
+
+impl<'a> Client<'a> {
+    /// Its name, or, if that says nothing, the host of its document or its id.
+    pub(crate) fn shown(&self) -> &'a str {
+        let name = self.name.trim();
+        if name.is_empty() { self.host().unwrap_or(self.id) } else { name }
+    }
+
+    /// The host that describes it, if one does.
+    pub(crate) fn host(&self) -> Option<&'a str> {
+        match self.origin {
+            Origin::Document => place::host(self.id),
+            Origin::Registered | Origin::Dynamic => None,
+        }
+    }
 }

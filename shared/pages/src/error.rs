@@ -1,4 +1,4 @@
-use crate::layout;
+use crate::layout::{Head, document};
 
 /// Why a person does not get any further, where there is nowhere safe to send them back to.
 #[derive(Debug, Clone, Copy)]
@@ -13,10 +13,11 @@ pub struct ErrorPage<'a> {
 
 /// The page.
 pub fn error(page: &ErrorPage<'_>) -> String {
-    layout::document("Something is wrong", |html| {
+    document("That did not work", &Head::default(), |html| {
         html.raw("<h1>").text(page.title).raw("</h1><p>").text(page.detail).raw("</p>");
         if let Some(code) = page.code {
-            html.raw("<p><code>").text(code).raw("</code></p>");
+            html.raw("<p class=\"small\">For the people who make the application: <code>");
+            html.text(code).raw("</code></p>");
         }
     })
 }

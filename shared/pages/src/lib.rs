@@ -6,13 +6,20 @@
 //!
 //! Out of scope: who may see a page and what a form does (crate `auth`), headers (crate `host`).
 
+mod account;
 mod client;
 mod consent;
 mod error;
 pub mod html;
 mod layout;
+mod place;
+mod returning;
+mod time;
+mod words;
 
+pub use account::{AccountPage, App, Notice, Session, account, signed_out};
 pub use client::{Client, Origin};
 pub use consent::{ConsentPage, consent};
 pub use error::{ErrorPage, error};
 pub use layout::STYLE_SOURCE;
+pub use returning::{ReturningPage, returning};

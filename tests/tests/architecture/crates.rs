@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("snapshot", &["ledger"]),
     ("ports", &["ledger", "oauth"]),
     ("observe", &["ledger", "ports"]),
-    ("pages", &["oauth"]),
+    ("pages", &["ledger", "oauth"]),
     ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
     ("stores", &["data", "ledger", "ports"]),
