@@ -8,6 +8,7 @@
 
 pub mod accept;
 pub mod access_token;
+pub mod authorization;
 pub mod client_auth;
 pub mod code;
 pub mod dpop;
@@ -20,6 +21,8 @@ pub mod jwk;
 pub mod jws;
 pub mod keys;
 pub mod metadata;
+pub mod pkce;
+pub mod redirect;
 pub mod refresh_token;
 pub mod resource;
 pub mod scope;
