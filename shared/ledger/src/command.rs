@@ -110,7 +110,8 @@ pub enum Command {
     },
     /// Tell what became of a claimed announcement.
     SettleWebhook(Settle),
-    /// Use up what may be used once: all of it, or nothing if one of it was used before.
+    /// Use up what may be used once: all of it, or nothing if one of it was used before. Whoever does
+    /// not get the answer must begin anew: repeated, it is refused.
     Consume {
         /// What.
         once: Vec<Once>,

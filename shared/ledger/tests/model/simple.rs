@@ -145,7 +145,8 @@ impl Simple {
             seen.push(once.id);
             new
         };
-        if let Some(code) = code.filter(|code| !is_new(code)) {
+        let started = |code: &Once| self.sessions.iter().any(|past| past.code == Some(code.id));
+        if let Some(code) = code.filter(|code| !is_new(code) || started(code)) {
             let mut own = self.sessions.iter_mut().filter(|past| past.code == Some(code.id));
             own.by_ref().for_each(|past| past.grow_old(now, events));
             let mut own = self.sessions.iter_mut().filter(|past| past.code == Some(code.id));
