@@ -21,6 +21,10 @@ pub enum ErrorCode {
     InvalidScope,
     /// The resource is unknown, malformed or exceeds the grant. RFC 8707 section 2.
     InvalidTarget,
+    /// The proof of possession is none for this request. RFC 9449 section 5.
+    InvalidDpopProof,
+    /// The proof of possession must carry the nonce that comes with this answer. RFC 9449 section 8.
+    UseDpopNonce,
     /// The person or the policy denies it. RFC 6749 section 4.1.2.1.
     AccessDenied,
     /// Only codes are issued at the authorization endpoint. RFC 6749 section 4.1.2.1.
@@ -55,6 +59,8 @@ impl ErrorCode {
             Self::UnsupportedTokenType => "unsupported_token_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::AccessDenied => "access_denied",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::LoginRequired => "login_required",
@@ -82,6 +88,8 @@ impl ErrorCode {
             | Self::UnsupportedTokenType
             | Self::InvalidScope
             | Self::InvalidTarget
+            | Self::InvalidDpopProof
+            | Self::UseDpopNonce
             | Self::UnsupportedResponseType
             | Self::LoginRequired
             | Self::ConsentRequired

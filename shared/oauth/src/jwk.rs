@@ -3,9 +3,11 @@
 //! 6.2) for what clients sign.
 
 use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::from_base64url;
 use crate::keys::InvalidKey;
+use crate::{base64url, from_base64url};
 
 /// RSA moduli of fewer bytes are too weak: 2048 bits, RFC 7518 section 3.3.
 const MIN_MODULUS: usize = 256;
@@ -25,6 +27,32 @@ pub enum PublicKey {
         /// The public exponent, big endian.
         exponent: Vec<u8>,
     },
+}
+
+impl PublicKey {
+    /// The key that a JWK is, or whose public half it holds; `None` if it is none of a known kind.
+    pub fn of_jwk(jwk: Value) -> Option<Self> {
+        serde_json::from_value::<Jwk>(jwk).ok()?.public()
+    }
+
+    /// Its name, RFC 7638: SHA-256 of the members that make the key, in base64url.
+    pub fn thumbprint(&self) -> String {
+        let canonical = match self {
+            Self::Ed25519(x) => {
+                format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(x))
+            }
+            Self::P256(point) => {
+                let (x, y) = point.split_at(32);
+                let (x, y) = (base64url(x), base64url(y));
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            }
+            Self::Rsa { modulus, exponent } => {
+                let (e, n) = (base64url(exponent), base64url(modulus));
+                format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)
+            }
+        };
+        base64url(&Sha256::digest(canonical))
+    }
 }
 
 /// A key that signs with `EdDSA`.
@@ -138,7 +166,6 @@ fn bytes32(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base64url;
 
     #[test]
     fn keys_of_other_kinds_and_weak_keys_are_left_out() {
@@ -168,6 +195,30 @@ mod tests {
         assert!(matches!(set.get("good"), Some(PublicKey::P256(p)) if p[..] == point[..]));
         for kid in ["short", "half", "other"] {
             assert_eq!(set.get(kid), None, "{kid}");
+        }
+    }
+
+    #[test]
+    fn a_thumbprint_is_that_of_the_standards() {
+        for (jwk, thumbprint) in [
+            // RFC 7638 section 3.1.
+            (
+                r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#,
+                "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+            ),
+            // RFC 8037 appendix A.3.
+            (
+                r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+                "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+            ),
+            // RFC 9449 sections 4.1 and 6.1.
+            (
+                r#"{"kty":"EC","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA","crv":"P-256"}"#,
+                "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+            ),
+        ] {
+            let key = PublicKey::of_jwk(serde_json::from_str(jwk).expect("JSON"));
+            assert_eq!(key.expect("a key").thumbprint(), thumbprint);
         }
     }
 
