@@ -96,7 +96,7 @@ async fn grant(
     let form = Form::parse(content_type, request.body())?;
     let grant_type = grant_type(&form, refresh_only)?;
     let visitor = Visitor::of(request, &form, client, mint)?;
-    let record = clients::authenticate(platform, &service.sql, client, headers, &form).await?;
+    let record = clients::authenticate(platform, service, client, headers, &form).await?;
     facts.client_id = Some(record.client_id.clone());
     match grant_type {
         Grant::Refresh => {

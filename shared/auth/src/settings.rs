@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::backoff::Backoff;
 use crate::clients::Known;
 use crate::edge::Edge;
+use crate::remote::Remote;
 use crate::{Failure, policy};
 
 /// What every use case needs: who we are, where ledgers live, how long sessions last.
@@ -31,14 +32,16 @@ pub struct Settings {
     address_key: Key,
 }
 
-/// Where to reach the database.
+/// Where to reach the database, and what is known of the clients in it and elsewhere.
 pub struct SqlSettings {
     /// The endpoint.
     pub url: String,
     /// Its credentials.
     pub connection_string: String,
-    /// The clients that it told of lately.
+    /// The clients that were told of lately.
     pub clients: Known,
+    /// How clients are asked for that are not in it.
+    pub remote: Remote,
 }
 
 /// What endpoints need that take clients' credentials and refresh tokens.
@@ -182,6 +185,7 @@ impl SqlSettings {
             url: url(config, "SQL_URL")?,
             connection_string: required(config, "SQL_CONNECTION_STRING")?,
             clients: Known::default(),
+            remote: Remote::load(config)?,
         })
     }
 }
