@@ -141,7 +141,11 @@ pub async fn registered<P: Clock + Fetch + Kv>(
     sql: &SqlSettings,
     client_id: &str,
 ) -> Result<Option<ClientRecord>, Failure> {
-    if client_id.len() > MAX_ID || !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let stranger = sql.remote.is_document(client_id);
+    if stranger
+        || client_id.len() > MAX_ID
+        || !client_id.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         return Ok(None);
     }
     let record = match sql.clients.get(client_id, platform.now()) {

@@ -110,6 +110,9 @@ pub enum Command {
     },
     /// Tell what became of a claimed announcement.
     SettleWebhook(Settle),
+    /// Take one from the limit on registrations of clients, in the ledger of the network that one comes
+    /// from.
+    Register,
     /// Use up what may be used once: all of it, or nothing if one of it was used before.
     Consume {
         /// What.
