@@ -29,6 +29,7 @@ pub mod operator;
 pub mod policy;
 mod presented;
 pub mod refresh;
+pub mod registration;
 pub mod remote;
 pub mod revoke;
 pub mod sessions;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{StatusCode, Uri};
 use oauth::resource::Site;
-use ports::hosts::is_public_name;
+use ports::hosts::{is_loopback, is_public_name};
 use ports::{AtMost, Clock, Config, ConfigError, Fetch, FetchError, Kv, Millis};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,10 +80,11 @@ enum Unfetched {
 }
 
 impl Remote {
-    /// From `CLIENT_METADATA_HOSTS`: origins that may be asked whatever they are, for development.
+    /// From `CLIENT_METADATA_HOSTS`: origins that may be asked whatever they are, for development on
+    /// one's own machine.
     ///
     /// # Errors
-    /// If it is no list of origins.
+    /// If it is no list of origins, or there is one though strangers reach the deployment.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
         let setting = "CLIENT_METADATA_HOSTS";
         let problem = "must be a comma-separated list of origins, such as http://127.0.0.1:4000";
@@ -93,11 +94,14 @@ impl Remote {
             let origin = Site::parse(entry).map(|site| site.origin());
             origin.filter(|origin| origin == entry).ok_or(ConfigError { setting, problem })
         });
-        Ok(Self {
-            own: config.get("PUBLIC_URL").unwrap_or_default(),
-            exempt: exempt.collect::<Result<_, _>>()?,
-            spent: RefCell::default(),
-        })
+        let exempt = exempt.collect::<Result<Vec<_>, _>>()?;
+        let own = config.get("PUBLIC_URL").unwrap_or_default();
+        let public = |own: Uri| !own.host().is_some_and(is_loopback);
+        if !exempt.is_empty() && own.parse().is_ok_and(public) {
+            let problem = "is for a deployment on one's own machine only";
+            return Err(ConfigError { setting, problem });
+        }
+        Ok(Self { own, exempt, spent: RefCell::default() })
     }
 
     /// Whether a client's name says that it is the address of its document.

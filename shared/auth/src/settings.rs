@@ -166,6 +166,11 @@ impl Settings {
         self.address(b"client", client_id)
     }
 
+    /// Where the ledger of a network lives, which is there to count what strangers in it do.
+    pub fn network_ledger(&self, network: &str) -> Address {
+        self.address(b"network", network)
+    }
+
     fn address(&self, kind: &[u8], name: &str) -> Address {
         let label = "atoms-edge ledger address";
         let mac = keys::mac(&self.address_key, label, &[kind, name.as_bytes()]);

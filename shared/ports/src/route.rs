@@ -98,6 +98,10 @@ pub const PROTECTED_RESOURCE_METADATA: &str = "/.well-known/oauth-protected-reso
 pub const MCP_RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 /// RFC 7517.
 pub const JWKS: &str = "/.well-known/jwks.json";
+/// RFC 7591 section 3.
+pub const REGISTER: &str = "/oauth/register";
+/// One registration, RFC 7592 section 2.
+pub const REGISTRATION: &str = "/oauth/register/{id}";
 /// RFC 6749 section 3.2.
 pub const TOKEN: &str = "/oauth/token";
 /// The same for the refresh grant alone.
