@@ -1,5 +1,5 @@
 //! The use cases of the authorization server, over ports: refresh, token exchange, revocation,
-//! introspection, a person's sessions and audit trail, bearer tokens, client authentication, AuthKit
+//! introspection, proofs of possession, a person's sessions and audit trail, bearer tokens, client authentication, AuthKit
 //! and its grants.
 //!
 //! In scope: the order of checks and which facts go where. Out of scope: HTTP (the functions), token
@@ -29,6 +29,7 @@ pub mod network;
 pub mod operator;
 pub mod policy;
 mod presented;
+pub mod proof;
 pub mod refresh;
 pub mod registration;
 pub mod remote;

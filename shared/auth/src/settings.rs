@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::backoff::Backoff;
 use crate::clients::Known;
 use crate::edge::Edge;
+use crate::proof::Nonces;
 use crate::remote::Remote;
 use crate::{Failure, policy};
 
@@ -92,6 +93,14 @@ pub struct Verifier {
     pub keys: VerifyingKeys,
     /// The keys of their internal MACs, of the audiences that the function serves.
     pub internal: InternalKeys,
+}
+
+/// What endpoints need that are protected resources.
+pub struct ResourceSettings {
+    /// To recognise access tokens.
+    pub verifier: Verifier,
+    /// For the proofs that some come with.
+    pub nonces: Nonces,
 }
 
 /// What only the owner of the ledgers needs, to deliver their audit trail.
@@ -315,6 +324,16 @@ impl Verifier {
     }
 }
 
+impl ResourceSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self { verifier: Verifier::load(config)?, nonces: Nonces::load(config)? })
+    }
+}
+
 /// The secret of the identity provider's webhook; without one there is no webhook.
 ///
 /// # Errors
@@ -344,7 +363,7 @@ fn internal_keys(config: &impl Config) -> Result<InternalKeys, ConfigError> {
 }
 
 const PRIVATE_SET: &str = "must be a private JWK set of Ed25519 keys with kid";
-const RING: &str = "must be id=base64url,… with keys of 32 bytes";
+pub(crate) const RING: &str = "must be id=base64url,… with keys of 32 bytes";
 
 /// The issuer.
 ///
