@@ -48,7 +48,7 @@ pub async fn push<P: Platform>(
 ) -> Result<Receipt, Failure> {
     let desk = Desk { platform, service, settings, headers };
     without_secrets(&Form::of_query(query)?)?;
-    let client = clients::authenticate(platform, &service.sql, credentials, headers, form).await?;
+    let client = clients::authenticate(platform, service, credentials, headers, form).await?;
     // RFC 9126 section 2.1: one does not lead to another.
     if form.get("request_uri").is_some() {
         return Err(OAuthError::invalid_request("request_uri cannot be pushed").into());

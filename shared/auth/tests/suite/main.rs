@@ -10,6 +10,8 @@ mod bulk;
 mod client_policy;
 mod clients;
 mod device;
+mod dpop;
+mod dpop_resources;
 mod edge;
 mod exchange;
 mod extend;

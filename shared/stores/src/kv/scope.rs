@@ -102,6 +102,7 @@ impl Scope {
             Command::Outbox { .. }
             | Command::AckOutbox { .. }
             | Command::AckEvents { .. }
+            | Command::Register
             | Command::Consume { .. } => Self::default(),
         }
     }
@@ -142,6 +143,7 @@ const fn class(command: &Command) -> Option<Class> {
         Command::RevokeSession { .. } => Some(Class::Delete),
         Command::RevokeAll { .. } => Some(Class::RevokeAll),
         Command::List => Some(Class::List),
+        Command::Register => Some(Class::Register),
         Command::CreateSession(_)
         | Command::Check(_)
         | Command::RevokeExternal { .. }
