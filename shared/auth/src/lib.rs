@@ -8,6 +8,7 @@
 pub mod access;
 pub mod audit;
 pub mod authkit;
+pub mod authorize;
 pub mod backoff;
 pub mod bearer;
 pub mod bulk;

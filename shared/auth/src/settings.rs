@@ -193,8 +193,20 @@ impl ClientSettings {
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
         Ok(Self {
-            client_secret_key: key(config, "CLIENT_SECRET_KEY")?,
             refresh_keys: parsed(config, "REFRESH_MAC_KEYS", RING, KeyRing::parse)?,
+            ..Self::of_credentials(config)?
+        })
+    }
+
+    /// Read the settings of an endpoint that takes credentials and no refresh tokens: it is not given
+    /// their keys.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn of_credentials(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            client_secret_key: key(config, "CLIENT_SECRET_KEY")?,
+            refresh_keys: KeyRing::default(),
             proxy_header: proxy_header(config)?,
             failures: RefCell::default(),
         })
@@ -212,10 +224,20 @@ impl MintSettings {
             internal: internal_keys(config)?,
             device_key: key(config, "DEVICE_KEY")?,
             workos: WorkosSettings::load(config)?,
-            upstream: UpstreamSettings {
-                keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
-                api_key: required(config, "WORKOS_API_KEY")?,
-            },
+            upstream: UpstreamSettings::load(config)?,
+        })
+    }
+}
+
+impl UpstreamSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
+            api_key: required(config, "WORKOS_API_KEY")?,
         })
     }
 }

@@ -121,8 +121,8 @@ impl Derived {
     }
 }
 
-/// A ring of keys by version: the first mints, all verify.
-#[derive(Clone)]
+/// A ring of keys by version: the first mints, all verify. `Default` has none, and does neither.
+#[derive(Clone, Default)]
 pub struct KeyRing(Vec<(u8, Key)>);
 
 impl KeyRing {

@@ -67,9 +67,11 @@ pub trait Log {
     fn line(&self, line: &str);
 }
 
-/// Signatures of tokens: `EdDSA` for our own, `RS256` (verified only) for the identity provider's.
+/// Signatures: `EdDSA` for our own tokens, `RS256` for the identity provider's and `ES256` for what clients
+/// sign; the last two are verified only.
 pub trait Signatures {
-    /// Whether the signature is by the key.
+    /// Whether the signature is by the key. Nothing is by a key that is none, such as a point that is
+    /// not on its curve.
     async fn verify(
         &self,
         key: &PublicKey,

@@ -16,6 +16,7 @@ use crate::world::SQL_CONNECTION_STRING;
 #[derive(Default)]
 pub struct FakeDatabase {
     clients: RefCell<BTreeMap<String, ClientRecord>>,
+    registrations: RefCell<BTreeMap<String, String>>,
     organizations: RefCell<BTreeMap<String, String>>,
 }
 
@@ -87,15 +88,11 @@ impl FakeDatabase {
         if text.contains("set_config") {
             return Ok(vec![vec![Some("atoms_service".to_owned()), Some(String::new())]]);
         }
-        if text.contains("from app.oauth_clients") {
+        if text.contains("app.oauth_clients") {
             if !service {
                 return Err(("42501", "permission denied for table oauth_clients"));
             }
-            let client = parameter(0).and_then(|id| self.client(&id));
-            return Ok(client
-                .iter()
-                .map(|client| vec![serde_json::to_string(client).ok()])
-                .collect());
+            return self.clients(text, parameter(0).unwrap_or_default(), parameter(1));
         }
         if text.contains("app.provision_member") {
             if !service {
@@ -107,6 +104,49 @@ impl FakeDatabase {
             return Ok(vec![vec![Some("1".to_owned())]]);
         }
         Err(("42601", "the fake database does not know the statement"))
+    }
+
+    fn clients(
+        &self,
+        text: &str,
+        first: String,
+        second: Option<String>,
+    ) -> Result<Rows, (&'static str, &'static str)> {
+        if text.contains("insert into") {
+            return self.enrol(&first, second);
+        }
+        if text.contains("update") {
+            let mut clients = self.clients.borrow_mut();
+            if let Some(client) = clients.get_mut(&first).filter(|one| !one.disabled) {
+                client.expires_at = second.and_then(|until| until.parse().ok());
+            }
+            return Ok(Vec::new());
+        }
+        let hash = self.registrations.borrow().get(&first).cloned();
+        let client = self.client(&first);
+        Ok(client.iter().map(|one| vec![serde_json::to_string(one).ok(), hash.clone()]).collect())
+    }
+
+    /// As the statement has it: nobody else's registration is replaced.
+    fn enrol(
+        &self,
+        record: &str,
+        hash: Option<String>,
+    ) -> Result<Rows, (&'static str, &'static str)> {
+        let record: ClientRecord =
+            serde_json::from_str(record).map_err(|_| ("22023", "no record"))?;
+        let id = record.client_id.clone();
+        let mut registrations = self.registrations.borrow_mut();
+        if let Some(known) = self.client(&id)
+            && (known.origin != record.origin || registrations.get(&id) != hash.as_ref())
+        {
+            return Ok(Vec::new());
+        }
+        if let Some(hash) = hash {
+            registrations.insert(id.clone(), hash);
+        }
+        self.register(record);
+        Ok(vec![vec![Some(id)]])
     }
 
     fn provision(

@@ -104,13 +104,13 @@ impl World {
             first_party,
             scopes: ALL_SCOPES.map(str::to_owned).to_vec(),
             grant_types: GRANTS.map(str::to_owned).to_vec(),
-            introspect_audiences: Vec::new(),
-            disabled: false,
-            policy: None,
+            redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+            ..ClientRecord::default()
         };
         let resource_server = |id, secret, audience: String| ClientRecord {
             scopes: Vec::new(),
             grant_types: Vec::new(),
+            redirect_uris: Vec::new(),
             introspect_audiences: vec![audience],
             ..client(id, Some(secret), false)
         };
