@@ -253,8 +253,8 @@ pub struct Check {
     pub credential: Credential,
     /// Who asks.
     pub usage: Usage,
-    /// The thumbprint of the key that the caller has proved to hold. A refresh token that is bound to
-    /// another one is refused; whether an access token is, the token itself says.
+    /// The thumbprint of the key that the caller has proved to hold. A session that is bound to another
+    /// one refuses; what its access token is bound to, the token itself says.
     #[serde(default)]
     pub key: Option<String>,
     /// The DPoP proof of the call (RFC 9449 section 11.1), used up if the token is in force.

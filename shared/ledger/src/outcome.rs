@@ -50,8 +50,8 @@ pub enum Outcome {
     Swept,
     /// Consume, Register: done.
     Consumed,
-    /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession, UpstreamGrant, UpstreamClaim,
-    /// UpstreamStore: refused.
+    /// CreateSession, Refresh, Extend, Check with a proof, Consume, RevokeToken, RevokeSession,
+    /// UpstreamGrant, UpstreamClaim, UpstreamStore: refused.
     Refused(Refusal),
 }
 
@@ -144,8 +144,8 @@ pub enum Inactive {
     Superseded,
 }
 
-/// Why a command was refused. Nothing changed but for a timeout that was noticed, and for `Reuse`,
-/// which ends the session. (A counter at its largest value cannot rotate: that, too, ends the
+/// Why a command was refused. Nothing changed but for a timeout that was noticed, and for `Reuse` and
+/// a `Replayed` code, which end the session. (A counter at its largest value cannot rotate: that, too, ends the
 /// session, and is `SessionEnded(Revoked)`.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
