@@ -8,13 +8,13 @@ use auth::authorize::{
 };
 use auth::{Failure, Settings};
 use futures::executor::block_on;
-use http::HeaderMap;
 use http::header::COOKIE;
+use http::{HeaderMap, Method};
 use oauth::authorization::Target;
 use oauth::code::{self, CodeGrant};
 use oauth::form::{Form, encode};
 use oauth::keys::KeyRing;
-use ports::Config as _;
+use ports::{Config as _, Request};
 
 use crate::support::Edge;
 
@@ -58,17 +58,18 @@ impl Door {
     /// A client pushes a request.
     pub(crate) async fn push(
         &self,
-        authorization: Option<&str>,
+        headers: &[(&'static str, &str)],
         parameters: &[(&str, &str)],
     ) -> Result<String, Failure> {
-        let mut headers = HeaderMap::new();
-        if let Some(value) = authorization {
-            headers.insert("authorization", value.parse().unwrap());
+        let mut call = Request::default();
+        (*call.method_mut(), *call.uri_mut()) = (Method::POST, "/oauth/par".parse().unwrap());
+        for (name, value) in headers {
+            call.headers_mut().insert(*name, value.parse().unwrap());
         }
         let form = Form::of_query(Some(&encode(parameters))).unwrap();
         let (platform, settings) = (&self.edge.world.platform, &self.settings);
         let (service, client): (&Settings, _) = (&self.edge.settings, &self.edge.client);
-        let receipt = pushed::push(platform, service, settings, client, &headers, (None, &form));
+        let receipt = pushed::push(platform, service, settings, client, &call, &form);
         receipt.await.map(|receipt| receipt.request_uri)
     }
 }

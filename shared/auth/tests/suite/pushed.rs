@@ -2,7 +2,8 @@
 
 use futures::executor::block_on;
 use futures::future::join_all;
-use testing::{Dependency, Fault, SERVICE_SECRET};
+use ports::Clock as _;
+use testing::{Dependency, Fault, ProofKey, SERVICE_SECRET, proof_claims};
 
 use crate::browser::{CALLBACK, CHALLENGE, Door, at_authkit, code_of, error, request};
 use crate::support::{SECOND, basic, word};
@@ -12,7 +13,7 @@ fn go<'p>(client_id: &'p str, uri: &'p str) -> [(&'p str, &'p str); 2] {
 }
 
 fn push(door: &Door, client_id: &str) -> String {
-    block_on(door.push(None, &request(client_id, &[]))).unwrap()
+    block_on(door.push(&[], &request(client_id, &[]))).unwrap()
 }
 
 #[test]
@@ -20,7 +21,7 @@ fn what_was_pushed_counts_and_nothing_else() {
     let door = Door::new();
     let browser = door.browser();
     let pushed = request("atoms-web", &[("scope", "atoms:workspace.read")]);
-    let uri = block_on(door.push(None, &pushed)).unwrap();
+    let uri = block_on(door.push(&[], &pushed)).unwrap();
     assert!(uri.starts_with("urn:ietf:params:oauth:request_uri:"));
     let mut query = request("atoms-web", &[("scope", "audit:read"), ("state", "another")]);
     query.push(("request_uri", &uri));
@@ -92,14 +93,14 @@ fn request_uris_of_others_are_not_followed() {
 fn c4_a_client_that_can_keep_a_secret_proves_itself() {
     let door = Door::new();
     let pushed = request("atoms-service", &[]);
-    assert_eq!(word(block_on(door.push(None, &pushed))), "invalid_client");
+    assert_eq!(word(block_on(door.push(&[], &pushed))), "invalid_client");
     let wrong = basic("atoms-service", "wrong");
-    assert_eq!(word(block_on(door.push(Some(&wrong), &pushed))), "invalid_client");
+    assert_eq!(word(block_on(door.push(&[("authorization", &wrong)], &pushed))), "invalid_client");
     let right = basic("atoms-service", SERVICE_SECRET);
-    block_on(door.push(Some(&right), &pushed)).unwrap();
-    block_on(door.push(Some(&right), &request("", &[]))).unwrap();
+    block_on(door.push(&[("authorization", &right)], &pushed)).unwrap();
+    block_on(door.push(&[("authorization", &right)], &request("", &[]))).unwrap();
     assert_eq!(
-        word(block_on(door.push(Some(&right), &request("atoms-web", &[])))),
+        word(block_on(door.push(&[("authorization", &right)], &request("atoms-web", &[])))),
         "invalid_request"
     );
 }
@@ -119,7 +120,7 @@ fn all_of_a_request_is_checked_when_it_is_pushed() {
         (("resource", "https://other.example"), "invalid_target"),
         (("client_id", "nobody"), "invalid_client"),
     ] {
-        let refused = block_on(door.push(None, &request("third-party", &[change])));
+        let refused = block_on(door.push(&[], &request("third-party", &[change])));
         assert_eq!(word(refused), code, "{change:?}");
     }
 }
@@ -143,4 +144,32 @@ fn f15_nothing_is_used_up_while_the_ledger_is_away() {
     assert_eq!(word(browser.go(&go("atoms-web", &uri))), "unavailable");
     door.edge.world.platform.heal(Dependency::Ledger);
     at_authkit(&browser.go(&go("atoms-web", &uri)).unwrap());
+}
+
+#[test]
+fn f17_a_request_that_is_pushed_with_a_proof_is_for_its_key() {
+    let door = Door::new();
+    let platform = &door.edge.world.platform;
+    let (key, other) = (ProofKey::es256(1), ProofKey::es256(2));
+    let url = "https://edge.example/oauth/par";
+    let proof = || {
+        let nonce = door.settings.nonces.current(platform.now()).unwrap();
+        key.proof(&proof_claims("POST", url, platform.now(), &nonce))
+    };
+    let pushed = request("atoms-web", &[]);
+    let first = proof();
+    let uri = block_on(door.push(&[("dpop", &first)], &pushed)).unwrap();
+    let browser = door.browser();
+    let page = browser.go(&go("atoms-web", &uri)).unwrap();
+    let grant = door.opened(&code_of(&browser.sign_in(&page, "ada")));
+    assert_eq!(grant.key, Some(key.thumbprint()));
+    let refused = |headers: &[(&'static str, &str)], more: &[(&str, &str)]| {
+        word(block_on(door.push(headers, &request("atoms-web", more))))
+    };
+    assert_eq!(refused(&[("dpop", &first)], &[]), "invalid_dpop_proof", "used before");
+    let thumbprint = other.thumbprint();
+    let named = [("dpop_jkt", thumbprint.as_str())];
+    assert_eq!(refused(&[("dpop", &proof())], &named), "invalid_dpop_proof", "another key");
+    let bare = key.proof(&proof_claims("POST", url, platform.now(), "made up"));
+    assert_eq!(refused(&[("dpop", &bare)], &[]), "use_dpop_nonce");
 }
