@@ -8,6 +8,8 @@ use crate::{introspection_jwt, scope};
 
 /// The grant type of RFC 8693.
 pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The grant type of RFC 6749 section 4.1.
+pub const AUTHORIZATION_CODE: &str = "authorization_code";
 /// The grant type of RFC 6749 section 6.
 pub const REFRESH_TOKEN: &str = "refresh_token";
 

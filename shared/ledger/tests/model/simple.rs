@@ -99,6 +99,10 @@ impl Simple {
                     grant::store(past, command.lease, &command.answer, now, drawn, &mut events)
                 }),
             Command::List => self.list(now, policy, &mut events),
+            Command::Register => match self.quota.spend(Class::Register, now, policy) {
+                Ok(()) => Outcome::Consumed,
+                Err(limited) => Outcome::Limited(limited),
+            },
             Command::RevokeMany { tokens } => self.revoke_many(tokens, now, policy, &mut events),
             // Held by laws.
             Command::Outbox { .. }

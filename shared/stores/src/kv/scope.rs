@@ -117,9 +117,10 @@ impl Scope {
                 Self { webhooks: Announced::One(settle.id), ..Self::default() }
             }
             Command::Sweep => Self::every(Others::All),
-            Command::Outbox { .. } | Command::AckOutbox { .. } | Command::AckEvents { .. } => {
-                Self::default()
-            }
+            Command::Outbox { .. }
+            | Command::AckOutbox { .. }
+            | Command::AckEvents { .. }
+            | Command::Register => Self::default(),
             Command::Consume { once } => {
                 Self { once: names(once.iter().copied()), ..Self::default() }
             }
@@ -184,6 +185,7 @@ const fn class(command: &Command) -> Option<Class> {
         Command::RevokeSession { .. } => Some(Class::Delete),
         Command::RevokeAll { .. } => Some(Class::RevokeAll),
         Command::List => Some(Class::List),
+        Command::Register => Some(Class::Register),
         Command::CreateSession(_)
         | Command::Check(_)
         | Command::RevokeExternal { .. }
