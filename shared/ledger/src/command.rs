@@ -66,6 +66,14 @@ pub enum Command {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// End the sessions that a person does not want any more.
+    RevokeSome {
+        /// Which ones.
+        which: Which,
+        /// Why, for the record. Longer ones are cut at 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// Give a session the grant of the sign-in that it came from. One that was issued before the one
     /// that it holds is not taken.
     UpstreamGrant(UpstreamGrant),
@@ -135,8 +143,20 @@ impl Command {
                 | Self::RevokeSession { .. }
                 | Self::RevokeAll { .. }
                 | Self::RevokeExternal { .. }
+                | Self::RevokeSome { .. }
         )
     }
+}
+
+/// See [`Command::RevokeSome`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// All but those that came from one sign-in at the identity provider: the others, for a person who
+    /// looks at them in the browser of that sign-in. Counted and remembered as the end of all.
+    NotFrom(String),
+    /// Those of one client: the person has disconnected it. Counted as the end of one session.
+    OfClient(String),
 }
 
 /// See [`Command::CreateSession`].

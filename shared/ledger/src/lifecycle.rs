@@ -241,6 +241,8 @@ fn view(session: &Session, step: &Step<'_>) -> SessionView {
         client_id: session.client_id.clone(),
         device: session.device.clone(),
         network: session.network.clone(),
+        country: session.seen.country.clone(),
+        external_id: session.external_id.clone(),
         risk: session.risk.at(step.now),
         refreshes: session.refreshes.clone(),
         upstream: session.upstream.as_ref().map(|grant| grant.state),

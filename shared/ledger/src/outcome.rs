@@ -22,7 +22,7 @@ pub enum Outcome {
     Inactive(Inactive),
     /// UpstreamGrant, UpstreamClaim, UpstreamStore, and a Refresh before which the grant is due.
     Upstream(UpstreamOutcome),
-    /// RevokeToken, RevokeSession, RevokeAll, RevokeExternal: done, also when there was nothing left to do.
+    /// RevokeToken, RevokeSession, RevokeAll, RevokeExternal, RevokeSome: done, also when there was nothing left to do.
     Revoked {
         /// How many sessions ended by this command.
         sessions: u32,
@@ -194,6 +194,12 @@ pub struct SessionView {
     pub device: Device,
     /// The network prefix of the last refresh that told one.
     pub network: Option<String>,
+    /// The country that it was last used from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// The sign-in at the identity provider that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// How risky it looks now, and why.
     pub risk: Risk,
     /// Its last refreshes, oldest first.

@@ -4,7 +4,7 @@ use ledger::{
     AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, LeaseId,
     Ledger, Limits, Link, Millis, OnChange, OnLimit, Once, OnceId, Policy, Refresh, Renewed,
     Revoke, SessionLimit, Settle, Settled, Signals, Subject, UpstreamAnswer, UpstreamGrant,
-    UpstreamStore, Usage,
+    UpstreamStore, Usage, Which,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -142,6 +142,12 @@ pub(crate) enum Order {
     RevokeExternal {
         external: u8,
     },
+    RevokeOthers {
+        external: u8,
+    },
+    Disconnect {
+        pick: Pick,
+    },
     Grant {
         pick: Pick,
         renewed: Given,
@@ -278,6 +284,14 @@ impl Order {
             Self::RevokeAll { except } => {
                 let except = except.map(|pick| picked(tokens, pick).session);
                 Command::RevokeAll { except, reason: None }
+            }
+            Self::RevokeOthers { external } => {
+                let which = Which::NotFrom(format!("sign-in-{external}"));
+                Command::RevokeSome { which, reason: None }
+            }
+            Self::Disconnect { pick } => {
+                let client = holder(&picked(tokens, pick), false);
+                Command::RevokeSome { which: Which::OfClient(client), reason: None }
             }
             Self::RevokeExternal { external } => {
                 let external_id = format!("sign-in-{external}");
@@ -505,6 +519,8 @@ fn order() -> impl Strategy<Value = Order> {
         2 => (any::<Index>(), rarely(), settled())
             .prop_map(|(which, stale, then)| Order::Settle { which, stale, then }),
         1 => (0..2_u8).prop_map(|external| Order::RevokeExternal { external }),
+        1 => (0..2_u8).prop_map(|external| Order::RevokeOthers { external }),
+        1 => pick().prop_map(|pick| Order::Disconnect { pick }),
         2 => (pick(), given()).prop_map(|(pick, renewed)| Order::Grant { pick, renewed }),
         1 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Claim { pick, lease }),
         1 => (pick(), 0..2_u8, answer())

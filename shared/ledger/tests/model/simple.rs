@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use ledger::{
     AuditKind, Check, Class, Command, CreateSession, Credential, Device, EndReason, Extend,
     Inactive, Ledger, Millis, OnChange, OnLimit, Once, OnceId, Outcome, Policy, Refresh, Refusal,
-    Revoke, Risk, SessionId, SessionLimit, SessionView, Standing, State,
+    Revoke, Risk, SessionId, SessionLimit, SessionView, Standing, State, Which,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -64,6 +64,34 @@ impl Simple {
                         past.finish(now, EndReason::RevokedAll, &mut events);
                         ended += 1;
                     }
+                }
+                match quota {
+                    Ok(()) => Outcome::Revoked { sessions: ended },
+                    Err(limited) => Outcome::Limited(limited),
+                }
+            }
+            Command::RevokeSome { which, .. } => {
+                let mut ended = 0;
+                self.grow_old(now, &mut events);
+                let (class, reason) = match which {
+                    Which::NotFrom(_) => (Class::RevokeAll, EndReason::RevokedAll),
+                    Which::OfClient(_) => (Class::Delete, EndReason::Revoked),
+                };
+                let meant = |past: &&mut Past| match which {
+                    Which::NotFrom(sign_in) => past.external.as_ref() != Some(sign_in),
+                    Which::OfClient(client) => past.client == *client,
+                };
+                let mut quota = Ok(());
+                let alive = self.sessions.iter_mut().filter(|past| past.over.is_none());
+                for past in alive.filter(meant) {
+                    if ended == 0 {
+                        quota = self.quota.spend(class, now, policy);
+                    }
+                    if quota.is_err() {
+                        break;
+                    }
+                    past.finish(now, reason, &mut events);
+                    ended += 1;
                 }
                 match quota {
                     Ok(()) => Outcome::Revoked { sessions: ended },
@@ -561,6 +589,8 @@ impl Simple {
             client_id: past.client.clone(),
             device: Device { label: "test".to_owned(), fingerprint: past.suspicion.device },
             network: past.suspicion.network.clone(),
+            country: past.suspicion.country.clone(),
+            external_id: past.external.clone(),
             risk: Risk::default(),
             refreshes: past.refreshes.clone(),
             upstream: past.grant.as_ref().map(Grant::state),

@@ -204,19 +204,20 @@ impl Basis<'_> {
 
     /// The end of many sessions is for those too that cannot be seen here yet.
     fn purge(&self, outcome: &Outcome, view: &View, plan: &mut Plan) {
-        let (except, signed_out, reason) = match &self.envelope.command {
-            Command::RevokeAll { except, reason } => (*except, None, reason),
+        let (except, signed_out, which, reason) = match &self.envelope.command {
+            Command::RevokeAll { except, reason } => (*except, None, None, reason),
             Command::RevokeExternal { external_id, reason } => {
-                (None, Some(external_id.clone()), reason)
+                (None, Some(external_id.clone()), None, reason)
             }
+            Command::RevokeSome { which, reason } => (None, None, Some(which.clone()), reason),
             _ => return,
         };
         if !matches!(outcome, Outcome::Revoked { .. }) {
             return;
         }
         let note = reason.as_deref().map(|note| note.chars().take(Session::MAX_NOTE).collect());
-        let all = except.is_none() && signed_out.is_none();
-        let purge = Purge { at: self.now, except, signed_out, note };
+        let all = except.is_none() && signed_out.is_none() && which.is_none();
+        let purge = Purge { at: self.now, except, signed_out, which, note };
         let (key, value) = if all {
             (self.keys.purge(), write(&purge))
         } else {

@@ -106,9 +106,10 @@ impl Scope {
             Command::RevokeSession { session, .. } => {
                 Self { genuine: false, ..Self::token_of(*session) }
             }
-            Command::RevokeAll { .. } | Command::RevokeExternal { .. } | Command::List => {
-                Self::every(Others::Alive)
-            }
+            Command::RevokeAll { .. }
+            | Command::RevokeExternal { .. }
+            | Command::RevokeSome { .. }
+            | Command::List => Self::every(Others::Alive),
             Command::UpstreamGrant(grant) => Self::grant_of(grant.session),
             Command::UpstreamClaim { session, .. } => Self::grant_of(*session),
             Command::UpstreamStore(store) => Self::grant_of(store.session),
@@ -184,6 +185,7 @@ const fn class(command: &Command) -> Option<Class> {
         Command::RevokeToken(_) | Command::RevokeMany { .. } => Some(Class::Revoke),
         Command::RevokeSession { .. } => Some(Class::Delete),
         Command::RevokeAll { .. } => Some(Class::RevokeAll),
+        Command::RevokeSome { which, .. } => Some(which.class()),
         Command::List => Some(Class::List),
         Command::Register => Some(Class::Register),
         Command::CreateSession(_)

@@ -44,6 +44,7 @@ pub async fn eventual(store: &impl EventualStore) {
     lives::parallel_refreshes_converge(&Case::of(store)).await;
     ends::a_revocation_wins_whatever_is_refreshed_meanwhile(&Case::of(store)).await;
     ends::the_end_of_all_reaches_sessions_that_cannot_be_seen(&Case::of(store)).await;
+    ends::what_a_person_disconnects_ends_where_it_cannot_be_seen(&Case::of(store)).await;
     ends::a_sign_out_at_the_provider_reaches_sessions_that_cannot_be_seen(&Case::of(store)).await;
     ends::one_access_token_is_revoked(&Case::of(store)).await;
     lives::no_session_is_lost(&Case::of(store)).await;
