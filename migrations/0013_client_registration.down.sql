@@ -25,6 +25,7 @@ alter table app.oauth_clients
     drop column expires_at,
     drop column registration_hash,
     drop column origin,
+    drop column require_pushed,
     drop column dpop_bound,
     drop column software_id,
     drop column logo_uri,

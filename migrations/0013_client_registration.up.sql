@@ -20,6 +20,7 @@ alter table app.oauth_clients
     add column logo_uri text,
     add column software_id text,
     add column dpop_bound boolean not null default false,
+    add column require_pushed boolean not null default false,
     add column origin text not null default 'registered'
         constraint oauth_clients_origin_known check (origin in ('registered', 'dynamic')),
     -- Of the token by which it manages its registration (RFC 7592). Never the token itself.

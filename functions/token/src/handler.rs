@@ -119,7 +119,7 @@ async fn grant(
     let mut visitor = Visitor::of(request, &form, client, mint)?;
     // Before the client is authenticated: who has to come again with a nonce has used up nothing.
     visitor.proof = proof::check(platform, service, &resource.nonces, request, None).await?;
-    let record = clients::authenticate(platform, &service.sql, client, headers, &form).await?;
+    let record = clients::authenticate(platform, service, client, headers, &form).await?;
     facts.client_id = Some(record.client_id.clone());
     proof::required(&record, visitor.proof.as_ref())?;
     match grant_type {

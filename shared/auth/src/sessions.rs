@@ -221,7 +221,8 @@ pub async fn authorize<P: Clock + Signatures + Fetch + Kv + Ledgers>(
 ) -> Result<Person, SessionsError> {
     let audience = settings.resources.issuer();
     let bearer = bearer::authenticate(platform, settings, resource, request, audience).await?;
-    let record = clients::find(platform, &settings.sql, &bearer.claims.client_id).await?;
+    // One that is not in the database is a stranger's.
+    let record = clients::registered(platform, &settings.sql, &bearer.claims.client_id).await?;
     let record = record.filter(|record| record.first_party && !record.disabled);
     let record = record.ok_or(SessionsError::ThirdParty)?;
     if bearer.has_scope(scope) {

@@ -18,6 +18,7 @@ select
         'logo_uri', logo_uri,
         'software_id', software_id,
         'dpop_bound', dpop_bound,
+        'require_pushed', require_pushed,
         'origin', origin,
         'expires_at', (extract(epoch from expires_at) * 1000)::bigint
     ),

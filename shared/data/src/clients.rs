@@ -154,6 +154,10 @@ pub struct ClientRecord {
     /// `dpop_bound_access_tokens`).
     #[serde(default)]
     pub dpop_bound: bool,
+    /// It must push its authorization requests (RFC 9126 section 6,
+    /// `require_pushed_authorization_requests`).
+    #[serde(default)]
+    pub require_pushed: bool,
 }
 
 /// The client of this name, disabled, over or neither.

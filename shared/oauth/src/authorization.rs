@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::form::Form;
+use crate::form::{Form, encode};
 use crate::resource::Resources;
 use crate::{ErrorCode, OAuthError, from_base64url, pkce, scope};
 
@@ -128,13 +128,12 @@ pub enum Step {
 }
 
 impl Target {
-    /// Of the parameters of a request. Whether the redirect URI is one of the client's must be asked
-    /// before anything is sent there.
+    /// Of the parameters of a client's request. Whether the redirect URI is one of the client's must be
+    /// asked before anything is sent there.
     ///
     /// # Errors
     /// What is wrong, for the person who sees it.
-    pub fn read(form: &Form) -> Result<Self, OAuthError> {
-        let client_id = form.require("client_id", "client_id is missing")?;
+    pub fn read(client_id: &str, form: &Form) -> Result<Self, OAuthError> {
         if form.get("redirect_uri").is_none() && form.get("request").is_some() {
             return Err(REQUEST_OBJECT);
         }
@@ -165,13 +164,10 @@ impl Target {
     /// Every answer names its issuer, RFC 9207 section 2: a client of several servers must be able to
     /// tell whose answer it is.
     fn answer(&self, issuer: &str, told: &[(&str, &str)]) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(told).append_pair("iss", issuer);
-        if let Some(state) = &self.state {
-            query.append_pair("state", state);
-        }
+        let state = self.state.iter().map(|state| ("state", state.as_str()));
+        let all: Vec<_> = told.iter().copied().chain([("iss", issuer)]).chain(state).collect();
         let separator = if self.redirect_uri.contains('?') { '&' } else { '?' };
-        format!("{}{separator}{}", self.redirect_uri, query.finish())
+        format!("{}{separator}{}", self.redirect_uri, encode(&all))
     }
 }
 
@@ -273,14 +269,12 @@ fn challenge(form: &Form) -> Result<String, OAuthError> {
 fn scopes(form: &Form, terms: Terms<'_>) -> Result<Vec<String>, OAuthError> {
     let Some(text) = form.get("scope") else {
         let usual = terms.scopes.iter().filter(|name| *name != scope::OFFLINE_ACCESS);
-        return Ok(usual.cloned().collect());
+        let usual: Vec<String> = usual.cloned().collect();
+        return if usual.is_empty() { Err(UNREGISTERED) } else { Ok(usual) };
     };
     let asked = scope::parse(text)?;
     if asked.iter().any(|name| !terms.scopes.contains(name)) {
-        return Err(OAuthError::new(
-            ErrorCode::InvalidScope,
-            "the client is not registered for the scope",
-        ));
+        return Err(UNREGISTERED);
     }
     Ok(asked)
 }
@@ -315,6 +309,8 @@ const REQUEST_OBJECT: OAuthError = OAuthError::new(
     ErrorCode::RequestNotSupported,
     "request objects are not read; push the request instead (RFC 9126)",
 );
+const UNREGISTERED: OAuthError =
+    OAuthError::new(ErrorCode::InvalidScope, "the client is not registered for the scope");
 const LOGIN_REQUIRED: OAuthError =
     OAuthError::new(ErrorCode::LoginRequired, "nobody is signed in, or they must sign in again");
 const CONSENT_REQUIRED: OAuthError =
@@ -355,7 +351,7 @@ mod tests {
         let scopes = ["atoms:workspace.read", "atoms:workspace.write", "offline_access"];
         let (scopes, resources) = (scopes.map(str::to_owned), Resources::of(ISSUER));
         let terms = Terms { scopes: &scopes, first_party, resources: &resources };
-        AuthorizationRequest::parse(form, Target::read(form)?, terms)
+        AuthorizationRequest::parse(form, Target::read("app", form)?, terms)
     }
 
     fn refused(changes: &[(&str, &str)]) -> &'static str {
@@ -418,20 +414,19 @@ mod tests {
             assert_eq!(refused(&[change]), code, "{change:?}");
         }
         let alone = [("client_id", "app"), ("request", "e30.")];
-        let told = Target::read(&form(&alone)).map_err(|error| error.code);
+        let told = Target::read("app", &form(&alone)).map_err(|error| error.code);
         assert_eq!(told, Err(ErrorCode::RequestNotSupported));
     }
 
     #[test]
-    fn without_a_client_or_a_place_there_is_no_target() {
+    fn without_a_place_there_is_no_target() {
         for change in [
-            ("client_id", ""),
             ("redirect_uri", ""),
             ("state", "\r\n"),
             ("state", "é"),
             ("state", &"s".repeat(MAX_STATE + 1)),
         ] {
-            let told = Target::read(&with(&[change])).map_err(|error| error.code);
+            let told = Target::read("app", &with(&[change])).map_err(|error| error.code);
             assert_eq!(told, Err(ErrorCode::InvalidRequest), "{change:?}");
         }
     }
@@ -446,7 +441,7 @@ mod tests {
 
     #[test]
     fn m9_every_answer_tells_its_issuer_and_the_state() {
-        let target = Target::read(&with(&[])).expect("a target");
+        let target = Target::read("app", &with(&[])).expect("a target");
         assert_eq!(
             target.success(ISSUER, "ac1_x"),
             "https://client.example/cb?code=ac1_x&iss=https%3A%2F%2Fedge.example&state=a+b%26c%3Dd"
@@ -455,7 +450,7 @@ mod tests {
         assert!(refusal.contains("?error=login_required&error_description=nobody+is+signed+in"));
         assert!(refusal.ends_with("&iss=https%3A%2F%2Fedge.example&state=a+b%26c%3Dd"));
         let changes = [("redirect_uri", "https://client.example/cb?a=b"), ("state", "")];
-        let target = Target::read(&with(&changes)).expect("a target");
+        let target = Target::read("app", &with(&changes)).expect("a target");
         assert_eq!(
             target.success(ISSUER, "x"),
             "https://client.example/cb?a=b&code=x&iss=https%3A%2F%2Fedge.example"
@@ -505,7 +500,7 @@ mod tests {
             state in "[ -~]{1,40}",
             code in "[ -~]{1,40}",
         ) {
-            let target = Target::read(&with(&[("state", &state)])).expect("a target");
+            let target = Target::read("app", &with(&[("state", &state)])).expect("a target");
             let answer = target.success(ISSUER, &code);
             let (place, query) = answer.split_once('?').expect("a query");
             prop_assert_eq!(place, "https://client.example/cb");

@@ -224,7 +224,7 @@ impl Edge {
         if let Some(header) = authorization {
             headers.insert(AUTHORIZATION, header.parse().unwrap());
         }
-        clients::authenticate(platform, &self.settings.sql, &self.client, &headers, form).await
+        clients::authenticate(platform, &self.settings, &self.client, &headers, form).await
     }
 
     /// What an access token says, its signature checked.

@@ -369,6 +369,7 @@ fn dynamic(expires_at: u64) -> ClientRecord {
         expires_at: Some(expires_at),
         origin: ClientOrigin::Dynamic,
         dpop_bound: true,
+        require_pushed: true,
         ..ClientRecord::default()
     }
 }
