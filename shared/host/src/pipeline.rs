@@ -252,9 +252,11 @@ fn no_body(route: &Route, error: BodyError) -> Response {
 /// Headers that keep browsers from making more of a response than it is.
 fn secure(response: &mut Response) {
     let headers = response.headers_mut();
+    // A page has a policy of its own, which also allows its style.
+    let policy = headers.entry(CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     for (name, value) in [
         (STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
     ] {
@@ -281,14 +283,15 @@ fn cross_origin(
         });
         let Some(origin) = origin else { return };
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        let exposed = "www-authenticate, retry-after, ratelimit, ratelimit-policy, x-request-id";
+        let exposed = "www-authenticate, dpop-nonce, retry-after, ratelimit, ratelimit-policy, \
+             x-request-id";
         respond::set(response, ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     if parts.method == Method::OPTIONS {
         let methods = respond::allowed(found.route.methods);
         respond::set(response, ACCESS_CONTROL_ALLOW_METHODS, &methods);
         let headers =
-            "authorization, content-type, mcp-protocol-version, mcp-session-id, traceparent";
+            "authorization, content-type, dpop, mcp-protocol-version, mcp-session-id, traceparent";
         respond::set(response, ACCESS_CONTROL_ALLOW_HEADERS, headers);
         respond::set(response, ACCESS_CONTROL_MAX_AGE, "600");
     }

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::step::{Context, Step};
 use crate::{
-    AuditEvent, Budget, Command, Delivery, Ledger, Link, Millis, Outcome, SessionId, checking,
-    extension, lifecycle, revocation, rotation, upstream, webhooks,
+    AuditEvent, Budget, Class, Command, Delivery, Ledger, Link, Millis, Outcome, SessionId,
+    checking, extension, lifecycle, once, revocation, rotation, upstream, webhooks,
 };
 
 /// What a command did.
@@ -101,6 +101,23 @@ fn dispatch(
     step: &mut Step<'_>,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Outcome {
+    let used = match once::admit(ledger, &command, step) {
+        Ok(used) => used,
+        Err(refusal) => return Outcome::Refused(refusal),
+    };
+    let outcome = execute(ledger, command, step, random);
+    if matches!(outcome, Outcome::Issued(_) | Outcome::Active(_) | Outcome::Consumed) {
+        once::use_up(ledger, used, step);
+    }
+    outcome
+}
+
+fn execute(
+    ledger: &mut Ledger,
+    command: Command,
+    step: &mut Step<'_>,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Outcome {
     match command {
         Command::CreateSession(command) => lifecycle::create(ledger, command, step, random),
         Command::Refresh(command) => rotation::refresh(ledger, command, step),
@@ -113,6 +130,9 @@ fn dispatch(
         }
         Command::RevokeAll { except, reason } => {
             revocation::revoke_all(ledger, except, reason.as_deref(), step)
+        }
+        Command::RevokeSome { which, reason } => {
+            revocation::revoke_some(ledger, &which, reason.as_deref(), step)
         }
         Command::RevokeExternal { external_id, reason } => {
             revocation::revoke_external(ledger, &external_id, reason.as_deref(), step)
@@ -130,6 +150,11 @@ fn dispatch(
         }
         Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
         Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
+        Command::Consume { .. } => Outcome::Consumed,
+        Command::Register => match step.spend(Class::Register) {
+            Ok(()) => Outcome::Consumed,
+            Err(limited) => limited.into(),
+        },
     }
 }
 

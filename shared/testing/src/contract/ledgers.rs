@@ -8,7 +8,7 @@ use ledger::{
 };
 use ports::{Clock, LedgerError, Ledgers};
 
-use super::ledgers_at_work as at_work;
+use super::{ledgers_at_work as at_work, ledgers_once as once};
 
 pub(super) const CLIENT: &str = "contract";
 /// So often a client tries again.
@@ -58,6 +58,10 @@ pub async fn ledgers(store: &impl LedgerStore) {
     one_access_token_is_revoked(&Case::of(store)).await;
     an_unused_session_ends(store, &Case::of(store)).await;
     a_sweep_forgets_what_is_over(store, &Case::of(store)).await;
+    once::of_many_uses_at_once_one_succeeds(&Case::of(store)).await;
+    once::of_many_redemptions_at_once_one_succeeds_and_the_others_end_it(&Case::of(store)).await;
+    once::codes_of_one_sign_in_start_sessions_of_their_own(&Case::of(store)).await;
+    once::a_bound_session_is_of_use_with_its_key_and_each_proof_once(&Case::of(store)).await;
     at_work::a_thousand_commands_at_once_lose_nothing(&Case::of(store)).await;
     at_work::a_lost_answer_is_no_lost_command(store, &Case::of(store)).await;
     at_work::events_appear_with_their_change_and_stay_until_delivered(&Case::of(store)).await;
@@ -112,6 +116,10 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
             external_id: external_id.map(str::to_owned),
             authenticated_at: self.host.now(),
             key_id: 1,
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         })
     }
 
@@ -131,6 +139,8 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
             session,
             credential: access(jti, self.host.now()),
             usage: Usage::Direct,
+            key: None,
+            proof: None,
         }))
         .await
     }
@@ -338,5 +348,7 @@ pub fn refresh_of(
         force_rotation: false,
         renews_upstream: false,
         signals: Signals::default(),
+        key: None,
+        proof: None,
     })
 }
