@@ -304,13 +304,9 @@ pub fn insufficient_scope(challenge: &Challenge<'_>) -> Response {
 pub fn html(status: StatusCode, page: String) -> Response {
     let mut response = Response::new(page.into());
     *response.status_mut() = status;
-    let policy = format!(
-        "default-src 'none'; style-src {}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        pages::STYLE_SOURCE
-    );
     for (name, value) in [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CONTENT_SECURITY_POLICY, policy.as_str()),
+        (CONTENT_SECURITY_POLICY, pages::POLICY),
         (CACHE_CONTROL, "no-store"),
         (X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),

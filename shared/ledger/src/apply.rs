@@ -131,6 +131,9 @@ fn execute(
         Command::RevokeAll { except, reason } => {
             revocation::revoke_all(ledger, except, reason.as_deref(), step)
         }
+        Command::RevokeSome { which, reason } => {
+            revocation::revoke_some(ledger, &which, reason.as_deref(), step)
+        }
         Command::RevokeExternal { external_id, reason } => {
             revocation::revoke_external(ledger, &external_id, reason.as_deref(), step)
         }

@@ -199,6 +199,36 @@ mod tests {
     }
 
     #[test]
+    fn f17_a_bound_token_is_of_use_with_its_own_key_only_and_survives_every_other() {
+        for key in [None, Some("other".to_owned())] {
+            let mut ledger = ledger(&[1]);
+            ledger.sessions[0].counter = 5;
+            ledger.sessions[0].key = Some("held".to_owned());
+            for counter in [0, 4, 5, 6] {
+                let before = ledger.clone();
+                let command = Refresh { key: key.clone(), ..refresh(1, counter) };
+                let applied = at(&mut ledger, &command, NOW + 1);
+                assert_eq!(applied.outcome, Outcome::Refused(Refusal::WrongKey));
+                assert_eq!(kinds(&applied), [AuditKind::KeyRefused]);
+                assert_eq!(ledger, before);
+            }
+            let held = Refresh { key: Some("held".to_owned()), ..refresh(1, 5) };
+            assert_eq!(issued(&at(&mut ledger, &held, NOW + 1)).counter, 6);
+            let free = Refresh { key, ..refresh(1, 5) };
+            let applied = at(&mut ledger, &free, NOW + 2);
+            assert_eq!(applied.outcome, Outcome::Refused(Refusal::WrongKey), "f13, in the grace");
+        }
+    }
+
+    #[test]
+    fn a_free_token_may_be_used_with_any_key() {
+        let mut ledger = ledger(&[1]);
+        let proved = Refresh { key: Some("any".to_owned()), ..refresh(1, 0) };
+        assert_eq!(issued(&at(&mut ledger, &proved, NOW)).counter, 1);
+        assert_eq!(ledger.sessions[0].key, None, "which does not bind it");
+    }
+
+    #[test]
     fn the_current_token_rotates() {
         let mut ledger = ledger(&[1, 2]);
         let other = ledger.sessions[1].clone();

@@ -104,8 +104,8 @@ impl Notice {
 /// `/account/apps/end` (with the field `client_id`) and `/account/sign-out`, all with the field `csrf`.
 pub fn account(page: &AccountPage<'_>) -> String {
     document("Your account", &Head { wide: true, ..Head::default() }, |html| {
-        html.raw("<div class=\"top\"><div><h1>Your account</h1><p>Signed in as <strong><bdi>");
-        html.text(page.person).raw("</bdi></strong></p></div>");
+        html.raw("<div class=\"top\"><div><h1>Your account</h1><p>Signed in as <strong>");
+        html.apart(page.person).raw("</strong></p></div>");
         form(html, page, "/account/sign-out", |html| {
             html.raw("<button>Sign out</button>");
         });
@@ -160,28 +160,30 @@ fn sessions(html: &mut Html, page: &AccountPage<'_>) {
 }
 
 fn one_session(html: &mut Html, page: &AccountPage<'_>, session: &Session<'_>) {
-    html.raw("<h3><bdi>").text(session.client).raw("</bdi> on <bdi>").text(session.device);
-    html.raw("</bdi>");
+    html.raw("<h3>").name(session.client);
     if session.here {
         html.raw(" <span class=\"tag\">This browser</span>");
     }
     if session.flagged {
         html.raw(" <span class=\"tag warn\">Unusual</span>");
     }
-    html.raw("</h3><dl><div><dt>Last used</dt><dd>");
+    html.raw("</h3><div class=\"more\"><dl><div><dt>Device</dt><dd>")
+        .apart(session.device)
+        .raw("</dd></div>");
+    if let Some(network) = session.network {
+        html.raw("<div><dt>Network</dt><dd>").apart(network).raw("</dd></div>");
+    }
+    html.raw("<div><dt>Last used</dt><dd>");
     time::ago(html, session.last_seen_at, page.now);
-    html.raw("</dd></div><div><dt>Network</dt><dd><bdi>");
-    match session.network {
-        Some(network) => html.text(network),
-        None => html.raw("not known"),
-    };
-    html.raw("</bdi></dd></div><div><dt>Started</dt><dd>");
+    html.raw("</dd></div><div><dt>Started</dt><dd>");
     time::moment(html, session.created_at);
     html.raw("</dd></div><div><dt>Ends if not used</dt><dd>");
     time::moment(html, session.ends_at);
     html.raw("</dd></div></dl>");
     unusual(html, session);
-    html.raw("<form method=\"post\" action=\"/account/sessions/").text(session.id).raw("/end\">");
+    html.raw("</div><form method=\"post\" action=\"/account/sessions/")
+        .text(session.id)
+        .raw("/end\">");
     html.hidden("csrf", page.csrf).raw("<button>End session<span class=\"heard\"> of ");
     html.text(session.client).raw(" on ").text(session.device).raw("</span></button></form>");
 }
@@ -231,9 +233,9 @@ fn apps(html: &mut Html, page: &AccountPage<'_>) {
 
 fn one_app(html: &mut Html, page: &AccountPage<'_>, app: &App<'_>) {
     let name = app.client.shown();
-    html.raw("<h3><bdi>").text(name).raw("</bdi></h3><dl>");
+    html.raw("<h3>").name(name).raw("</h3><dl class=\"more\">");
     if let Some(host) = app.client.host() {
-        html.raw("<div><dt>Described by</dt><dd><bdi>").text(host).raw("</bdi></dd></div>");
+        html.raw("<div><dt>Described by</dt><dd>").apart(host).raw("</dd></div>");
     }
     html.raw("<div><dt>Allowed to</dt><dd>");
     words::permissions_in_short(html, app.scopes);

@@ -25,12 +25,9 @@ pub struct ConsentPage<'a> {
 /// which is `allow` or `deny`. Nothing that the application says of itself stands where we speak.
 pub fn consent(page: &ConsentPage<'_>) -> String {
     document("Allow access?", &Head::default(), |html| {
-        html.raw("<h1>Allow <bdi>")
-            .text(page.client.shown())
-            .raw("</bdi> to use your account?</h1>");
+        html.raw("<h1>Allow ").name(page.client.shown()).raw(" to use your account?</h1>");
         if let Some(person) = page.person {
-            html.raw("<p>You are signed in as <strong><bdi>").text(person);
-            html.raw("</bdi></strong>.</p>");
+            html.raw("<p>You are signed in as <strong>").apart(person).raw("</strong>.</p>");
         }
         html.raw("<section aria-labelledby=\"may\"><h2 id=\"may\">It will be able to</h2>");
         words::permissions(html, page.scopes);
@@ -45,12 +42,16 @@ pub fn consent(page: &ConsentPage<'_>) -> String {
 
 fn who(html: &mut Html, page: &ConsentPage<'_>) {
     let place = Place::of(page.redirect_uri);
-    html.raw("<dl><div><dt>Application</dt><dd><bdi>").text(page.client.shown());
-    html.raw("</bdi></dd></div>");
+    html.raw("<dl><div><dt>");
+    html.raw(match page.client.origin {
+        Origin::Registered => "Application",
+        Origin::Dynamic | Origin::Document => "Calls itself",
+    });
+    html.raw("</dt><dd>").name(page.client.shown()).raw("</dd></div>");
     if let Some(host) = page.client.host() {
-        html.raw("<div><dt>Described by</dt><dd><bdi>").text(host).raw("</bdi></dd></div>");
+        html.raw("<div><dt>Described by</dt><dd>").apart(host).raw("</dd></div>");
     }
-    html.raw("<div><dt>Your answer goes to</dt><dd><bdi>");
+    html.raw("<div><dt>Answer goes to</dt><dd><bdi>");
     match place {
         Place::ThisComputer => html.raw("this computer"),
         Place::Site(host) => html.text(host),
@@ -72,9 +73,9 @@ fn caution(html: &mut Html, client: &Client<'_>, place: Place<'_>) {
             html.raw(
                 "<p class=\"note warn\"><strong>We have not verified this application.</strong> ",
             );
-            html.raw("All we know is that <bdi>").text(host).raw("</bdi> describes it.");
+            html.raw("All we know is that ").apart(host).raw(" describes it.");
             if matches!(place, Place::Site(site) if site != host) {
-                html.raw(" Your answer goes to another site.");
+                html.raw(" The answer goes to another site.");
             }
             html.raw(" Allow it only if you trust ");
             html.raw("that site.</p>");
@@ -88,7 +89,7 @@ fn caution(html: &mut Html, client: &Client<'_>, place: Place<'_>) {
     }
     if !matches!(place, Place::Site(_)) {
         html.raw(
-            "<p class=\"note warn\"><strong>Did you start this?</strong> Your answer goes to a ",
+            "<p class=\"note warn\"><strong>Did you start this?</strong> The answer goes to a ",
         );
         html.raw("program on this device. Allow it only if you have just started it yourself.</p>");
     }
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_site_that_is_not_the_one_that_describes_it_is_told() {
-        let elsewhere = "Your answer goes to another site";
+        let elsewhere = "The answer goes to another site";
         let to = |redirect_uri| consent(&ConsentPage { redirect_uri, ..PAGE });
         assert!(to("https://evil.example/cb").contains(elsewhere));
         assert!(!to("https://claude.ai/cb").contains(elsewhere));

@@ -1,5 +1,8 @@
 //! HTML that is escaped by construction.
 
+/// Characters of a name that are shown.
+const MAX_NAME: usize = 64;
+
 /// A document in the making. Markup is `&'static str`, which only our sources can have; everything else
 /// is text, and is escaped wherever it stands.
 #[derive(Default)]
@@ -27,6 +30,20 @@ impl Html {
             }
         }
         self
+    }
+
+    /// Text of others, kept apart from the words around it whatever the direction of its letters is.
+    pub fn apart(&mut self, text: &str) -> &mut Self {
+        self.raw("<bdi>").text(text).raw("</bdi>")
+    }
+
+    /// The name that an application gives itself, as [`apart`](Self::apart), and cut where it stops to
+    /// be a name and begins to speak. Not for a host: what matters of that is its end.
+    pub fn name(&mut self, name: &str) -> &mut Self {
+        match name.char_indices().nth(MAX_NAME) {
+            Some((end, _)) => self.raw("<bdi>").text(&name[..end]).raw("…</bdi>"),
+            None => self.apart(name),
+        }
     }
 
     /// A number.
@@ -79,6 +96,13 @@ mod tests {
             "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; &amp; &quot;x&quot;"
         );
         assert_eq!(of("Grüße, 世界 👩‍🚀"), "Grüße, 世界 👩‍🚀", "the rest is as it was");
+    }
+
+    #[test]
+    fn a_name_does_not_become_a_speech() {
+        let mut html = Html::default();
+        html.name(&"ü".repeat(65));
+        assert_eq!(html.finish(), format!("<bdi>{}…</bdi>", "ü".repeat(64)));
     }
 
     #[test]

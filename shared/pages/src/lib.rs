@@ -21,5 +21,5 @@ pub use account::{AccountPage, App, Notice, Session, account, signed_out};
 pub use client::{Client, Origin};
 pub use consent::{ConsentPage, consent};
 pub use error::{ErrorPage, error};
-pub use layout::STYLE_SOURCE;
+pub use layout::POLICY;
 pub use returning::{ReturningPage, returning};

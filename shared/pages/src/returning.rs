@@ -23,8 +23,7 @@ pub fn returning(page: &ReturningPage<'_>) -> String {
     let head = Head { refresh: safe.then_some(page.location), ..Head::default() };
     document("Going back", &head, |html| {
         html.raw(if page.allowed { "<h1>Access allowed</h1>" } else { "<h1>Access denied</h1>" });
-        html.raw("<p>You are on your way back to <strong><bdi>").text(page.client);
-        html.raw("</bdi></strong>.</p>");
+        html.raw("<p>You are on your way back to <strong>").name(page.client).raw("</strong>.</p>");
         if safe {
             html.raw("<p><a class=\"button primary\"").attribute("href", page.location);
             html.raw(" rel=\"noreferrer\">Continue</a></p>");

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "what does not hold must end the test")]
 
 mod authkit;
+mod authorize;
 mod backoff;
 mod bearer;
+mod browser;
 mod bulk;
 mod client_documents;
 mod client_policy;
@@ -19,6 +21,7 @@ mod internal_mac;
 mod introspect;
 mod operator;
 mod outage;
+mod pushed;
 mod refresh;
 mod registration;
 mod revoke;

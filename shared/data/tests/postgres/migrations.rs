@@ -216,6 +216,21 @@ async fn the_checks_notice_what_was_changed_by_hand() {
             "0012_client_policy.sql",
         ),
         (
+            "alter policy user_read on app.oauth_consents using (true)",
+            "alter policy user_read on app.oauth_consents using (user_id = (select app.user_id()))",
+            "0014_consents.sql",
+        ),
+        (
+            "grant update (user_id) on app.oauth_consents to authenticated",
+            "revoke update (user_id) on app.oauth_consents from authenticated",
+            "0014_consents.sql",
+        ),
+        (
+            "grant select on app.oauth_consents to atoms_service",
+            "revoke select on app.oauth_consents from atoms_service",
+            "0014_consents.sql",
+        ),
+        (
             "alter policy service_forget on app.oauth_clients using (true)",
             "alter policy service_forget on app.oauth_clients
                 using (origin = 'dynamic' and expires_at < now())",
