@@ -8,6 +8,7 @@ use ports::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::consents::FakeConsents;
 use crate::world::SQL_CONNECTION_STRING;
 
 /// The business database behind its SQL endpoint, as far as the authorization server uses it: the
@@ -18,6 +19,7 @@ pub struct FakeDatabase {
     clients: RefCell<BTreeMap<String, ClientRecord>>,
     registrations: RefCell<BTreeMap<String, String>>,
     organizations: RefCell<BTreeMap<String, String>>,
+    consents: FakeConsents,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +31,24 @@ struct Batch {
 struct Query {
     query: String,
     params: Vec<Option<String>>,
+}
+
+/// As whom a batch runs, by its first statement.
+enum Role {
+    None,
+    Service,
+    Person(String),
+}
+
+impl Role {
+    fn of(first: &Query) -> Self {
+        if first.query.contains("'atoms_service'") {
+            return Self::Service;
+        }
+        let claims = first.params.first().cloned().flatten().unwrap_or_default();
+        let claims: Value = serde_json::from_str(&claims).unwrap_or_default();
+        claims["sub"].as_str().map_or(Self::None, |person| Self::Person(person.to_owned()))
+    }
 }
 
 type Rows = Vec<Vec<Option<String>>>;
@@ -70,11 +90,10 @@ impl FakeDatabase {
         if !plain {
             return refusal("0A000", "only text rows are served here");
         }
-        let service =
-            batch.queries.first().is_some_and(|first| first.query.contains("'atoms_service'"));
+        let role = batch.queries.first().map_or(Role::None, Role::of);
         let mut results = Vec::new();
         for query in &batch.queries {
-            match self.rows(query, service) {
+            match self.rows(query, &role) {
                 Ok(rows) => results.push(result_set(&rows)),
                 Err((code, message)) => return refusal(code, message),
             }
@@ -82,7 +101,8 @@ impl FakeDatabase {
         Response::new(json!({ "results": results }).to_string().into())
     }
 
-    fn rows(&self, query: &Query, service: bool) -> Result<Rows, (&'static str, &'static str)> {
+    fn rows(&self, query: &Query, role: &Role) -> Result<Rows, (&'static str, &'static str)> {
+        let service = matches!(role, Role::Service);
         let text = query.query.as_str();
         let parameter = |at: usize| query.params.get(at).cloned().flatten();
         if text.contains("set_config") {
@@ -93,6 +113,12 @@ impl FakeDatabase {
                 return Err(("42501", "permission denied for table oauth_clients"));
             }
             return self.clients(text, parameter(0).unwrap_or_default(), parameter(1));
+        }
+        if text.contains("app.oauth_consents") {
+            let Role::Person(person) = role else {
+                return Err(("42501", "permission denied for table oauth_consents"));
+            };
+            return Ok(self.consents.answer(person, text, &query.params));
         }
         if text.contains("app.provision_member") {
             if !service {

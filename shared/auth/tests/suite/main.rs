@@ -1,18 +1,21 @@
 //! The use cases over fakes: what each endpoint decides, and what it says when a dependency is away.
 #![allow(clippy::unwrap_used, reason = "what does not hold must end the test")]
 
+mod account;
 mod authkit;
 mod backoff;
 mod bearer;
 mod bulk;
 mod client_policy;
 mod clients;
+mod consent;
 mod device;
 mod edge;
 mod exchange;
 mod extend;
 mod internal_mac;
 mod introspect;
+mod login;
 mod operator;
 mod outage;
 mod refresh;
