@@ -166,7 +166,7 @@ fn judge<T: DeserializeOwned>(
             return Err(Unredeemed::Retryable { reason: "left alone", retry_at, unsure: false });
         }
         // Perhaps it broke after the request was read: that cannot be told from here.
-        Err(FetchError::Connection(_)) => {
+        Err(FetchError::Connection(_) | FetchError::TooLong(_)) => {
             return Err(Unredeemed::retryable("no connection, or it broke", true));
         }
     };

@@ -118,7 +118,11 @@ pub enum Command {
     },
     /// Tell what became of a claimed announcement.
     SettleWebhook(Settle),
-    /// Use up what may be used once: all of it, or nothing if one of it was used before.
+    /// Take one from the limit on registrations of clients, in the ledger of the network that one comes
+    /// from.
+    Register,
+    /// Use up what may be used once: all of it, or nothing if one of it was used before. Whoever does
+    /// not get the answer must begin anew: repeated, it is refused.
     Consume {
         /// What.
         once: Vec<Once>,
@@ -239,7 +243,8 @@ pub struct Refresh {
     #[serde(default)]
     pub signals: Signals,
     /// The thumbprint of the key that the caller has proved to hold. A session that is bound to another
-    /// one, or to one at all if there is none, refuses without effect.
+    /// one, or to none where there is one, refuses without effect: all tokens of a session are of one key,
+    /// or none is.
     #[serde(default)]
     pub key: Option<String>,
     /// The DPoP proof of the call (RFC 9449 section 11.1), used up by a success.

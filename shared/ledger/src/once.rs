@@ -33,11 +33,16 @@ pub(crate) fn admit(
     command: &Command,
     step: &mut Step<'_>,
 ) -> Result<Vec<Once>, Refusal> {
-    let all = uses(command);
-    let is_used = |(at, one): (usize, &Once)| {
-        one.is_used(&ledger.consumed, step.now) || one.is_used(&all[..at], 0)
+    let (all, code) = (uses(command), code_of(command));
+    // Whatever became of the memory: there is what it has started.
+    let has_started = |one: &Once| {
+        code.is_some() && ledger.sessions.iter().any(|session| session.code == Some(one.id))
     };
-    match (all.iter().enumerate().position(is_used), code_of(command)) {
+    let is_used = |(at, one): (usize, &Once)| {
+        let again = one.is_used(&ledger.consumed, step.now) || one.is_used(&all[..at], 0);
+        again || at == 0 && has_started(one)
+    };
+    match (all.iter().enumerate().position(is_used), code) {
         (None, _) => {}
         (Some(0), Some(code)) => {
             end_of_code(ledger, command, code.id, step);

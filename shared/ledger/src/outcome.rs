@@ -48,7 +48,7 @@ pub enum Outcome {
     Settled,
     /// Sweep: done.
     Swept,
-    /// Consume: done.
+    /// Consume, Register: done.
     Consumed,
     /// CreateSession, Refresh, Extend, Check with a proof, Consume, RevokeToken, RevokeSession,
     /// UpstreamGrant, UpstreamClaim, UpstreamStore: refused.

@@ -31,7 +31,7 @@ pub(crate) fn refresh(ledger: &mut Ledger, command: Refresh, step: &mut Step<'_>
     let Some(resources) = within(&session.resources, command.resources.as_deref()) else {
         return step.refuse(Refusal::ResourceNotGranted, AuditKind::ResourceRefused, session);
     };
-    if session.key.is_some() && session.key != command.key {
+    if session.key != command.key {
         return step.refuse(Refusal::WrongKey, AuditKind::KeyRefused, session);
     }
     if let Some((refusal, kind)) = unbound(session, &command.signals, step) {

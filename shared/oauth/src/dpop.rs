@@ -67,44 +67,54 @@ pub struct Call<'a> {
 }
 
 /// Why a proof is none for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidProof {
     /// There is more than one.
-    #[error("several proofs")]
     Several,
     /// Not a JWT with the claims of a proof.
-    #[error("malformed")]
     Malformed,
     /// Another type or algorithm than those of proofs.
-    #[error("wrong type or algorithm")]
     Unsupported,
     /// No public key of the algorithm, or a private one.
-    #[error("no public key of the algorithm")]
     NoKey,
     /// For another method.
-    #[error("for another method")]
     Method,
     /// For another URL.
-    #[error("for another URL")]
     Url,
     /// For another access token, or for none.
-    #[error("for another access token")]
     AccessToken,
     /// Made too long ago, or ahead of time.
-    #[error("made too long ago, or ahead of time")]
     NotNow,
     /// The signature is not by its key.
-    #[error("bad signature")]
     BadSignature,
     /// By another key than the one that the token is bound to.
-    #[error("by another key than the token's")]
     WrongKey,
     /// It was used before.
-    #[error("used before")]
     Replayed,
-    /// The client may not do without one.
-    #[error("missing")]
+    /// There is none, where there must be one.
     Missing,
+}
+
+impl InvalidProof {
+    /// For the developer of the client, and for the log. It tells nothing that the proof does not say.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Several => "there is more than one DPoP proof",
+            Self::Malformed => "the DPoP proof is no JWT with the claims of one",
+            Self::Unsupported => {
+                "the DPoP proof has another type or algorithm than those of proofs"
+            }
+            Self::NoKey => "the DPoP proof holds no public key of its algorithm, or a private one",
+            Self::Method => "the DPoP proof is for another method",
+            Self::Url => "the DPoP proof is for another URL",
+            Self::AccessToken => "the DPoP proof is for another access token",
+            Self::NotNow => "the DPoP proof was made too long ago, or ahead of time",
+            Self::BadSignature => "the DPoP proof is not signed by its key",
+            Self::WrongKey => "the DPoP proof is by another key than the token's",
+            Self::Replayed => "the DPoP proof was used before",
+            Self::Missing => "the DPoP proof is missing",
+        }
+    }
 }
 
 impl<'t> Proof<'t> {

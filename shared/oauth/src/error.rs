@@ -41,6 +41,10 @@ pub enum ErrorCode {
     RequestUriNotSupported,
     /// The request URI is none of ours, of another client, used or too old. RFC 9101 section 7.
     InvalidRequestUri,
+    /// A redirect URI of a registration is none that may be used. RFC 7591 section 3.2.2.
+    InvalidRedirectUri,
+    /// What a client tells of itself is malformed or not served here. RFC 7591 section 3.2.2.
+    InvalidClientMetadata,
     /// Something that we need does not answer. RFC 6749 section 4.1.2.1.
     TemporarilyUnavailable,
     /// Our fault. RFC 6749 section 4.1.2.1.
@@ -69,6 +73,8 @@ impl ErrorCode {
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::InvalidRequestUri => "invalid_request_uri",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
@@ -96,7 +102,9 @@ impl ErrorCode {
             | Self::InteractionRequired
             | Self::RequestNotSupported
             | Self::RequestUriNotSupported
-            | Self::InvalidRequestUri => StatusCode::BAD_REQUEST,
+            | Self::InvalidRequestUri
+            | Self::InvalidRedirectUri
+            | Self::InvalidClientMetadata => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -174,6 +174,12 @@ pub fn hash_client_secret(key: &Key, secret: &str) -> String {
     base64url(&mac(key, "atoms-edge client secret", &[secret.as_bytes()]))
 }
 
+/// What is stored of the token by which a client manages its registration (RFC 7592): an HMAC under a key
+/// that the database does not have.
+pub fn hash_registration_token(key: &Key, token: &str) -> String {
+    base64url(&mac(key, "atoms-edge registration token", &[token.as_bytes()]))
+}
+
 /// What is configured of an operator's credential: a digest, in base64url. The credentials are random
 /// 256-bit values of our own making, so it needs no key and no slow hash.
 pub fn hash_operator_key(credential: &str) -> String {

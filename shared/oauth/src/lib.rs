@@ -9,7 +9,10 @@
 pub mod accept;
 pub mod access_token;
 pub mod authorization;
+pub mod client_assertion;
 pub mod client_auth;
+pub mod client_keys;
+pub mod client_metadata;
 pub mod code;
 pub mod dpop;
 pub mod dpop_nonce;

@@ -16,6 +16,7 @@ use ledger::{Address, Answer, Envelope, Outcome};
 pub use oauth::jwk::{PrivateKey, PublicKey};
 
 pub mod config;
+pub mod hosts;
 pub mod route;
 
 pub use config::ConfigError;
@@ -98,6 +99,11 @@ pub trait Fetch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusOnly;
 
+/// An extension of a request to somebody whom strangers have named: an answer whose body has more bytes
+/// is not read to its end, and is [`FetchError::TooLong`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtMost(pub usize);
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
@@ -107,6 +113,9 @@ pub enum FetchError {
     /// No connection, or it broke.
     #[error("{0}")]
     Connection(String),
+    /// The answer is longer than the request allows it to be.
+    #[error("an answer of more than {0} bytes")]
+    TooLong(usize),
     /// It failed a moment ago and is left alone for this long: nobody was asked.
     #[error("left alone for another {0:?} after failures")]
     Paused(Duration),

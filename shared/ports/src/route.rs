@@ -108,6 +108,10 @@ pub const CALLBACK: &str = "/oauth/callback";
 pub const CONSENT: &str = "/oauth/consent";
 /// RFC 9126.
 pub const PUSHED_REQUEST: &str = "/oauth/par";
+/// RFC 7591 section 3.
+pub const REGISTER: &str = "/oauth/register";
+/// One registration, RFC 7592 section 2.
+pub const REGISTRATION: &str = "/oauth/register/{id}";
 /// RFC 6749 section 3.2.
 pub const TOKEN: &str = "/oauth/token";
 /// The same for the refresh grant alone.

@@ -26,7 +26,8 @@ pub use sign_in::callback;
 
 use crate::Failure;
 use crate::login::LoginSettings;
-use crate::settings::{Settings, UpstreamSettings, WorkosSettings};
+use crate::proof::Nonces;
+use crate::settings::{RING, Settings, UpstreamSettings, WorkosSettings};
 
 /// What only the authorization endpoint needs.
 pub struct AuthorizeSettings {
@@ -36,6 +37,8 @@ pub struct AuthorizeSettings {
     pub workos: WorkosSettings,
     /// Our grants there.
     pub upstream: UpstreamSettings,
+    /// Of the proofs that pushed requests come with.
+    pub nonces: Nonces,
     request_keys: KeyRing,
     code_keys: KeyRing,
 }
@@ -91,12 +94,12 @@ impl AuthorizeSettings {
     /// # Errors
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
-        let problem = "must be id=base64url,… with keys of 32 bytes";
-        let ring = |setting| parsed(config, setting, problem, KeyRing::parse);
+        let ring = |setting| parsed(config, setting, RING, KeyRing::parse);
         Ok(Self {
             login: LoginSettings::load(config)?,
             workos: WorkosSettings::load(config)?,
             upstream: UpstreamSettings::load(config)?,
+            nonces: Nonces::load(config)?,
             request_keys: ring("REQUEST_KEYS")?,
             code_keys: ring("CODE_KEYS")?,
         })

@@ -2,19 +2,19 @@
 //! it sends the person, who then carries nothing that they or others could change.
 
 use data::clients::ClientRecord;
-use http::HeaderMap;
 use ledger::{Command, Once, Outcome, Refusal};
 use oauth::authorization::{AuthorizationRequest, Target, without_secrets};
 use oauth::form::Form;
 use oauth::{ErrorCode, OAuthError};
-use ports::{Millis, Platform};
+use ports::{Millis, Platform, Request};
 use serde::Serialize;
 
 use super::entry::trusted;
 use super::sealed::{Pushed, once_id, open, seal};
 use super::{AuthorizeSettings, Desk};
+use crate::proof::Proved;
 use crate::settings::{ClientSettings, Settings};
-use crate::{Failure, clients};
+use crate::{Failure, clients, proof};
 
 /// How long a client has to send the person. RFC 9126 section 2.2 thinks of 5 to 600 seconds.
 const LIFETIME: Millis = 90_000;
@@ -34,7 +34,7 @@ pub struct Receipt {
 }
 
 /// Take a client's request: 1. authenticate the client as at the token endpoint, 2. check all of the
-/// request, 3. seal it for this client.
+/// request, and the proof of a key if one comes along, 3. seal it for this client.
 ///
 /// # Errors
 /// As of the token endpoint and of the authorization endpoint, told to the client.
@@ -43,12 +43,13 @@ pub async fn push<P: Platform>(
     service: &Settings,
     settings: &AuthorizeSettings,
     credentials: &ClientSettings,
-    headers: &HeaderMap,
-    (query, form): (Option<&str>, &Form),
+    call: &Request,
+    form: &Form,
 ) -> Result<Receipt, Failure> {
+    let headers = call.headers();
     let desk = Desk { platform, service, settings, headers };
-    without_secrets(&Form::of_query(query)?)?;
-    let client = clients::authenticate(platform, &service.sql, credentials, headers, form).await?;
+    without_secrets(&Form::of_query(call.uri().query())?)?;
+    let client = clients::authenticate(platform, service, credentials, headers, form).await?;
     // RFC 9126 section 2.1: one does not lead to another.
     if form.get("request_uri").is_some() {
         return Err(OAuthError::invalid_request("request_uri cannot be pushed").into());
@@ -58,7 +59,8 @@ pub async fn push<P: Platform>(
     }
     let target = Target::read(&client.client_id, form)?;
     trusted(&client, &target)?;
-    let request = desk.parse(&client, target, form)?;
+    let mut request = desk.parse(&client, target, form)?;
+    request.key = desk.proved(&client, request.key, call).await?;
     let pushed = Pushed { request, id: once_id(platform), until: platform.now() + LIFETIME };
     let sealed = seal(platform, &settings.request_keys, &[&client.client_id], &pushed)?;
     Ok(Receipt {
@@ -66,6 +68,45 @@ pub async fn push<P: Platform>(
         expires_in: LIFETIME / 1000,
         client_id: client.client_id,
     })
+}
+
+impl<P: Platform> Desk<'_, P> {
+    /// The key that the code is for: the one that the client proves to hold, which is the one that it
+    /// names, if it names one (RFC 9449 section 10.1).
+    async fn proved(
+        &self,
+        client: &ClientRecord,
+        named: Option<String>,
+        call: &Request,
+    ) -> Result<Option<String>, Failure> {
+        let Self { platform, service, settings, .. } = *self;
+        let proved = proof::check(platform, service, &settings.nonces, call, None).await?;
+        let Some(Proved { key, once }) = proved else { return Ok(named) };
+        if named.is_some_and(|named| named != key) {
+            let told = "dpop_jkt names another key than the proof";
+            return Err(Failure::refused(ErrorCode::InvalidDpopProof, told, told));
+        }
+        if !self.use_up(&client.client_id, once).await? {
+            let told = "the proof has been used before";
+            return Err(Failure::refused(ErrorCode::InvalidDpopProof, told, told));
+        }
+        Ok(Some(key))
+    }
+
+    /// Whether this is the first use of something of a client's.
+    async fn use_up(&self, client_id: &str, once: Once) -> Result<bool, Failure> {
+        let address = self.service.client_ledger(client_id);
+        let command = self.service.envelope(Command::Consume { once: vec![once] });
+        match self.platform.execute(&address, &command).await? {
+            Outcome::Consumed => Ok(true),
+            Outcome::Refused(Refusal::Replayed) => Ok(false),
+            Outcome::Refused(_) => {
+                Err(Failure::Unavailable("the client has too many requests at once".to_owned()))
+            }
+            Outcome::Limited(budget) => Err(Failure::Limited { budget }),
+            other => Err(Failure::unexpected(&other)),
+        }
+    }
 }
 
 /// The request behind a request URI, which is used up by it. Whatever else is in the query does not
@@ -88,26 +129,9 @@ pub(super) async fn take<P: Platform>(
     let (keys, now) = (&desk.settings.request_keys, desk.platform.now());
     let pushed: Pushed = open(keys, &[&client.client_id], sealed, now)
         .ok_or(refuse("unknown, another client's or too old"))?;
-    use_up(desk, &client.client_id, Once { id: pushed.id, until: pushed.until }).await?;
-    Ok(pushed.request)
-}
-
-async fn use_up<P: Platform>(
-    desk: &Desk<'_, P>,
-    client_id: &str,
-    once: Once,
-) -> Result<(), Failure> {
-    let address = desk.service.client_ledger(client_id);
-    let command = desk.service.envelope(Command::Consume { once: vec![once] });
-    match desk.platform.execute(&address, &command).await? {
-        Outcome::Consumed => Ok(()),
-        Outcome::Refused(Refusal::Replayed) => Err(refuse("used before")),
-        Outcome::Refused(_) => {
-            Err(Failure::Unavailable("the client has too many requests at once".to_owned()))
-        }
-        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
-        other => Err(Failure::unexpected(&other)),
-    }
+    let once = Once { id: pushed.id, until: pushed.until };
+    let first = desk.use_up(&client.client_id, once).await?;
+    if first { Ok(pushed.request) } else { Err(refuse("used before")) }
 }
 
 const fn refuse(reason: &'static str) -> Failure {

@@ -3,13 +3,17 @@
 
 mod account;
 mod authkit;
+mod authorize;
 mod backoff;
 mod bearer;
+mod browser;
 mod bulk;
 mod client_policy;
 mod clients;
 mod consent;
 mod device;
+mod dpop;
+mod dpop_resources;
 mod edge;
 mod exchange;
 mod extend;
@@ -18,6 +22,7 @@ mod introspect;
 mod login;
 mod operator;
 mod outage;
+mod pushed;
 mod refresh;
 mod revoke;
 mod sessions;

@@ -162,6 +162,7 @@ pub(crate) enum Order {
         answer: Answer,
     },
     List,
+    Register,
     Sweep,
     Deliver {
         up_to: u64,
@@ -314,6 +315,7 @@ impl Order {
                 Command::Consume { once: uses.iter().map(|one| one.at(now)).collect() }
             }
             Self::List => Command::List,
+            Self::Register => Command::Register,
             Self::Sweep => Command::Sweep,
             Self::Deliver { up_to, other } => {
                 let outbox = &ledger.outbox;
@@ -403,6 +405,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         list: 2,
         delete: 1,
         revoke_all: 1,
+        register: 1,
         ..Limits::off()
     };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
@@ -508,6 +511,7 @@ fn order() -> impl Strategy<Value = Order> {
         1 => pick().prop_map(|pick| Order::RevokeSession { pick }),
         1 => prop::option::of(pick()).prop_map(|except| Order::RevokeAll { except }),
         2 => Just(Order::List),
+        1 => Just(Order::Register),
         1 => Just(Order::Sweep),
         1 => (0..40_u64, rarely()).prop_map(|(up_to, other)| Order::Deliver { up_to, other }),
         1 => Just(Order::Peek),

@@ -127,6 +127,10 @@ impl Simple {
                     grant::store(past, command.lease, &command.answer, now, drawn, &mut events)
                 }),
             Command::List => self.list(now, policy, &mut events),
+            Command::Register => match self.quota.spend(Class::Register, now, policy) {
+                Ok(()) => Outcome::Consumed,
+                Err(limited) => Outcome::Limited(limited),
+            },
             Command::RevokeMany { tokens } => self.revoke_many(tokens, now, policy, &mut events),
             // Held by laws.
             Command::Outbox { .. }
@@ -173,7 +177,8 @@ impl Simple {
             seen.push(once.id);
             new
         };
-        if let Some(code) = code.filter(|code| !is_new(code)) {
+        let started = |code: &Once| self.sessions.iter().any(|past| past.code == Some(code.id));
+        if let Some(code) = code.filter(|code| !is_new(code) || started(code)) {
             let mut own = self.sessions.iter_mut().filter(|past| past.code == Some(code.id));
             own.by_ref().for_each(|past| past.grow_old(now, events));
             let mut own = self.sessions.iter_mut().filter(|past| past.code == Some(code.id));
