@@ -61,6 +61,8 @@ pub async fn authenticate<P: Clock + Signatures + Ledgers>(
         session: claims.sid,
         credential: access::credential(&claims),
         usage: Usage::Direct,
+        key: None,
+        proof: None,
     };
     let envelope = settings.envelope(Command::Check(check));
     match platform.execute(&settings.user_ledger(&claims.sub), &envelope).await? {

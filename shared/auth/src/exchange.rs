@@ -88,6 +88,10 @@ fn asked(
         authenticated_at: identity.issued_at,
         key_id: client.refresh_keys.newest(),
         signals: visitor.signals.clone(),
+        fresh_for: 0,
+        code: None,
+        proof: None,
+        key: None,
     })
 }
 

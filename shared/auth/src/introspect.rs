@@ -150,7 +150,7 @@ async fn check<P: Clock + Kv + Ledgers + Publisher>(
     if !allowed {
         return Ok((Err("audience not the caller's"), None));
     }
-    let check = Check { session, credential, usage: Usage::Introspection };
+    let check = Check { session, credential, usage: Usage::Introspection, key: None, proof: None };
     let envelope = envelope(settings, record, check)?;
     // Refresh tokens are for the ledger alone: what has replaced them is nowhere else.
     if let (Some(edge), Token::Access(claims)) = (&introspector.edge, &token) {

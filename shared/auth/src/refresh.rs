@@ -75,6 +75,8 @@ fn asked(
         force_rotation: form.flag("force_rotation")?,
         renews_upstream: true,
         signals: visitor.signals.clone(),
+        key: None,
+        proof: None,
     })
 }
 
@@ -136,7 +138,7 @@ pub(crate) fn resources(settings: &Settings, form: &Form) -> Result<Option<Vec<S
 }
 
 /// How a refusal of the ledger looks to a client: every way of not being in force looks alike.
-pub(crate) const fn refused(refusal: Refusal) -> Failure {
+pub(crate) fn refused(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::UnknownSession => Failure::invalid_grant("unknown session"),
         Refusal::SessionEnded(_) => Failure::invalid_grant("session ended"),
@@ -162,6 +164,9 @@ pub(crate) const fn refused(refusal: Refusal) -> Failure {
             "the resource exceeds what was granted",
             "resource not granted",
         ),
+        Refusal::Replayed => Failure::invalid_grant("used before"),
+        Refusal::WrongKey => Failure::invalid_grant("bound to another key"),
+        Refusal::Full => Failure::Unavailable("no room to remember what is used up".to_owned()),
         Refusal::SessionLimit => Failure::refused(
             ErrorCode::AccessDenied,
             "the person has as many sessions as are allowed",

@@ -155,8 +155,17 @@ impl Settings {
 
     /// Where the ledger of a person lives: a keyed hash, so that the address reveals nothing.
     pub fn user_ledger(&self, subject: &str) -> Address {
+        self.address(b"user", subject)
+    }
+
+    /// Where the ledger of a client lives: what it has used up, and the tokens that speak of nobody else.
+    pub fn client_ledger(&self, client_id: &str) -> Address {
+        self.address(b"client", client_id)
+    }
+
+    fn address(&self, kind: &[u8], name: &str) -> Address {
         let label = "atoms-edge ledger address";
-        let mac = keys::mac(&self.address_key, label, &[b"user", subject.as_bytes()]);
+        let mac = keys::mac(&self.address_key, label, &[kind, name.as_bytes()]);
         let mut address = [0; 16];
         address.copy_from_slice(&mac[..16]);
         Address::from_bytes(address)

@@ -42,6 +42,7 @@ enum Told {
     Limited(Budget),
     Sessions(Vec<SessionView>),
     Refused(Refusal),
+    Consumed,
 }
 
 fn each<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
@@ -70,6 +71,7 @@ mod tests {
         for outcome in [
             refused.clone(),
             Outcome::NotDue { due_at: 7 },
+            Outcome::Consumed,
             Outcome::Revoked { sessions: 2 },
             Outcome::Limited(budget),
             Outcome::Sessions(Vec::new()),

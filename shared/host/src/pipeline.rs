@@ -252,9 +252,11 @@ fn no_body(route: &Route, error: BodyError) -> Response {
 /// Headers that keep browsers from making more of a response than it is.
 fn secure(response: &mut Response) {
     let headers = response.headers_mut();
+    // A page has a policy of its own, which also allows its style.
+    let policy = headers.entry(CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     for (name, value) in [
         (STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
     ] {

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::step::{Context, Step};
 use crate::{
     AuditEvent, Budget, Command, Delivery, Ledger, Link, Millis, Outcome, SessionId, checking,
-    extension, lifecycle, revocation, rotation, upstream, webhooks,
+    extension, lifecycle, once, revocation, rotation, upstream, webhooks,
 };
 
 /// What a command did.
@@ -101,6 +101,23 @@ fn dispatch(
     step: &mut Step<'_>,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Outcome {
+    let used = match once::admit(ledger, &command, step) {
+        Ok(used) => used,
+        Err(refusal) => return Outcome::Refused(refusal),
+    };
+    let outcome = execute(ledger, command, step, random);
+    if matches!(outcome, Outcome::Issued(_) | Outcome::Active(_) | Outcome::Consumed) {
+        once::use_up(ledger, used, step);
+    }
+    outcome
+}
+
+fn execute(
+    ledger: &mut Ledger,
+    command: Command,
+    step: &mut Step<'_>,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Outcome {
     match command {
         Command::CreateSession(command) => lifecycle::create(ledger, command, step, random),
         Command::Refresh(command) => rotation::refresh(ledger, command, step),
@@ -130,6 +147,7 @@ fn dispatch(
         }
         Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
         Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
+        Command::Consume { .. } => Outcome::Consumed,
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn check(ledger: &mut Ledger, command: &Check, step: &mut Step<'_>) -
         resources: session.resources.clone(),
         rotated_at: session.rotated_at,
         expires_at: session.deadline(step.policy).0,
+        key: session.key.clone(),
     })
 }
 
@@ -57,7 +58,13 @@ mod tests {
     use crate::{Applied, AuditKind, Command, EndReason, Millis, Policy, Usage};
 
     fn at(ledger: &mut Ledger, name: u8, credential: Credential, now: Millis) -> Applied {
-        let command = Check { session: id(name), credential, usage: Usage::Introspection };
+        let command = Check {
+            session: id(name),
+            credential,
+            usage: Usage::Introspection,
+            key: None,
+            proof: None,
+        };
         run(ledger, Command::Check(command), now)
     }
 

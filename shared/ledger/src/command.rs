@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::LeaseId;
 use crate::{
-    Device, Link, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
+    Device, Link, Millis, Once, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
     UpstreamStore, Usage,
 };
 
@@ -110,6 +110,11 @@ pub enum Command {
     },
     /// Tell what became of a claimed announcement.
     SettleWebhook(Settle),
+    /// Use up what may be used once: all of it, or nothing if one of it was used before.
+    Consume {
+        /// What.
+        once: Vec<Once>,
+    },
 }
 
 impl Command {
@@ -153,16 +158,30 @@ pub struct CreateSession {
     pub device: Device,
     /// The upstream sign-in; the same one by the same client yields the same session.
     pub external_id: Option<String>,
-    /// When the upstream proof was issued. A proof from before the end of the session that it
+    /// When the upstream proof, or the authorization code, was issued. A proof from before the end of the session that it
     /// started cannot start another. Proofs carry whole seconds, rounded down, so one that was
     /// issued within the second after the end is refused too: the safe side, and a proof of the
-    /// next second is accepted.
+    /// next second is accepted. A code from before the moment when all sessions were revoked is refused,
+    /// and so is every code of a sign-in that the provider has ended.
     pub authenticated_at: Millis,
     /// The key under which the first refresh token is minted.
     pub key_id: u8,
+    /// A session that is there already rotates first if its access token expires within this time.
+    #[serde(default)]
+    pub fresh_for: Millis,
     /// Where the sign-in came from: what the first refresh is compared with.
     #[serde(default)]
     pub signals: Signals,
+    /// The authorization code that this redeems. Then it is always a new session, and the code is used
+    /// up by it. If it was used before, the session that it started is ended (RFC 6749 section 4.1.2).
+    #[serde(default)]
+    pub code: Option<Once>,
+    /// The DPoP proof of the call (RFC 9449 section 11.1), used up by a success.
+    #[serde(default)]
+    pub proof: Option<Once>,
+    /// The thumbprint of the key that the refresh tokens are bound to (RFC 9449 section 5).
+    #[serde(default)]
+    pub key: Option<String>,
 }
 
 /// See [`Command::Refresh`]. The token's MAC has been checked before.
@@ -199,6 +218,13 @@ pub struct Refresh {
     /// Where the call comes from.
     #[serde(default)]
     pub signals: Signals,
+    /// The thumbprint of the key that the caller has proved to hold. A session that is bound to another
+    /// one, or to one at all if there is none, refuses without effect.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The DPoP proof of the call (RFC 9449 section 11.1), used up by a success.
+    #[serde(default)]
+    pub proof: Option<Once>,
 }
 
 /// See [`Command::Extend`]. The absolute end stays where it is. The refresh token before it stays
@@ -223,6 +249,13 @@ pub struct Check {
     pub credential: Credential,
     /// Who asks.
     pub usage: Usage,
+    /// The thumbprint of the key that the caller has proved to hold. A refresh token that is bound to
+    /// another one is refused; whether an access token is, the token itself says.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The DPoP proof of the call (RFC 9449 section 11.1), used up if the token is in force.
+    #[serde(default)]
+    pub proof: Option<Once>,
 }
 
 /// A token of a session, in the ledger's terms. Signature, expiry and audience have been checked.

@@ -1,3 +1,4 @@
+use crate::once;
 use crate::rotation::{rotate, within};
 use crate::step::Step;
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
-/// session, end of memory of an ended one, or expiry of a revoked token. `None`: never. When the
+/// session, end of memory of an ended one, or expiry of a revoked token or of what was used up. `None`: never. When the
 /// outbox is delivered is for the store to say, and for announcements see
 /// [`Webhooks::next_due`](crate::Webhooks::next_due).
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
@@ -17,7 +18,8 @@ pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
         Some((at, _)) => at.saturating_add(policy.revocation_memory),
     });
     let tokens = ledger.revoked_tokens.iter().map(|token| token.expires_at);
-    sessions.chain(tokens).min()
+    let consumed = ledger.consumed.iter().map(|used| used.until);
+    sessions.chain(tokens).chain(consumed).min()
 }
 
 /// See [`Command::CreateSession`](crate::Command::CreateSession).
@@ -28,23 +30,15 @@ pub(crate) fn create(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Outcome {
     ledger.sessions.iter_mut().for_each(|session| step.expire(session));
-    if command.external_id.is_some() {
-        let same = |session: &Session| {
-            session.external_id == command.external_id && session.client_id == command.client_id
-        };
-        // Before the active session is looked for: a proof that the end of one session made
-        // worthless must not fetch the tokens of the next one either. A sign-out at the provider
-        // makes it worthless for all clients.
-        let over = |session: &&Session| same(session) || signed_out(session, &command);
-        let ends = ledger.sessions.iter().filter(over);
-        if ends.filter_map(Session::ended).any(|(at, _)| command.authenticated_at <= at) {
-            step.tell_of_none(AuditKind::ProofStale, Some(&command.client_id));
-            return Outcome::Refused(Refusal::StaleProof);
-        }
-        let mut active = ledger.sessions.iter_mut().filter(|session| session.is_active());
-        if let Some(session) = active.find(|session| same(session)) {
-            return repeat(session, &command, step);
-        }
+    // Before the active session is looked for: a proof that the end of one session made worthless
+    // must not fetch the tokens of the next one either.
+    if ledger.sessions.iter().any(|session| outdates(session, &command)) {
+        step.tell_of_none(AuditKind::ProofStale, Some(&command.client_id));
+        return Outcome::Refused(Refusal::StaleProof);
+    }
+    let mut active = ledger.sessions.iter_mut().filter(|session| session.is_active());
+    if let Some(session) = active.find(|session| is_started_by(session, &command)) {
+        return repeat(session, &command, step);
     }
     if !make_room(ledger, &command.client_id, step) {
         step.tell_of_none(AuditKind::SessionDenied, Some(&command.client_id));
@@ -87,6 +81,7 @@ pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
         _ => true,
     });
     ledger.revoked_tokens.retain(|token| token.expires_at > step.now);
+    once::forget(ledger, step);
     step.changed |= (sessions, tokens) != (ledger.sessions.len(), ledger.revoked_tokens.len());
     Outcome::Swept
 }
@@ -115,7 +110,8 @@ fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -
     let Some(resources) = within(&session.resources, asked) else {
         return Outcome::Refused(Refusal::ResourceNotGranted);
     };
-    let young = step.now < session.rotated_at.saturating_add(step.policy.access_token);
+    let fresh_until = step.now.saturating_add(command.fresh_for);
+    let young = fresh_until < session.rotated_at.saturating_add(step.policy.access_token);
     if young && !session.access_revoked && session.subject == command.subject {
         step.touch(session);
         step.tell(AuditKind::SessionResumed, session);
@@ -130,10 +126,28 @@ fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -
     }
 }
 
-/// Whether the identity provider has ended the sign-in.
-fn signed_out(session: &Session, command: &CreateSession) -> bool {
-    session.external_id == command.external_id
-        && session.ended().is_some_and(|(_, reason)| reason == EndReason::SignedOut)
+/// Whether the end of this session made the proof worthless. A sign-out at the provider does for all
+/// clients; for a code, which is issued on the strength of a sign-in and perhaps long after it, whenever
+/// that was.
+fn outdates(session: &Session, command: &CreateSession) -> bool {
+    let Some((at, reason)) = session.ended() else { return false };
+    let same = command.external_id.is_some() && session.external_id == command.external_id;
+    let older = command.authenticated_at <= at;
+    if command.code.is_some() {
+        return same && reason == EndReason::SignedOut || reason == EndReason::RevokedAll && older;
+    }
+    let own = session.code.is_none() && session.client_id == command.client_id;
+    same && older && (own || reason == EndReason::SignedOut)
+}
+
+/// Whether the same sign-in by the same client, and with the same key, has started it.
+fn is_started_by(session: &Session, command: &CreateSession) -> bool {
+    command.code.is_none()
+        && session.code.is_none()
+        && command.external_id.is_some()
+        && session.external_id == command.external_id
+        && session.client_id == command.client_id
+        && session.key == command.key
 }
 
 /// Evicts until one more session fits; `false` if the policy denies the newcomer instead. Nobody is
@@ -188,6 +202,8 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
         risk: RiskMemory::default(),
         refreshes: vec![],
         external_id: command.external_id,
+        code: command.code.map(|code| code.id),
+        key: command.key,
         upstream: None,
         created_at: step.now,
         last_seen_at: step.now,

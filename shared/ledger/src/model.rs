@@ -2,7 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, Millis, Outbox, RiskMemory, Seen, SessionId, Upstream, Webhooks, Window};
+use crate::{
+    Device, Millis, Once, OnceId, Outbox, RiskMemory, Seen, SessionId, Upstream, Webhooks, Window,
+};
 
 /// Everything that is remembered about one user's sessions. `Default` is the empty ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct Ledger {
     /// Access tokens revoked one by one, until they would have expired anyway.
     #[serde(default)]
     pub revoked_tokens: Vec<RevokedToken>,
+    /// What may be used once and was, until it is of no use anyway. At most [`Ledger::MAX_CONSUMED`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumed: Vec<Once>,
     /// What was spent of the rate limits lately. It keeps no ledger alive.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
@@ -44,11 +49,16 @@ impl Ledger {
     /// forgotten, so the next one ends its whole session instead.
     pub const MAX_REVOKED_TOKENS: usize = 256;
 
+    /// Uses of what may be used once that are remembered at any time. None of them must be forgotten,
+    /// so the next one is refused instead.
+    pub const MAX_CONSUMED: usize = 512;
+
     /// Whether nothing is remembered, so that the document need not be kept. The head of an audit
     /// trail is remembered for ever: without it nobody could tell that the trail was cut.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
             && self.revoked_tokens.is_empty()
+            && self.consumed.is_empty()
             && self.outbox.is_unused()
             && self.webhooks.is_empty()
     }
@@ -117,6 +127,12 @@ pub struct Session {
     /// Identifies the upstream sign-in that this session came from, for idempotent creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The authorization code that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<OnceId>,
+    /// The thumbprint of the key that its refresh tokens are bound to (RFC 9449 section 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The grant of that sign-in, if it was handed over; an ended session keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
@@ -209,6 +225,8 @@ pub enum EndReason {
     Revoked,
     /// All sessions of the person were revoked.
     RevokedAll,
+    /// The authorization code that started it was used again.
+    CodeReplayed,
     /// A refresh token was used after it had been replaced: theft, or a broken client.
     Reuse,
     /// The person signed in on more devices than the policy allows.
@@ -325,6 +343,8 @@ mod tests {
             session: ledger.sessions[1].id,
             credential: Credential::Refresh { generation: 0, counter: 0 },
             usage: Usage::Direct,
+            key: None,
+            proof: None,
         });
         let applied = run(&mut ledger, ended, 1_750_000_700_000);
         let revoked = Outcome::Inactive(Inactive::Ended(EndReason::Revoked));

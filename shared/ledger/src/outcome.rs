@@ -48,6 +48,8 @@ pub enum Outcome {
     Settled,
     /// Sweep: done.
     Swept,
+    /// Consume: done.
+    Consumed,
     /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession, UpstreamGrant, UpstreamClaim,
     /// UpstreamStore: refused.
     Refused(Refusal),
@@ -123,6 +125,9 @@ pub struct Standing {
     pub rotated_at: Millis,
     /// When the session ends if it is not used again (the nearer of idle and absolute end).
     pub expires_at: Millis,
+    /// The thumbprint of the key that the session's refresh tokens are bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Why a token is not in force. For logs only: clients learn `active: false` and nothing more.
@@ -169,6 +174,13 @@ pub enum Refusal {
     SessionLimit,
     /// The upstream proof is older than the end of the session that it started.
     StaleProof,
+    /// What may be used once was used before, or its time is over. If it is an authorization code, the
+    /// session that it started has been ended now.
+    Replayed,
+    /// The session is bound to another key than the one that was proved.
+    WrongKey,
+    /// As much is remembered to be used up as there is room for: try again later.
+    Full,
 }
 
 /// One active session, as a person sees it.

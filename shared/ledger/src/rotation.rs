@@ -10,8 +10,8 @@ use crate::{
 /// A proactive refresh rotates from this long before the access token expires.
 const AHEAD: Millis = 300_000;
 
-/// See [`Command::Refresh`](crate::Command::Refresh). Client, end, scope, resource and what the
-/// policy binds a session to are judged before the token's place, so that none of them can be
+/// See [`Command::Refresh`](crate::Command::Refresh). Client, end, scope, resource, key and what
+/// the policy binds a session to are judged before the token's place, so that none of them can be
 /// learned by, or cost, a rotation.
 pub(crate) fn refresh(ledger: &mut Ledger, command: Refresh, step: &mut Step<'_>) -> Outcome {
     let command = Refresh { signals: command.signals.bounded(), ..command };
@@ -31,6 +31,9 @@ pub(crate) fn refresh(ledger: &mut Ledger, command: Refresh, step: &mut Step<'_>
     let Some(resources) = within(&session.resources, command.resources.as_deref()) else {
         return step.refuse(Refusal::ResourceNotGranted, AuditKind::ResourceRefused, session);
     };
+    if session.key.is_some() && session.key != command.key {
+        return step.refuse(Refusal::WrongKey, AuditKind::KeyRefused, session);
+    }
     if let Some((refusal, kind)) = unbound(session, &command.signals, step) {
         return step.refuse(refusal, kind, session);
     }

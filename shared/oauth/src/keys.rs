@@ -95,6 +95,10 @@ impl Derived {
                 ("DEVICE_KEY", base64url(&derive(&first.secret, "device"))),
                 ("REFRESH_MAC_KEYS", ring("refresh-mac")),
                 ("UPSTREAM_KEYS", ring("upstream-aead")),
+                ("CODE_KEYS", ring("authorization-code-aead")),
+                ("REQUEST_KEYS", ring("authorization-request-aead")),
+                ("LOGIN_KEYS", ring("login-aead")),
+                ("DPOP_NONCE_KEYS", ring("dpop-nonce")),
                 ("INTERNAL_MAC_KEYS_ISSUER", ring("internal-mac issuer")),
                 ("INTERNAL_MAC_KEYS_MCP", ring("internal-mac mcp")),
                 ("AUDIT_KEYS", ring("audit")),
@@ -257,19 +261,21 @@ mod tests {
         let derived = Derived::from_masters(&masters()).expect("derived");
         let ring = KeyRing::parse(derived.get("REFRESH_MAC_KEYS").expect("ring")).expect("ring");
         assert_eq!(ring.newest(), 2);
-        let upstream = KeyRing::parse(derived.get("UPSTREAM_KEYS").expect("ring")).expect("ring");
         let mut keys = vec![
-            *upstream.get(1).expect("key 1"),
-            *upstream.get(2).expect("key 2"),
             parse_key(derived.get("LEDGER_ADDRESS_KEY").expect("set")).expect("a key"),
             parse_key(derived.get("CLIENT_SECRET_KEY").expect("set")).expect("a key"),
             parse_key(derived.get("DEVICE_KEY").expect("set")).expect("a key"),
             *ring.get(1).expect("key 1"),
             *ring.get(2).expect("key 2"),
         ];
+        for name in ["UPSTREAM_KEYS", "CODE_KEYS", "REQUEST_KEYS", "LOGIN_KEYS", "DPOP_NONCE_KEYS"]
+        {
+            let ring = KeyRing::parse(derived.get(name).expect("ring")).expect("ring");
+            keys.extend([1, 2].map(|version| *ring.get(version).expect("a key")));
+        }
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), 7);
+        assert_eq!(keys.len(), 15);
     }
 
     #[test]
@@ -307,6 +313,10 @@ mod tests {
         for name in [
             "REFRESH_MAC_KEYS",
             "UPSTREAM_KEYS",
+            "CODE_KEYS",
+            "REQUEST_KEYS",
+            "LOGIN_KEYS",
+            "DPOP_NONCE_KEYS",
             "INTERNAL_MAC_KEYS_ISSUER",
             "INTERNAL_MAC_KEYS_MCP",
             "AUDIT_KEYS",

@@ -8,6 +8,7 @@
 pub mod accept;
 pub mod access_token;
 pub mod client_auth;
+pub mod code;
 pub mod error;
 pub mod form;
 pub mod internal_mac;

@@ -66,6 +66,8 @@ pub(crate) fn one_live_counter(
                 force_rotation: false,
                 renews_upstream: false,
                 signals: Signals::default(),
+                key: None,
+                proof: None,
             });
             let applied = run(&mut ledger.clone(), &command, now, policy, 0);
             match applied.outcome {

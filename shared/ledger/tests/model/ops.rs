@@ -179,6 +179,10 @@ impl Order {
                 authenticated_at: now.saturating_sub(age) / SECOND * SECOND,
                 key_id,
                 signals: signals.clone(),
+                fresh_for: 0,
+                code: None,
+                proof: None,
+                key: None,
             }),
             Self::Extend { pick, foreign, key_id } => {
                 let token = picked(tokens, pick);
@@ -208,12 +212,20 @@ impl Order {
                     force_rotation: matches!(when, When::InAnyCase),
                     renews_upstream,
                     signals: signals.clone(),
+                    key: None,
+                    proof: None,
                 })
             }
             Self::Check { pick, access } => {
                 let token = picked(tokens, pick);
                 let (session, credential) = (token.session, credential(&token, access));
-                Command::Check(Check { session, credential, usage: Usage::Introspection })
+                Command::Check(Check {
+                    session,
+                    credential,
+                    usage: Usage::Introspection,
+                    key: None,
+                    proof: None,
+                })
             }
             Self::RevokeToken { pick, access, foreign, cascade } => {
                 let token = picked(tokens, pick);

@@ -43,6 +43,7 @@ impl Simple {
                 self.check(check.session, &check.credential, now, policy, &mut events)
             }
             Command::RevokeToken(revoke) => self.revoke_token(revoke, now, policy, &mut events),
+            Command::Consume { .. } => Outcome::Consumed,
             Command::RevokeSession { session, .. } => {
                 self.revoke_session(*session, now, policy, &mut events)
             }
@@ -394,6 +395,7 @@ impl Simple {
             resources: past.resources.clone(),
             rotated_at: past.last().at,
             expires_at: past.end(),
+            key: None,
         })
     }
 

@@ -93,6 +93,7 @@ impl Basis<'_> {
             owner: _,
             sessions: _,
             revoked_tokens: _,
+            consumed: _,
             windows: _,
             outbox: _,
             webhooks: _,

@@ -173,6 +173,8 @@ mod tests {
             risk: RiskMemory::default(),
             refreshes: vec![],
             external_id: Some("x".to_owned()),
+            code: None,
+            key: None,
             upstream: None,
             created_at: 100,
             last_seen_at: rotated_at,

@@ -99,9 +99,10 @@ impl Scope {
                 Self { webhooks: Announced::One(settle.id), ..Self::default() }
             }
             Command::Sweep => Self::every(Others::All),
-            Command::Outbox { .. } | Command::AckOutbox { .. } | Command::AckEvents { .. } => {
-                Self::default()
-            }
+            Command::Outbox { .. }
+            | Command::AckOutbox { .. }
+            | Command::AckEvents { .. }
+            | Command::Consume { .. } => Self::default(),
         }
     }
 
@@ -152,6 +153,7 @@ const fn class(command: &Command) -> Option<Class> {
         | Command::Sweep
         | Command::Outbox { .. }
         | Command::AckOutbox { .. }
-        | Command::AckEvents { .. } => None,
+        | Command::AckEvents { .. }
+        | Command::Consume { .. } => None,
     }
 }

@@ -238,6 +238,10 @@ pub(crate) fn sign_in() -> Command {
         external_id: None,
         authenticated_at: NOW,
         key_id: 1,
+        fresh_for: 0,
+        code: None,
+        proof: None,
+        key: None,
     })
 }
 

@@ -212,7 +212,13 @@ impl Run {
             }
             Op::Introspect { there, .. } => {
                 let credential = Credential::Access { jti: "x".to_owned(), expires_at: u64::MAX };
-                let check = Check { session: client, credential, usage: Usage::Introspection };
+                let check = Check {
+                    session: client,
+                    credential,
+                    usage: Usage::Introspection,
+                    key: None,
+                    proof: None,
+                };
                 self.run(there, Command::Check(check)).await;
             }
             Op::RevokeByName { there, .. } => {
@@ -257,6 +263,10 @@ impl Run {
             external_id: external.map(|number| number.to_string()),
             authenticated_at,
             key_id: 1,
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         });
         if let Some(Outcome::Issued(issue)) = self.run(there, command).await {
             let newest = (issue.generation, issue.counter);

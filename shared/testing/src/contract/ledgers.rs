@@ -112,6 +112,10 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
             external_id: external_id.map(str::to_owned),
             authenticated_at: self.host.now(),
             key_id: 1,
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         })
     }
 
@@ -131,6 +135,8 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
             session,
             credential: access(jti, self.host.now()),
             usage: Usage::Direct,
+            key: None,
+            proof: None,
         }))
         .await
     }
@@ -338,5 +344,7 @@ pub fn refresh_of(
         force_rotation: false,
         renews_upstream: false,
         signals: Signals::default(),
+        key: None,
+        proof: None,
     })
 }

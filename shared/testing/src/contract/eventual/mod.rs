@@ -105,6 +105,10 @@ impl<'a, S: EventualStore> Case<'a, S> {
             external_id: external_id.map(str::to_owned),
             authenticated_at: self.store.here().now(),
             key_id: 1,
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         })
     }
 
@@ -121,7 +125,7 @@ impl<'a, S: EventualStore> Case<'a, S> {
 
     async fn check(&self, host: &S::Host, session: SessionId, jti: &str) -> Outcome {
         let credential = access(jti, self.store.here().now());
-        let check = Check { session, credential, usage: Usage::Direct };
+        let check = Check { session, credential, usage: Usage::Direct, key: None, proof: None };
         self.at(host, Command::Check(check)).await
     }
 
