@@ -75,7 +75,8 @@ function metadata({ id, secret }) {
   const common = { client_id: id, response_types: ["code"], redirect_uris: ["http://127.0.0.1/callback"], application_type: "native" };
   if (!secret) return { ...common, token_endpoint_auth_method: "none", grant_types: grants };
   const confidential = { ...common, client_secret: secret, token_endpoint_auth_method: "client_secret_basic" };
-  return { ...confidential, grant_types: id === "atoms-service" ? [...grants, "client_credentials"] : grants };
+  if (id === "atoms-service") return { ...confidential, grant_types: [...grants, "client_credentials"] };
+  return { ...confidential, grant_types: grants, introspection_signed_response_alg: "RS256" };
 }
 
 async function agree(provider, request, response) {
