@@ -1,10 +1,9 @@
 use auth::operator::Operators;
 use auth::revoke::reason;
 use auth::sessions::{self, Acting, Caller, SessionEntry, SessionsError};
-use auth::settings::{Verifier, webhook_secret};
+use auth::settings::{ResourceSettings, webhook_secret};
 use auth::{Settings, audit};
 use host::{Endpoint, respond};
-use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 use oauth::form::Form;
 use oauth::{OAuthError, scope};
@@ -23,7 +22,7 @@ pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
     pub(crate) service: Settings,
-    verifier: Verifier,
+    resource: ResourceSettings,
     operators: Operators,
     pub(crate) webhook_secret: Option<String>,
 }
@@ -35,7 +34,7 @@ impl Endpoint for Sessions {
     fn configure(config: &impl Config) -> Result<SessionsSettings, ConfigError> {
         Ok(SessionsSettings {
             service: Settings::load(config)?,
-            verifier: Verifier::load(config)?,
+            resource: ResourceSettings::load(config)?,
             operators: Operators::load(config)?,
             webhook_secret: webhook_secret(config)?,
         })
@@ -51,15 +50,17 @@ impl Endpoint for Sessions {
             return workos::webhook(platform, settings, request).await;
         }
         let mut facts = Facts::default();
-        match answer(platform, settings, found, request, &mut facts).await {
+        let now = platform.now();
+        let response = match answer(platform, settings, found, request, &mut facts).await {
             Ok(response) => respond::noted(response, facts),
             Err(Refusal::Request(detail)) => {
                 respond::problem(StatusCode::BAD_REQUEST, "invalid_request", detail)
             }
             Err(Refusal::Sessions(error)) => {
-                respond::sessions(&settings.service.issuer, &error, platform.now(), facts)
+                respond::sessions(&settings.service.issuer, request, &error, now, facts)
             }
-        }
+        };
+        respond::nonced(response, request, &settings.resource.nonces, now)
     }
 }
 
@@ -109,14 +110,12 @@ async fn answer(
     request: &Request,
     facts: &mut Facts,
 ) -> Result<Response, Refusal> {
-    let SessionsSettings { service, verifier, operators, .. } = settings;
+    let SessionsSettings { service, resource, operators, .. } = settings;
     let scope = match found.route.path {
         AUDIT => scope::AUDIT_READ,
         _ => sessions::scope_for(matches!(*request.method(), Method::GET | Method::HEAD)),
     };
-    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let caller =
-        sessions::enter(platform, service, verifier, operators, authorization, scope).await?;
+    let caller = sessions::enter(platform, service, resource, operators, request, scope).await?;
     note(facts, &caller);
     if found.route.path == AUDIT {
         let query = audit::Query::parse(request.uri().query())?;

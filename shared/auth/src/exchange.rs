@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Answer, Command, CreateSession, Envelope, Outcome, Subject};
+use ledger::{Answer, Command, CreateSession, Envelope, Outcome, Refusal, Subject};
+use oauth::dpop::InvalidProof;
 use oauth::form::Form;
 use oauth::metadata::TOKEN_EXCHANGE;
 use oauth::{ErrorCode, scope};
@@ -56,11 +57,15 @@ pub async fn exchange<P: Platform>(
                 let place = (&address, issue.session);
                 upstream::grant(platform, settings, minting, place, &token, &identity).await?;
             }
-            let mut response = mint(platform, settings, client, minting, record, &issue).await?;
+            let key = visitor.key();
+            let mut response =
+                mint(platform, settings, client, minting, record, &issue, key).await?;
             response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
             let session = issue.session.to_string();
             Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
         }
+        // Of all that could be used once, there is nothing but the proof.
+        Outcome::Refused(Refusal::Replayed) => Err(InvalidProof::Replayed.into()),
         Outcome::Refused(refusal) => Err(refused(refusal)),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),
         other => Err(Failure::unexpected(&other)),
@@ -90,8 +95,8 @@ fn asked(
         signals: visitor.signals.clone(),
         fresh_for: 0,
         code: None,
-        proof: None,
-        key: None,
+        proof: visitor.once(),
+        key: visitor.key().map(str::to_owned),
     })
 }
 

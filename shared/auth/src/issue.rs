@@ -3,6 +3,7 @@
 use data::clients::ClientRecord;
 use ledger::Issue;
 use oauth::access_token::{AccessToken, Audience, jti};
+use oauth::dpop::{self, Confirmation};
 use oauth::{RefreshToken, scope};
 use ports::{Clock, Signatures};
 use serde::Serialize;
@@ -21,7 +22,7 @@ pub struct TokenResponse {
     /// Its type, RFC 8693 section 2.2.1; only in answers to a token exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued_token_type: Option<&'static str>,
-    /// How to use it, RFC 6750.
+    /// How to use it: RFC 6750, or RFC 9449 if it is bound to a key.
     pub token_type: &'static str,
     /// For how long it works from now.
     pub expires_in: u64,
@@ -33,7 +34,7 @@ pub struct TokenResponse {
     pub scope: String,
 }
 
-/// Mint the tokens of an issue. The same issue gives the same tokens, so a replay or a parallel
+/// Mint the tokens of an issue, the access token bound to `key` if there is one. The same issue gives the same tokens, so a replay or a parallel
 /// refresh yields byte for byte what the first one did; only the remaining times differ.
 ///
 /// # Errors
@@ -46,15 +47,16 @@ pub async fn mint(
     mint: &MintSettings,
     record: &ClientRecord,
     issue: &Issue,
+    key: Option<&str>,
 ) -> Result<TokenResponse, Failure> {
-    let claims = claims(settings, record, issue)?;
+    let claims = claims(settings, record, issue, key)?;
     let access_token = access::sign(platform, settings, mint, &claims).await?;
     let refresh_token = refresh_token(settings, client, issue)?;
     let expires_in = claims.exp.saturating_sub(platform.now() / 1000);
     Ok(TokenResponse {
         access_token,
         issued_token_type: None,
-        token_type: "Bearer",
+        token_type: if key.is_some() { dpop::SCHEME } else { "Bearer" },
         expires_in,
         refresh_in: expires_in.saturating_sub(REFRESH_AHEAD),
         refresh_token,
@@ -66,6 +68,7 @@ fn claims(
     settings: &Settings,
     record: &ClientRecord,
     issue: &Issue,
+    key: Option<&str>,
 ) -> Result<AccessToken, Failure> {
     let lifetime = settings.policy_of(record)?.access_token;
     let end = (issue.issued_at + lifetime).min(issue.absolute_end);
@@ -76,12 +79,13 @@ fn claims(
         aud: Audience::of(&issue.resources),
         exp: end / 1000,
         iat: issue.issued_at / 1000,
-        jti: jti(&issue.session, issue.generation, issue.counter, &scope, &issue.resources),
+        jti: jti(&issue.session, issue.generation, issue.counter, &scope, &issue.resources, key),
         client_id: record.client_id.clone(),
         scope,
         sid: issue.session,
         org: issue.subject.organization.clone(),
         roles: issue.subject.roles.clone(),
+        cnf: key.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
     })
 }
 

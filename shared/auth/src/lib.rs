@@ -1,5 +1,5 @@
 //! The use cases of the authorization server, over ports: refresh, token exchange, revocation,
-//! introspection, a person's sessions and audit trail, bearer tokens, client authentication, AuthKit
+//! introspection, proofs of possession, a person's sessions and audit trail, bearer tokens, client authentication, AuthKit
 //! and its grants.
 //!
 //! In scope: the order of checks and which facts go where. Out of scope: HTTP (the functions), token
@@ -8,9 +8,12 @@
 pub mod access;
 pub mod audit;
 pub mod authkit;
+pub mod authorize;
 pub mod backoff;
 pub mod bearer;
 pub mod bulk;
+mod client_documents;
+mod client_proof;
 pub mod clients;
 pub mod consent;
 pub mod device;
@@ -18,6 +21,7 @@ pub mod edge;
 pub mod exchange;
 pub mod extend;
 pub mod failure;
+mod freshness;
 pub mod introspect;
 pub mod issue;
 pub mod login;
@@ -25,7 +29,10 @@ pub mod network;
 pub mod operator;
 pub mod policy;
 mod presented;
+pub mod proof;
 pub mod refresh;
+pub mod registration;
+pub mod remote;
 pub mod revoke;
 pub mod sessions;
 pub mod settings;

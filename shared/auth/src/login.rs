@@ -26,7 +26,7 @@ pub struct LoginSettings {
     /// Our own origin.
     origin: String,
     /// Whether the deployment is served by https, as all are but those on a developer's machine.
-    secure: bool,
+    pub(crate) secure: bool,
 }
 
 /// Who is signed in.
@@ -153,7 +153,7 @@ fn written(settings: &LoginSettings, value: &str, seconds: u64) -> String {
 }
 
 /// The value of a cookie that is there exactly once: of two, one was planted.
-fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let headers = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
     let mut values = pairs.filter(|(n, _)| n.trim() == name).map(|(_, value)| value.trim());

@@ -2,6 +2,7 @@
 
 use data::clients::ClientRecord;
 use ledger::{Address, Answer, Budget, Command, Outcome, Refresh, Refusal, UpstreamOutcome};
+use oauth::dpop::InvalidProof;
 use oauth::form::Form;
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{ErrorCode, RefreshToken, scope};
@@ -43,10 +44,13 @@ pub async fn refresh<P: Platform>(
         decided(platform, settings, minting, record, &token.address, command).await?;
     match outcome {
         Outcome::Issued(issue) => {
-            let response = mint(platform, settings, client, minting, record, &issue).await?;
+            let key = visitor.key();
+            let response = mint(platform, settings, client, minting, record, &issue, key).await?;
             let session = issue.session.to_string();
             Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
         }
+        // Of all that could be used once, there is nothing but the proof.
+        Outcome::Refused(Refusal::Replayed) => Err(InvalidProof::Replayed.into()),
         Outcome::Refused(refusal) => Err(refused(refusal)),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),
         Outcome::NotDue { due_at } => Err(Failure::NotDue { due_at }),
@@ -75,8 +79,8 @@ fn asked(
         force_rotation: form.flag("force_rotation")?,
         renews_upstream: true,
         signals: visitor.signals.clone(),
-        key: None,
-        proof: None,
+        key: visitor.key().map(str::to_owned),
+        proof: visitor.once(),
     })
 }
 

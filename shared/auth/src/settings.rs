@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use crate::backoff::Backoff;
 use crate::clients::Known;
 use crate::edge::Edge;
+use crate::proof::Nonces;
+use crate::remote::Remote;
 use crate::{Failure, policy};
 
 /// What every use case needs: who we are, where ledgers live, how long sessions last.
@@ -31,14 +33,16 @@ pub struct Settings {
     address_key: Key,
 }
 
-/// Where to reach the database.
+/// Where to reach the database, and what is known of the clients in it and elsewhere.
 pub struct SqlSettings {
     /// The endpoint.
     pub url: String,
     /// Its credentials.
     pub connection_string: String,
-    /// The clients that it told of lately.
+    /// The clients that were told of lately.
     pub clients: Known,
+    /// How clients are asked for that are not in it.
+    pub remote: Remote,
 }
 
 /// What endpoints need that take clients' credentials and refresh tokens.
@@ -89,6 +93,14 @@ pub struct Verifier {
     pub keys: VerifyingKeys,
     /// The keys of their internal MACs, of the audiences that the function serves.
     pub internal: InternalKeys,
+}
+
+/// What endpoints need that are protected resources.
+pub struct ResourceSettings {
+    /// To recognise access tokens.
+    pub verifier: Verifier,
+    /// For the proofs that some come with.
+    pub nonces: Nonces,
 }
 
 /// What only the owner of the ledgers needs, to deliver their audit trail.
@@ -163,6 +175,11 @@ impl Settings {
         self.address(b"client", client_id)
     }
 
+    /// Where the ledger of a network lives, which is there to count what strangers in it do.
+    pub fn network_ledger(&self, network: &str) -> Address {
+        self.address(b"network", network)
+    }
+
     fn address(&self, kind: &[u8], name: &str) -> Address {
         let label = "atoms-edge ledger address";
         let mac = keys::mac(&self.address_key, label, &[kind, name.as_bytes()]);
@@ -182,6 +199,7 @@ impl SqlSettings {
             url: url(config, "SQL_URL")?,
             connection_string: required(config, "SQL_CONNECTION_STRING")?,
             clients: Known::default(),
+            remote: Remote::load(config)?,
         })
     }
 }
@@ -193,8 +211,20 @@ impl ClientSettings {
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
         Ok(Self {
-            client_secret_key: key(config, "CLIENT_SECRET_KEY")?,
             refresh_keys: parsed(config, "REFRESH_MAC_KEYS", RING, KeyRing::parse)?,
+            ..Self::of_credentials(config)?
+        })
+    }
+
+    /// Read the settings of an endpoint that takes credentials and no refresh tokens: it is not given
+    /// their keys.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn of_credentials(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            client_secret_key: key(config, "CLIENT_SECRET_KEY")?,
+            refresh_keys: KeyRing::default(),
             proxy_header: proxy_header(config)?,
             failures: RefCell::default(),
         })
@@ -212,10 +242,20 @@ impl MintSettings {
             internal: internal_keys(config)?,
             device_key: key(config, "DEVICE_KEY")?,
             workos: WorkosSettings::load(config)?,
-            upstream: UpstreamSettings {
-                keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
-                api_key: required(config, "WORKOS_API_KEY")?,
-            },
+            upstream: UpstreamSettings::load(config)?,
+        })
+    }
+}
+
+impl UpstreamSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
+            api_key: required(config, "WORKOS_API_KEY")?,
         })
     }
 }
@@ -284,6 +324,16 @@ impl Verifier {
     }
 }
 
+impl ResourceSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self { verifier: Verifier::load(config)?, nonces: Nonces::load(config)? })
+    }
+}
+
 /// The secret of the identity provider's webhook; without one there is no webhook.
 ///
 /// # Errors
@@ -313,7 +363,7 @@ fn internal_keys(config: &impl Config) -> Result<InternalKeys, ConfigError> {
 }
 
 const PRIVATE_SET: &str = "must be a private JWK set of Ed25519 keys with kid";
-const RING: &str = "must be id=base64url,… with keys of 32 bytes";
+pub(crate) const RING: &str = "must be id=base64url,… with keys of 32 bytes";
 
 /// The issuer.
 ///

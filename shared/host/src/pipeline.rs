@@ -283,14 +283,15 @@ fn cross_origin(
         });
         let Some(origin) = origin else { return };
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        let exposed = "www-authenticate, retry-after, ratelimit, ratelimit-policy, x-request-id";
+        let exposed = "www-authenticate, dpop-nonce, retry-after, ratelimit, ratelimit-policy, \
+             x-request-id";
         respond::set(response, ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     if parts.method == Method::OPTIONS {
         let methods = respond::allowed(found.route.methods);
         respond::set(response, ACCESS_CONTROL_ALLOW_METHODS, &methods);
         let headers =
-            "authorization, content-type, mcp-protocol-version, mcp-session-id, traceparent";
+            "authorization, content-type, dpop, mcp-protocol-version, mcp-session-id, traceparent";
         respond::set(response, ACCESS_CONTROL_ALLOW_HEADERS, headers);
         respond::set(response, ACCESS_CONTROL_MAX_AGE, "600");
     }

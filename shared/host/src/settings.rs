@@ -8,6 +8,7 @@ pub const NAMES: &[&str] = &[
     "AUDIT_KEYS",
     "AUDIT_LEVEL",
     "AUDIT_RETENTION_DAYS",
+    "CLIENT_METADATA_HOSTS",
     "CLIENT_SECRET_KEY",
     "CODE_KEYS",
     "DEVICE_KEY",

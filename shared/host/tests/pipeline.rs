@@ -498,15 +498,36 @@ fn failures_of_oauth_endpoints_have_their_status_and_tell_their_cause_to_the_log
 
 #[test]
 fn challenges_name_the_metadata_and_an_error_only_where_there_was_a_token() {
-    let challenge = respond::Challenge { metadata: "https://m.example", scope: Some("a b") };
-    let missing = respond::unauthorized(&challenge, false);
-    let plain = "Bearer resource_metadata=\"https://m.example\", scope=\"a b\"";
-    assert_eq!((missing.status().as_u16(), header(&missing, "www-authenticate")), (401, plain));
-    let invalid = respond::unauthorized(&challenge, true);
-    assert!(header(&invalid, "www-authenticate").contains("error=\"invalid_token\""));
-    let narrow = respond::insufficient_scope(&challenge);
-    assert_eq!(narrow.status(), StatusCode::FORBIDDEN);
-    assert!(header(&narrow, "www-authenticate").contains("error=\"insufficient_scope\""));
+    use auth::bearer::{BearerError, Scheme};
+    use oauth::dpop::InvalidProof;
+    let challenge =
+        |scheme| respond::Challenge { metadata: "https://m.example", scope: Some("a b"), scheme };
+    let (bearer, dpop) = (challenge(Some(Scheme::Bearer)), challenge(Some(Scheme::Dpop)));
+    let told = |response: &Response| {
+        (response.status().as_u16(), header(response, "www-authenticate").to_owned())
+    };
+    let expected = |status: u16, bearer: &str, dpop: &str| {
+        let start = "Bearer resource_metadata=\"https://m.example\"";
+        let algs = "DPoP algs=\"ES256 Ed25519 EdDSA\"";
+        (status, format!("{start}{bearer}, scope=\"a b\", {algs}{dpop}"))
+    };
+    let missing = respond::not_let_in(&challenge(None), &BearerError::Missing);
+    assert_eq!(told(&missing), expected(401, "", ""));
+    // An error is told in the scheme that was used.
+    let invalid = BearerError::Invalid("the cause");
+    let error = ", error=\"invalid_token\"";
+    assert_eq!(told(&respond::not_let_in(&bearer, &invalid)), expected(401, error, ""));
+    assert_eq!(told(&respond::not_let_in(&dpop, &invalid)), expected(401, "", error));
+    let proof = BearerError::Proof(InvalidProof::Url);
+    let error = ", error=\"invalid_dpop_proof\"";
+    assert_eq!(told(&respond::not_let_in(&dpop, &proof)), expected(401, "", error));
+    let error = ", error=\"use_dpop_nonce\"";
+    assert_eq!(told(&respond::not_let_in(&dpop, &BearerError::Nonce)), expected(401, "", error));
+    let error = ", error=\"insufficient_scope\"";
+    assert_eq!(told(&respond::insufficient_scope(&bearer)), expected(403, error, ""));
+    assert_eq!(told(&respond::insufficient_scope(&dpop)), expected(403, "", error));
+    let away = respond::not_let_in(&bearer, &BearerError::Unavailable("the cause".to_owned()));
+    assert_eq!(told(&away), (503, String::new()));
 }
 
 #[test]

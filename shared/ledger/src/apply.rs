@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::step::{Context, Step};
 use crate::{
-    AuditEvent, Budget, Command, Delivery, Ledger, Link, Millis, Outcome, SessionId, checking,
-    extension, lifecycle, once, revocation, rotation, upstream, webhooks,
+    AuditEvent, Budget, Class, Command, Delivery, Ledger, Link, Millis, Outcome, SessionId,
+    checking, extension, lifecycle, once, revocation, rotation, upstream, webhooks,
 };
 
 /// What a command did.
@@ -131,6 +131,9 @@ fn execute(
         Command::RevokeAll { except, reason } => {
             revocation::revoke_all(ledger, except, reason.as_deref(), step)
         }
+        Command::RevokeSome { which, reason } => {
+            revocation::revoke_some(ledger, &which, reason.as_deref(), step)
+        }
         Command::RevokeExternal { external_id, reason } => {
             revocation::revoke_external(ledger, &external_id, reason.as_deref(), step)
         }
@@ -148,6 +151,10 @@ fn execute(
         Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
         Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
         Command::Consume { .. } => Outcome::Consumed,
+        Command::Register => match step.spend(Class::Register) {
+            Ok(()) => Outcome::Consumed,
+            Err(limited) => limited.into(),
+        },
     }
 }
 

@@ -1,6 +1,9 @@
 use crate::session::Place;
 use crate::step::Step;
-use crate::{Check, Credential, Inactive, Ledger, Outcome, RevokedToken, Session, Standing};
+use crate::{
+    AuditKind, Check, Credential, Inactive, Ledger, Outcome, Refusal, RevokedToken, Session,
+    Standing,
+};
 
 /// See [`Command::Check`](crate::Command::Check). Never reuse, and never moves a counter: whoever
 /// asks about a token need not be its holder. Every use counts as use, whoever reports it.
@@ -15,6 +18,10 @@ pub(crate) fn check(ledger: &mut Ledger, command: &Check, step: &mut Step<'_>) -
     }
     if let Some(inactive) = withdrawn(session, revoked_tokens, &command.credential, step) {
         return Outcome::Inactive(inactive);
+    }
+    let (held, proved) = (&session.key, &command.key);
+    if proved.is_some() && held.is_some() && held != proved {
+        return step.refuse(Refusal::WrongKey, AuditKind::KeyRefused, session);
     }
     step.touch(session);
     Outcome::Active(Standing {
@@ -55,7 +62,7 @@ fn withdrawn(
 mod tests {
     use super::*;
     use crate::fixture::{MINUTE, NOW, id, kinds, ledger, run};
-    use crate::{Applied, AuditKind, Command, EndReason, Millis, Policy, Usage};
+    use crate::{Applied, Command, EndReason, Millis, Policy, Usage};
 
     fn at(ledger: &mut Ledger, name: u8, credential: Credential, now: Millis) -> Applied {
         let command = Check {

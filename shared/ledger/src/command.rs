@@ -66,6 +66,14 @@ pub enum Command {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// End the sessions that a person does not want any more.
+    RevokeSome {
+        /// Which ones.
+        which: Which,
+        /// Why, for the record. Longer ones are cut at 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// Give a session the grant of the sign-in that it came from. One that was issued before the one
     /// that it holds is not taken.
     UpstreamGrant(UpstreamGrant),
@@ -110,7 +118,11 @@ pub enum Command {
     },
     /// Tell what became of a claimed announcement.
     SettleWebhook(Settle),
-    /// Use up what may be used once: all of it, or nothing if one of it was used before.
+    /// Take one from the limit on registrations of clients, in the ledger of the network that one comes
+    /// from.
+    Register,
+    /// Use up what may be used once: all of it, or nothing if one of it was used before. Whoever does
+    /// not get the answer must begin anew: repeated, it is refused.
     Consume {
         /// What.
         once: Vec<Once>,
@@ -131,8 +143,20 @@ impl Command {
                 | Self::RevokeSession { .. }
                 | Self::RevokeAll { .. }
                 | Self::RevokeExternal { .. }
+                | Self::RevokeSome { .. }
         )
     }
+}
+
+/// See [`Command::RevokeSome`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// All but those that came from one sign-in at the identity provider: the others, for a person who
+    /// looks at them in the browser of that sign-in. Counted and remembered as the end of all.
+    NotFrom(String),
+    /// Those of one client: the person has disconnected it. Counted as the end of one session.
+    OfClient(String),
 }
 
 /// See [`Command::CreateSession`].
@@ -219,7 +243,8 @@ pub struct Refresh {
     #[serde(default)]
     pub signals: Signals,
     /// The thumbprint of the key that the caller has proved to hold. A session that is bound to another
-    /// one, or to one at all if there is none, refuses without effect.
+    /// one, or to none where there is one, refuses without effect: all tokens of a session are of one key,
+    /// or none is.
     #[serde(default)]
     pub key: Option<String>,
     /// The DPoP proof of the call (RFC 9449 section 11.1), used up by a success.
@@ -249,8 +274,8 @@ pub struct Check {
     pub credential: Credential,
     /// Who asks.
     pub usage: Usage,
-    /// The thumbprint of the key that the caller has proved to hold. A refresh token that is bound to
-    /// another one is refused; whether an access token is, the token itself says.
+    /// The thumbprint of the key that the caller has proved to hold. A session that is bound to another
+    /// one refuses; what its access token is bound to, the token itself says.
     #[serde(default)]
     pub key: Option<String>,
     /// The DPoP proof of the call (RFC 9449 section 11.1), used up if the token is in force.

@@ -39,7 +39,9 @@ mod webhooks;
 pub use alarm::{SPREAD, alarm};
 pub use apply::{Answer, Applied, Revocation, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
-pub use command::{Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke};
+pub use command::{
+    Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke, Which,
+};
 pub use device::{Device, Location, OnChange, Seen, Signals};
 pub use hex::Hex;
 pub use id::{Address, Fingerprint, InvalidId, LeaseId, Link, OnceId, SessionId};

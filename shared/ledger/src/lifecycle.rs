@@ -9,7 +9,7 @@ use crate::{
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
-/// session, end of memory of an ended one, or expiry of a revoked token or of what was used up. `None`: never. When the
+/// session, end of memory of an ended one, expiry of a revoked token, or of the last of what was used up. `None`: never. When the
 /// outbox is delivered is for the store to say, and for announcements see
 /// [`Webhooks::next_due`](crate::Webhooks::next_due).
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
@@ -18,8 +18,7 @@ pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
         Some((at, _)) => at.saturating_add(policy.revocation_memory),
     });
     let tokens = ledger.revoked_tokens.iter().map(|token| token.expires_at);
-    let consumed = ledger.consumed.iter().map(|used| used.until);
-    sessions.chain(tokens).chain(consumed).min()
+    sessions.chain(tokens).chain(once::due(ledger)).min()
 }
 
 /// See [`Command::CreateSession`](crate::Command::CreateSession).
@@ -81,7 +80,9 @@ pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
         _ => true,
     });
     ledger.revoked_tokens.retain(|token| token.expires_at > step.now);
-    once::forget(ledger, step);
+    if once::due(ledger).is_some_and(|due| due <= step.now) {
+        once::forget(ledger, step);
+    }
     step.changed |= (sessions, tokens) != (ledger.sessions.len(), ledger.revoked_tokens.len());
     Outcome::Swept
 }
@@ -240,6 +241,8 @@ fn view(session: &Session, step: &Step<'_>) -> SessionView {
         client_id: session.client_id.clone(),
         device: session.device.clone(),
         network: session.network.clone(),
+        country: session.seen.country.clone(),
+        external_id: session.external_id.clone(),
         risk: session.risk.at(step.now),
         refreshes: session.refreshes.clone(),
         upstream: session.upstream.as_ref().map(|grant| grant.state),
@@ -296,6 +299,27 @@ mod tests {
         let after = create(&mut ledger, sign_in(Some("x"), later), later);
         assert_eq!((issued(&after).counter, issued(&after).repeated), (1, false));
         assert_eq!(kinds(&after), [AuditKind::TokenRotated]);
+    }
+
+    #[test]
+    fn the_same_sign_in_rotates_earlier_for_whoever_needs_a_fresh_token() {
+        let mut ledger = Ledger::default();
+        let asked = CreateSession { fresh_for: 5 * MINUTE, ..sign_in(Some("x"), NOW) };
+        create(&mut ledger, asked.clone(), NOW);
+        let later = NOW + Policy::default().access_token - 5 * MINUTE;
+        assert!(issued(&create(&mut ledger, asked.clone(), later - 1)).repeated);
+        assert_eq!(issued(&create(&mut ledger, asked, later)).counter, 1);
+    }
+
+    #[test]
+    fn the_same_sign_in_with_another_key_is_another_session() {
+        let mut ledger = Ledger::default();
+        for (key, sessions) in [(None, 1), (Some("one"), 2), (Some("two"), 3), (Some("one"), 3)] {
+            let key = key.map(str::to_owned);
+            let command = CreateSession { key: key.clone(), ..sign_in(Some("x"), NOW) };
+            create(&mut ledger, command, NOW);
+            assert_eq!(ledger.sessions.len(), sessions, "{key:?}");
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// The shape that this code writes. Older shapes are read; newer ones are refused.
-    pub const SCHEMA: u16 = 2;
+    pub const SCHEMA: u16 = 3;
 
     /// Ended sessions that one ledger remembers, whatever the policy says, so that the document
     /// stays small. Beyond it those that ended first are forgotten. Their tokens stay refused (as
@@ -76,6 +76,9 @@ impl Ledger {
                 let first = self.sessions.first().map(|session| session.subject.id.clone());
                 Ok(Self { schema: Self::SCHEMA, owner: self.owner.or(first), ..self })
             }
+            // Schema 3 has added what is used up, and codes and keys of sessions: all may be absent, but
+            // code that does not know of them would take a bound token for a free one.
+            2 => Ok(Self { schema: Self::SCHEMA, ..self }),
             Self::SCHEMA => Ok(self),
             found => Err(UnsupportedSchema { found }),
         }
@@ -284,6 +287,8 @@ mod tests {
     fn a_document_survives_json() {
         let mut ended = session(2);
         ended.external_id = Some("upstream".to_owned());
+        ended.code = Some(OnceId::from_bytes([4; 16]));
+        ended.key = Some("thumbprint".to_owned());
         ended.subject.organization = Some("org".to_owned());
         ended.subject.roles = vec!["admin".to_owned()];
         ended.state = State::Ended { at: 7, reason: EndReason::AbsoluteTimeout };
@@ -291,6 +296,7 @@ mod tests {
             schema: Ledger::SCHEMA,
             sessions: vec![session(1), ended],
             revoked_tokens: vec![RevokedToken { jti: "j".to_owned(), expires_at: Millis::MAX }],
+            consumed: vec![Once { id: OnceId::from_bytes([5; 16]), until: 9 }],
             ..Ledger::default()
         };
         let text = serde_json::to_string(&ledger).unwrap();
@@ -314,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_document_of_an_older_or_equal_schema_is_upgraded() {
-        for schema in [0, 1, Ledger::SCHEMA] {
+        for schema in [0, 1, 2, Ledger::SCHEMA] {
             let ledger = Ledger { schema, sessions: vec![session(1)], ..Ledger::default() };
             let upgraded = ledger.clone().upgraded().unwrap();
             let owner = (schema < 2).then(|| "user".to_owned());
@@ -328,7 +334,7 @@ mod tests {
         let stored: Ledger = serde_json::from_str(text).unwrap();
         assert_eq!(stored.schema, 1);
         let mut ledger = stored.clone().upgraded().unwrap();
-        assert_eq!(ledger.schema, 2);
+        assert_eq!(ledger.schema, Ledger::SCHEMA);
         assert_eq!(ledger.owner.as_deref(), Some("user_01HZX8K2M3N4P5Q6R7S8T9V0W1"));
         assert_eq!(ledger.sessions, stored.sessions);
         assert_eq!(ledger.revoked_tokens, stored.revoked_tokens);
@@ -402,6 +408,22 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_document_of_schema_2_goes_on_without_keys_and_codes() {
+        let text = include_str!("../tests/fixtures/schema_2_without_webhooks.json");
+        let stored: Ledger = serde_json::from_str(text).unwrap();
+        assert_eq!((stored.schema, stored.consumed.len()), (2, 0));
+        let mut ledger = stored.upgraded().unwrap();
+        let session = ledger.sessions[0].clone();
+        assert_eq!((session.code, &session.key), (None, &None));
+        let (now, client_id) = (session.last_seen_at, session.client_id.clone());
+        let (generation, counter) = (session.generation, session.counter);
+        let command =
+            Refresh { session: session.id, generation, counter, client_id, ..refresh(1, 0) };
+        let applied = run(&mut ledger, Command::Refresh(command), now);
+        assert!(matches!(applied.outcome, Outcome::Issued(_)), "{:?}", applied.outcome);
+    }
+
+    #[test]
     fn a_document_of_a_newer_schema_is_refused() {
         let ledger = Ledger { schema: Ledger::SCHEMA + 1, ..Ledger::default() };
         assert_eq!(ledger.upgraded(), Err(UnsupportedSchema { found: Ledger::SCHEMA + 1 }));
@@ -416,5 +438,7 @@ mod tests {
         assert!(!Ledger { outbox, ..Ledger::default() }.is_empty());
         let revoked_tokens = vec![RevokedToken { jti: "j".to_owned(), expires_at: 1 }];
         assert!(!Ledger { revoked_tokens, ..Ledger::default() }.is_empty());
+        let consumed = vec![Once { id: OnceId::from_bytes([1; 16]), until: 1 }];
+        assert!(!Ledger { consumed, ..Ledger::default() }.is_empty());
     }
 }

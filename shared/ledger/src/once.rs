@@ -33,24 +33,29 @@ pub(crate) fn admit(
     command: &Command,
     step: &mut Step<'_>,
 ) -> Result<Vec<Once>, Refusal> {
-    let (code, others) = uses(command);
-    if code.is_some_and(|code| code.is_used(&ledger.consumed, step.now)) {
-        end_of_code(ledger, command, step);
-        return Err(Refusal::Replayed);
-    }
-    let repeats = |(at, one): (usize, &Once)| {
-        one.is_used(&ledger.consumed, step.now) || one.is_used(&others[..at], 0)
+    let (all, code) = (uses(command), code_of(command));
+    // Whatever became of the memory: there is what it has started.
+    let has_started = |one: &Once| {
+        code.is_some() && ledger.sessions.iter().any(|session| session.code == Some(one.id))
     };
-    if others.iter().enumerate().any(repeats) {
-        step.tell_of_none(AuditKind::OnceReplayed, None);
-        return Err(Refusal::Replayed);
+    let is_used = |(at, one): (usize, &Once)| {
+        let again = one.is_used(&ledger.consumed, step.now) || one.is_used(&all[..at], 0);
+        again || at == 0 && has_started(one)
+    };
+    match (all.iter().enumerate().position(is_used), code) {
+        (None, _) => {}
+        (Some(0), Some(code)) => {
+            end_of_code(ledger, command, code.id, step);
+            return Err(Refusal::Replayed);
+        }
+        (Some(_), _) => {
+            step.tell_of_none(AuditKind::OnceReplayed, client_of(command));
+            return Err(Refusal::Replayed);
+        }
     }
-    let all: Vec<Once> = code.into_iter().chain(others).collect();
     let kept = ledger.consumed.iter().filter(|used| used.until > step.now).count();
-    if all.len() > Ledger::MAX_CONSUMED.saturating_sub(kept) {
-        return if all.is_empty() { Ok(all) } else { Err(Refusal::Full) };
-    }
-    Ok(all)
+    let has_room = all.is_empty() || kept + all.len() <= Ledger::MAX_CONSUMED;
+    has_room.then_some(all).ok_or(Refusal::Full)
 }
 
 /// Remembers what was used up.
@@ -62,6 +67,11 @@ pub(crate) fn use_up(ledger: &mut Ledger, all: Vec<Once>, step: &mut Step<'_>) {
     }
 }
 
+/// When all that was used up may be forgotten. What is over before that goes with the next use.
+pub(crate) fn due(ledger: &Ledger) -> Option<Millis> {
+    ledger.consumed.iter().map(|used| used.until).max()
+}
+
 /// Forgets what is of no use any more.
 pub(crate) fn forget(ledger: &mut Ledger, step: &mut Step<'_>) {
     let before = ledger.consumed.len();
@@ -69,28 +79,251 @@ pub(crate) fn forget(ledger: &mut Ledger, step: &mut Step<'_>) {
     step.changed |= before != ledger.consumed.len();
 }
 
-/// The authorization code, and what else a command would use up.
-fn uses(command: &Command) -> (Option<Once>, Vec<Once>) {
+/// What a command would use up, the authorization code first.
+fn uses(command: &Command) -> Vec<Once> {
+    let proof = match command {
+        Command::CreateSession(command) => command.proof,
+        Command::Refresh(command) => command.proof,
+        Command::Check(command) => command.proof,
+        Command::Consume { once } => return once.clone(),
+        _ => None,
+    };
+    code_of(command).into_iter().chain(proof).collect()
+}
+
+fn code_of(command: &Command) -> Option<Once> {
     match command {
-        Command::CreateSession(command) => (command.code, command.proof.into_iter().collect()),
-        Command::Refresh(command) => (None, command.proof.into_iter().collect()),
-        Command::Check(command) => (None, command.proof.into_iter().collect()),
-        Command::Consume { once } => (None, once.clone()),
-        _ => (None, Vec::new()),
+        Command::CreateSession(command) => command.code,
+        _ => None,
+    }
+}
+
+/// Whose client it is, if the command says so.
+fn client_of(command: &Command) -> Option<&str> {
+    match command {
+        Command::CreateSession(command) => Some(&command.client_id),
+        Command::Refresh(command) => Some(&command.client_id),
+        _ => None,
     }
 }
 
 /// An authorization code was used again: whatever the first use has issued may be in the wrong hands
 /// (RFC 6749 section 4.1.2).
-fn end_of_code(ledger: &mut Ledger, command: &Command, step: &mut Step<'_>) {
-    let Command::CreateSession(command) = command else { return };
-    let code = command.code.map(|code| code.id);
-    for session in ledger.sessions.iter_mut().filter(|session| session.code == code) {
+fn end_of_code(ledger: &mut Ledger, command: &Command, code: OnceId, step: &mut Step<'_>) {
+    for session in ledger.sessions.iter_mut().filter(|session| session.code == Some(code)) {
         step.expire(session);
         if session.is_active() {
             step.end(session, EndReason::CodeReplayed);
             return;
         }
     }
-    step.tell_of_none(AuditKind::CodeRefused, Some(&command.client_id));
+    step.tell_of_none(AuditKind::CodeRefused, client_of(command));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{MINUTE, NOW, id, kinds, ledger, refresh, run, sign_in};
+    use crate::{
+        Applied, Check, CreateSession, Credential, Inactive, Outcome, Policy, Refresh, Session,
+        Usage, next_due,
+    };
+
+    const REPLAYED: Outcome = Outcome::Refused(Refusal::Replayed);
+
+    fn once(name: u8) -> Once {
+        Once { id: OnceId::from_bytes([name; 16]), until: NOW + MINUTE }
+    }
+
+    fn consume(ledger: &mut Ledger, once: &[Once], now: Millis) -> Applied {
+        run(ledger, Command::Consume { once: once.to_vec() }, now)
+    }
+
+    fn redeem(ledger: &mut Ledger, name: u8, now: Millis) -> Applied {
+        let code = Some(once(name));
+        run(ledger, Command::CreateSession(CreateSession { code, ..sign_in(Some("x"), NOW) }), now)
+    }
+
+    fn proved(counter: u32, proof: Once) -> Command {
+        Command::Refresh(Refresh { proof: Some(proof), ..refresh(1, counter) })
+    }
+
+    #[test]
+    fn what_may_be_used_once_is_used_once_until_it_is_of_no_use() {
+        let mut ledger = Ledger::default();
+        assert_eq!(consume(&mut ledger, &[once(1)], NOW).outcome, Outcome::Consumed);
+        for now in [NOW, NOW + MINUTE - 1, NOW + MINUTE, NOW + MINUTE + 1] {
+            let again = consume(&mut ledger, &[once(1)], now);
+            assert_eq!((&again.outcome, again.changed), (&REPLAYED, false), "{now}");
+            assert_eq!(kinds(&again), [AuditKind::OnceReplayed]);
+        }
+        assert_eq!(consume(&mut ledger, &[once(2)], NOW + 1).outcome, Outcome::Consumed);
+    }
+
+    #[test]
+    fn all_of_it_is_used_up_or_nothing() {
+        let mut ledger = Ledger::default();
+        consume(&mut ledger, &[once(1)], NOW);
+        let before = ledger.clone();
+        for several in [[once(2), once(1)], [once(2), once(2)]] {
+            assert_eq!(consume(&mut ledger, &several, NOW).outcome, REPLAYED);
+            assert_eq!(ledger, before);
+        }
+        assert_eq!(consume(&mut ledger, &[once(2), once(3)], NOW).outcome, Outcome::Consumed);
+        assert_eq!(ledger.consumed, [once(1), once(2), once(3)]);
+    }
+
+    #[test]
+    fn nothing_is_forgotten_early_and_beyond_the_bound_the_next_use_is_refused() {
+        let mut ledger = Ledger::default();
+        let name = |number: usize| {
+            let number = u128::try_from(number).unwrap();
+            Once { id: OnceId::from_bytes(number.to_be_bytes()), ..once(0) }
+        };
+        let all: Vec<_> = (0..Ledger::MAX_CONSUMED).map(name).collect();
+        assert_eq!(consume(&mut ledger, &all, NOW).outcome, Outcome::Consumed);
+        let last = Once { until: NOW + 9 * MINUTE, ..name(Ledger::MAX_CONSUMED) };
+        let refused = consume(&mut ledger, &[last], NOW + MINUTE - 1);
+        assert_eq!(refused.outcome, Outcome::Refused(Refusal::Full));
+        assert_eq!(consume(&mut ledger, &all[..1], NOW + 1).outcome, REPLAYED);
+        assert_eq!(consume(&mut ledger, &[], NOW + 1).outcome, Outcome::Consumed);
+        let created = run(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW + 1);
+        assert!(matches!(created.outcome, Outcome::Issued(_)), "what uses up nothing goes on");
+        assert_eq!(consume(&mut ledger, &[last], NOW + MINUTE).outcome, Outcome::Consumed);
+        assert_eq!(ledger.consumed, [last], "what is over made room");
+    }
+
+    #[test]
+    fn a_ledger_is_kept_as_long_as_it_must_remember() {
+        let mut ledger = Ledger::default();
+        let later = Once { until: NOW + 2 * MINUTE, ..once(2) };
+        consume(&mut ledger, &[once(1), later], NOW);
+        assert!(!ledger.is_empty());
+        assert_eq!(next_due(&ledger, &Policy::default()), Some(later.until));
+        run(&mut ledger, Command::Sweep, later.until - 1);
+        assert_eq!(ledger.consumed.len(), 2);
+        run(&mut ledger, Command::Sweep, later.until);
+        assert!(ledger.is_empty());
+    }
+
+    #[test]
+    fn f18_a_replayed_code_ends_the_session_that_it_started_and_no_other() {
+        let mut ledger = ledger(&[1]);
+        let first = redeem(&mut ledger, 7, NOW);
+        assert!(matches!(first.outcome, Outcome::Issued(_)));
+        let again = redeem(&mut ledger, 7, NOW + 1);
+        assert_eq!(again.outcome, REPLAYED);
+        assert_eq!(kinds(&again), [AuditKind::CodeReplayed]);
+        assert_eq!(again.revocations.len(), 1, "its access tokens die too");
+        let ends: Vec<_> = ledger.sessions.iter().map(Session::ended).collect();
+        assert_eq!(ends, [None, Some((NOW + 1, EndReason::CodeReplayed))]);
+        let third = redeem(&mut ledger, 7, NOW + 2);
+        assert_eq!((third.outcome, third.changed), (REPLAYED, false));
+    }
+
+    #[test]
+    fn f18_a_code_that_is_too_old_ends_its_session_too_and_starts_none() {
+        let mut ledger = Ledger::default();
+        let late = redeem(&mut ledger, 7, NOW + MINUTE);
+        assert_eq!((late.outcome, ledger.sessions.len()), (REPLAYED, 0));
+        redeem(&mut ledger, 7, NOW);
+        let much_later = NOW + 9 * MINUTE;
+        consume(&mut ledger, &[Once { until: much_later + 1, ..once(1) }], much_later);
+        assert_eq!(ledger.consumed.len(), 1, "its use is forgotten");
+        assert_eq!(redeem(&mut ledger, 7, much_later).outcome, REPLAYED);
+        assert!(!ledger.sessions[0].is_active());
+    }
+
+    #[test]
+    fn of_many_redemptions_of_one_code_one_succeeds() {
+        let mut ledger = Ledger::default();
+        let outcomes = (0..50).map(|after| redeem(&mut ledger, 7, NOW + after).outcome);
+        let issued = outcomes.filter(|outcome| matches!(outcome, Outcome::Issued(_))).count();
+        assert_eq!((issued, ledger.sessions.len()), (1, 1));
+    }
+
+    #[test]
+    fn each_code_starts_a_session_of_its_own() {
+        let mut ledger = Ledger::default();
+        run(&mut ledger, Command::CreateSession(sign_in(Some("x"), NOW)), NOW);
+        redeem(&mut ledger, 7, NOW);
+        redeem(&mut ledger, 8, NOW);
+        assert_eq!(ledger.sessions.len(), 3, "for one sign-in of one client");
+        let exchanged = run(&mut ledger, Command::CreateSession(sign_in(Some("x"), NOW)), NOW);
+        let Outcome::Issued(issue) = exchanged.outcome else { panic!("issued") };
+        assert_eq!(issue.session, ledger.sessions[0].id, "an exchange gets none of a code");
+    }
+
+    #[test]
+    fn a_code_outlives_the_end_of_a_session_but_not_a_sign_out() {
+        let end = |command: Command, code: Once, at: Millis| {
+            let mut ledger = ledger(&[1]);
+            ledger.sessions[0].external_id = Some("x".to_owned());
+            run(&mut ledger, command, NOW + 2);
+            let code = Some(code);
+            let create = CreateSession { code, ..sign_in(Some("x"), at) };
+            run(&mut ledger, Command::CreateSession(create), NOW + 3).outcome
+        };
+        let revoke = Command::RevokeSession { session: id(1), reason: None };
+        assert!(matches!(end(revoke, once(1), NOW), Outcome::Issued(_)));
+        let stale = Outcome::Refused(Refusal::StaleProof);
+        let out = Command::RevokeExternal { external_id: "x".to_owned(), reason: None };
+        // A code may be issued long after the sign-in, and before anybody hears of its end.
+        assert_eq!(end(out.clone(), once(1), NOW), stale);
+        assert_eq!(end(out, once(1), NOW + 3), stale);
+        let all = Command::RevokeAll { except: None, reason: None };
+        assert_eq!(end(all.clone(), once(1), NOW + 2), stale);
+        assert!(matches!(end(all, once(1), NOW + 3), Outcome::Issued(_)));
+    }
+
+    #[test]
+    fn a_refused_code_is_not_used_up() {
+        let mut ledger = ledger(&[1]);
+        run(&mut ledger, Command::RevokeAll { except: None, reason: None }, NOW + 1);
+        assert_eq!(redeem(&mut ledger, 7, NOW + 2).outcome, Outcome::Refused(Refusal::StaleProof));
+        assert!(ledger.consumed.is_empty());
+    }
+
+    #[test]
+    fn a_proof_is_used_up_by_a_success_and_by_nothing_else() {
+        let mut ledger = ledger(&[1]);
+        let foreign = Refresh { client_id: "other".to_owned(), ..refresh(1, 0) };
+        run(&mut ledger, Command::Refresh(Refresh { proof: Some(once(1)), ..foreign }), NOW);
+        assert!(ledger.consumed.is_empty());
+        let rotated = run(&mut ledger, proved(0, once(1)), NOW);
+        assert!(matches!(rotated.outcome, Outcome::Issued(_)));
+        let before = ledger.clone();
+        for counter in [0, 1] {
+            assert_eq!(run(&mut ledger, proved(counter, once(1)), NOW + 1).outcome, REPLAYED);
+            assert_eq!(ledger, before, "a replayed proof costs no rotation and is no reuse");
+        }
+        let replay = run(&mut ledger, proved(0, once(2)), NOW + 1);
+        assert!(matches!(replay.outcome, Outcome::Issued(issue) if issue.repeated));
+        let early = Refresh { proactive: true, proof: Some(once(3)), ..refresh(1, 1) };
+        let early = run(&mut ledger, Command::Refresh(early), NOW + 1);
+        assert!(matches!(early.outcome, Outcome::NotDue { .. }));
+        assert_eq!(ledger.consumed, [once(1), once(2)]);
+    }
+
+    #[test]
+    fn a_check_uses_up_its_proof_if_the_token_is_in_force() {
+        let mut ledger = ledger(&[1, 2]);
+        ledger.sessions[1].key = Some("held".to_owned());
+        let check = |session: u8, key: Option<&str>| {
+            let credential = Credential::Access { jti: "j".to_owned(), expires_at: NOW + MINUTE };
+            let key = key.map(str::to_owned);
+            let (session, proof) = (id(session), Some(once(1)));
+            Command::Check(Check { session, credential, usage: Usage::Direct, key, proof })
+        };
+        let unknown = run(&mut ledger, check(9, None), NOW).outcome;
+        assert_eq!(unknown, Outcome::Inactive(Inactive::Unknown));
+        let other = run(&mut ledger, check(2, Some("other")), NOW);
+        assert_eq!(other.outcome, Outcome::Refused(Refusal::WrongKey));
+        assert_eq!(kinds(&other), [AuditKind::KeyRefused]);
+        assert!(ledger.consumed.is_empty());
+        let first = run(&mut ledger, check(2, Some("held")), NOW).outcome;
+        let Outcome::Active(standing) = first else { panic!("{first:?}") };
+        assert_eq!(standing.key.as_deref(), Some("held"));
+        assert_eq!(run(&mut ledger, check(1, None), NOW).outcome, REPLAYED);
+    }
 }

@@ -22,7 +22,7 @@ pub enum Outcome {
     Inactive(Inactive),
     /// UpstreamGrant, UpstreamClaim, UpstreamStore, and a Refresh before which the grant is due.
     Upstream(UpstreamOutcome),
-    /// RevokeToken, RevokeSession, RevokeAll, RevokeExternal: done, also when there was nothing left to do.
+    /// RevokeToken, RevokeSession, RevokeAll, RevokeExternal, RevokeSome: done, also when there was nothing left to do.
     Revoked {
         /// How many sessions ended by this command.
         sessions: u32,
@@ -48,10 +48,10 @@ pub enum Outcome {
     Settled,
     /// Sweep: done.
     Swept,
-    /// Consume: done.
+    /// Consume, Register: done.
     Consumed,
-    /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession, UpstreamGrant, UpstreamClaim,
-    /// UpstreamStore: refused.
+    /// CreateSession, Refresh, Extend, Check with a proof, Consume, RevokeToken, RevokeSession,
+    /// UpstreamGrant, UpstreamClaim, UpstreamStore: refused.
     Refused(Refusal),
 }
 
@@ -144,8 +144,8 @@ pub enum Inactive {
     Superseded,
 }
 
-/// Why a command was refused. Nothing changed but for a timeout that was noticed, and for `Reuse`,
-/// which ends the session. (A counter at its largest value cannot rotate: that, too, ends the
+/// Why a command was refused. Nothing changed but for a timeout that was noticed, and for `Reuse` and
+/// a `Replayed` code, which end the session. (A counter at its largest value cannot rotate: that, too, ends the
 /// session, and is `SessionEnded(Revoked)`.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -194,6 +194,12 @@ pub struct SessionView {
     pub device: Device,
     /// The network prefix of the last refresh that told one.
     pub network: Option<String>,
+    /// The country that it was last used from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// The sign-in at the identity provider that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// How risky it looks now, and why.
     pub risk: Risk,
     /// Its last refreshes, oldest first.

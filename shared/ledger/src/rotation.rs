@@ -31,7 +31,7 @@ pub(crate) fn refresh(ledger: &mut Ledger, command: Refresh, step: &mut Step<'_>
     let Some(resources) = within(&session.resources, command.resources.as_deref()) else {
         return step.refuse(Refusal::ResourceNotGranted, AuditKind::ResourceRefused, session);
     };
-    if session.key.is_some() && session.key != command.key {
+    if session.key != command.key {
         return step.refuse(Refusal::WrongKey, AuditKind::KeyRefused, session);
     }
     if let Some((refusal, kind)) = unbound(session, &command.signals, step) {
@@ -196,6 +196,36 @@ mod tests {
             assert_eq!(applied.outcome, Outcome::Refused(refusal));
             assert_eq!(ledger, before);
         }
+    }
+
+    #[test]
+    fn f17_a_bound_token_is_of_use_with_its_own_key_only_and_survives_every_other() {
+        for key in [None, Some("other".to_owned())] {
+            let mut ledger = ledger(&[1]);
+            ledger.sessions[0].counter = 5;
+            ledger.sessions[0].key = Some("held".to_owned());
+            for counter in [0, 4, 5, 6] {
+                let before = ledger.clone();
+                let command = Refresh { key: key.clone(), ..refresh(1, counter) };
+                let applied = at(&mut ledger, &command, NOW + 1);
+                assert_eq!(applied.outcome, Outcome::Refused(Refusal::WrongKey));
+                assert_eq!(kinds(&applied), [AuditKind::KeyRefused]);
+                assert_eq!(ledger, before);
+            }
+            let held = Refresh { key: Some("held".to_owned()), ..refresh(1, 5) };
+            assert_eq!(issued(&at(&mut ledger, &held, NOW + 1)).counter, 6);
+            let free = Refresh { key, ..refresh(1, 5) };
+            let applied = at(&mut ledger, &free, NOW + 2);
+            assert_eq!(applied.outcome, Outcome::Refused(Refusal::WrongKey), "f13, in the grace");
+        }
+    }
+
+    #[test]
+    fn a_free_token_may_be_used_with_any_key() {
+        let mut ledger = ledger(&[1]);
+        let proved = Refresh { key: Some("any".to_owned()), ..refresh(1, 0) };
+        assert_eq!(issued(&at(&mut ledger, &proved, NOW)).counter, 1);
+        assert_eq!(ledger.sessions[0].key, None, "which does not bind it");
     }
 
     #[test]

@@ -137,7 +137,7 @@ pub(crate) fn settle(ledger: &mut Ledger, command: Settle, step: &mut Step<'_>) 
     let pending = &mut ledger.webhooks.pending;
     let claimed = |one: &Webhook| one.id == command.id && one.next_at == command.lease;
     let Some(index) = pending.iter().position(claimed) else { return Outcome::Settled };
-    step.changed = true;
+    let before = pending[index].clone();
     match command.then {
         Settled::Done => drop(pending.remove(index)),
         Settled::GivenUp => {
@@ -151,6 +151,7 @@ pub(crate) fn settle(ledger: &mut Ledger, command: Settle, step: &mut Step<'_>) 
             webhook.next_at = at;
         }
     }
+    step.changed |= ledger.webhooks.pending.get(index) != Some(&before);
     Outcome::Settled
 }
 

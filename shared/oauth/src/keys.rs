@@ -121,8 +121,8 @@ impl Derived {
     }
 }
 
-/// A ring of keys by version: the first mints, all verify.
-#[derive(Clone)]
+/// A ring of keys by version: the first mints, all verify. `Default` has none, and does neither.
+#[derive(Clone, Default)]
 pub struct KeyRing(Vec<(u8, Key)>);
 
 impl KeyRing {
@@ -172,6 +172,12 @@ pub fn mac(key: &[u8], label: &str, parts: &[&[u8]]) -> Key {
 /// values of our own making, so a slow password hash would add nothing.
 pub fn hash_client_secret(key: &Key, secret: &str) -> String {
     base64url(&mac(key, "atoms-edge client secret", &[secret.as_bytes()]))
+}
+
+/// What is stored of the token by which a client manages its registration (RFC 7592): an HMAC under a key
+/// that the database does not have.
+pub fn hash_registration_token(key: &Key, token: &str) -> String {
+    base64url(&mac(key, "atoms-edge registration token", &[token.as_bytes()]))
 }
 
 /// What is configured of an operator's credential: a digest, in base64url. The credentials are random

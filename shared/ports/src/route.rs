@@ -6,7 +6,7 @@ use oauth::resource::Resources;
 /// A function of the deployment: one wasm module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
-    /// Metadata and keys.
+    /// Metadata and keys, authorization requests, the sign-in and consent.
     Authorize,
     /// Grants.
     Token,
@@ -92,12 +92,26 @@ const fn route(methods: &'static [Method], path: &'static str, function: Functio
 
 /// RFC 8414.
 pub const AUTHORIZATION_SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
+/// The same where clients look that take the MCP endpoint for the issuer.
+pub const MCP_AUTHORIZATION_SERVER_METADATA: &str = "/.well-known/oauth-authorization-server/mcp";
 /// RFC 9728, for the host.
 pub const PROTECTED_RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 /// RFC 9728, for the MCP endpoint.
 pub const MCP_RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 /// RFC 7517.
 pub const JWKS: &str = "/.well-known/jwks.json";
+/// RFC 6749 section 3.1.
+pub const AUTHORIZE: &str = "/oauth/authorize";
+/// Where AuthKit sends people back to.
+pub const CALLBACK: &str = "/oauth/callback";
+/// What people answer.
+pub const CONSENT: &str = "/oauth/consent";
+/// RFC 9126.
+pub const PUSHED_REQUEST: &str = "/oauth/par";
+/// RFC 7591 section 3.
+pub const REGISTER: &str = "/oauth/register";
+/// One registration, RFC 7592 section 2.
+pub const REGISTRATION: &str = "/oauth/register/{id}";
 /// RFC 6749 section 3.2.
 pub const TOKEN: &str = "/oauth/token";
 /// The same for the refresh grant alone.
@@ -133,9 +147,14 @@ pub const MAINTENANCE: &str = "/internal/maintenance";
 /// Every route. A fixed path is found before a pattern.
 pub const ROUTES: &[Route] = &[
     route(&[Method::GET], AUTHORIZATION_SERVER_METADATA, Function::Authorize),
+    route(&[Method::GET], MCP_AUTHORIZATION_SERVER_METADATA, Function::Authorize),
     route(&[Method::GET], PROTECTED_RESOURCE_METADATA, Function::Authorize),
     route(&[Method::GET], MCP_RESOURCE_METADATA, Function::Authorize),
     route(&[Method::GET], JWKS, Function::Authorize),
+    route(&[Method::GET], AUTHORIZE, Function::Authorize),
+    route(&[Method::GET], CALLBACK, Function::Authorize),
+    route(&[Method::POST], CONSENT, Function::Authorize),
+    route(&[Method::POST], PUSHED_REQUEST, Function::Authorize),
     route(&[Method::POST], TOKEN, Function::Token),
     route(&[Method::POST], REFRESH, Function::Token),
     // A hundred tokens may come at once.

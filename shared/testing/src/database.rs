@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use data::clients::ClientRecord;
@@ -11,17 +11,25 @@ use serde_json::{Value, json};
 use crate::world::SQL_CONNECTION_STRING;
 
 /// The business database behind its SQL endpoint, as far as the authorization server uses it: the
-/// clients, and the provisioning of people at sign-in. It does not read SQL, it recognises the
+/// clients, the provisioning of people at sign-in, and what they agree to. It does not read SQL, it recognises the
 /// statements of crate `data`; what those mean is tested there on a real Postgres.
 #[derive(Default)]
 pub struct FakeDatabase {
     clients: RefCell<BTreeMap<String, ClientRecord>>,
+    registrations: RefCell<BTreeMap<String, String>>,
     organizations: RefCell<BTreeMap<String, String>>,
+    consents: RefCell<BTreeMap<(String, String), BTreeSet<String>>>,
 }
 
 #[derive(Deserialize)]
 struct Batch {
     queries: Vec<Query>,
+}
+
+#[derive(Deserialize)]
+struct Agreed {
+    client_id: String,
+    scopes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -71,9 +79,11 @@ impl FakeDatabase {
         }
         let service =
             batch.queries.first().is_some_and(|first| first.query.contains("'atoms_service'"));
+        let person =
+            batch.queries.first().and_then(|first| subject(first.params.first()?.as_deref()?));
         let mut results = Vec::new();
         for query in &batch.queries {
-            match self.rows(query, service) {
+            match self.rows(query, service, person.as_deref()) {
                 Ok(rows) => results.push(result_set(&rows)),
                 Err((code, message)) => return refusal(code, message),
             }
@@ -81,21 +91,26 @@ impl FakeDatabase {
         Response::new(json!({ "results": results }).to_string().into())
     }
 
-    fn rows(&self, query: &Query, service: bool) -> Result<Rows, (&'static str, &'static str)> {
+    fn rows(
+        &self,
+        query: &Query,
+        service: bool,
+        person: Option<&str>,
+    ) -> Result<Rows, (&'static str, &'static str)> {
         let text = query.query.as_str();
         let parameter = |at: usize| query.params.get(at).cloned().flatten();
         if text.contains("set_config") {
             return Ok(vec![vec![Some("atoms_service".to_owned()), Some(String::new())]]);
         }
-        if text.contains("from app.oauth_clients") {
+        if text.contains("app.oauth_clients") {
             if !service {
                 return Err(("42501", "permission denied for table oauth_clients"));
             }
-            let client = parameter(0).and_then(|id| self.client(&id));
-            return Ok(client
-                .iter()
-                .map(|client| vec![serde_json::to_string(client).ok()])
-                .collect());
+            return self.clients(text, parameter(0).unwrap_or_default(), parameter(1));
+        }
+        if text.contains("app.oauth_consents") {
+            let person = person.ok_or(("42501", "permission denied for table oauth_consents"))?;
+            return Ok(self.consents(text, person, parameter(0), parameter(1)));
         }
         if text.contains("app.provision_member") {
             if !service {
@@ -107,6 +122,72 @@ impl FakeDatabase {
             return Ok(vec![vec![Some("1".to_owned())]]);
         }
         Err(("42601", "the fake database does not know the statement"))
+    }
+
+    fn clients(
+        &self,
+        text: &str,
+        first: String,
+        second: Option<String>,
+    ) -> Result<Rows, (&'static str, &'static str)> {
+        if text.contains("insert into") {
+            return self.enrol(&first, second);
+        }
+        if text.contains("update") {
+            let mut clients = self.clients.borrow_mut();
+            if let Some(client) = clients.get_mut(&first).filter(|one| !one.disabled) {
+                client.expires_at = second.and_then(|until| until.parse().ok());
+            }
+            return Ok(Vec::new());
+        }
+        let hash = self.registrations.borrow().get(&first).cloned();
+        let client = self.client(&first);
+        Ok(client.iter().map(|one| vec![serde_json::to_string(one).ok(), hash.clone()]).collect())
+    }
+
+    /// As the statement has it: nobody else's registration is replaced.
+    fn enrol(
+        &self,
+        record: &str,
+        hash: Option<String>,
+    ) -> Result<Rows, (&'static str, &'static str)> {
+        let record: ClientRecord =
+            serde_json::from_str(record).map_err(|_| ("22023", "no record"))?;
+        let id = record.client_id.clone();
+        let mut registrations = self.registrations.borrow_mut();
+        if let Some(known) = self.client(&id)
+            && (known.origin != record.origin || registrations.get(&id) != hash.as_ref())
+        {
+            return Ok(Vec::new());
+        }
+        if let Some(hash) = hash {
+            registrations.insert(id.clone(), hash);
+        }
+        self.register(record);
+        Ok(vec![vec![Some(id)]])
+    }
+
+    /// Whether a person has agreed to all of these scopes, or that they do.
+    fn consents(
+        &self,
+        text: &str,
+        person: &str,
+        first: Option<String>,
+        second: Option<String>,
+    ) -> Rows {
+        let mut consents = self.consents.borrow_mut();
+        let first = first.unwrap_or_default();
+        if text.contains("insert into") {
+            let agreed: Agreed = serde_json::from_str(&first).expect("a consent");
+            let known = consents.entry((person.to_owned(), agreed.client_id)).or_default();
+            known.extend(agreed.scopes);
+            return Vec::new();
+        }
+        let asked: BTreeSet<String> =
+            serde_json::from_str(&second.unwrap_or_default()).expect("scopes");
+        let known = consents.get(&(person.to_owned(), first));
+        let covered = known.is_some_and(|known| known.is_superset(&asked));
+        vec![vec![Some(if covered { "t" } else { "f" }.to_owned())]]
     }
 
     fn provision(
@@ -125,6 +206,12 @@ impl FakeDatabase {
         let role = if personal { "owner".to_owned() } else { known.unwrap_or("member".to_owned()) };
         vec![vec![Some(id.clone()), Some(role)]]
     }
+}
+
+/// The person whose rights a transaction begins with.
+fn subject(claims: &str) -> Option<String> {
+    let claims: Value = serde_json::from_str(claims).ok()?;
+    claims["sub"].as_str().map(str::to_owned)
 }
 
 fn has(headers: &HeaderMap, name: &str, expected: &str) -> bool {

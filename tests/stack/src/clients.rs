@@ -18,6 +18,7 @@ struct Seed {
     scopes: &'static [&'static str],
     /// Audiences that it may introspect; `{}` stands for the public URL.
     introspects: &'static [&'static str],
+    redirects: &'static [&'static str],
 }
 
 const GRANTS: &[&str] = &["urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"];
@@ -38,9 +39,17 @@ const PUBLIC: Seed = Seed {
     grants: GRANTS,
     scopes: SCOPES,
     introspects: &[],
+    // Any port of one's own machine, RFC 8252 section 7.3.
+    redirects: &["http://127.0.0.1/callback"],
 };
-const RESOURCE_SERVER: Seed =
-    Seed { confidential: true, first_party: false, grants: &[], scopes: &[], ..PUBLIC };
+const RESOURCE_SERVER: Seed = Seed {
+    confidential: true,
+    first_party: false,
+    grants: &[],
+    scopes: &[],
+    redirects: &[],
+    ..PUBLIC
+};
 
 const SEEDS: [Seed; 6] = [
     Seed { id: "atoms-web", name: "Atoms for the web", ..PUBLIC },
@@ -97,7 +106,7 @@ async fn insert(
         seed.introspects.iter().map(|audience| audience.replace("{}", public_url)).collect();
     sqlx::query(
         "insert into app.oauth_clients (client_id, name, kind, secret_hashes, first_party, scopes, \
-         grant_types, introspect_audiences) values ($1, $2, $3, $4, $5, $6, $7, $8)",
+         grant_types, introspect_audiences, redirect_uris) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(seed.id)
     .bind(seed.name)
@@ -107,6 +116,7 @@ async fn insert(
     .bind(seed.scopes)
     .bind(seed.grants)
     .bind(introspects)
+    .bind(seed.redirects)
     .execute(connection)
     .await?;
     Ok(())

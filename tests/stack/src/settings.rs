@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail};
 use oauth::keys::{Derived, parse_key};
+use ports::hosts;
 use stores::StoreChoice;
 
 use crate::Platform;
@@ -49,6 +50,8 @@ const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "hea
 const ADDRESSES: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
 const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp", "ledger"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
+/// Those that authenticate clients, and so ask for what these have published.
+const CLIENTS: &[&str] = &["token", "introspect", "revoke"];
 const VERIFY: &[&str] = &["authorize", "token", "introspect", "revoke", "sessions", "mcp"];
 
 /// The settings.
@@ -84,6 +87,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("AUDIT_LEVEL", LEDGER),
     optional("AUDIT_RETENTION_DAYS", &["ledger"]),
     optional("ALLOWED_ORIGINS", EVERY),
+    optional("CLIENT_METADATA_HOSTS", CLIENTS),
     Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions", "ledger"]) },
     on_workers(optional("TRUSTED_PROXY_HEADER", REFRESH)),
     on_spin(optional("TRUSTED_PROXY_HEADER", GUARDED)),
@@ -109,6 +113,7 @@ pub const SETTINGS: &[Setting] = &[
     on_spin(optional("ALLOW_SQL", &[])),
     on_spin(optional("ALLOW_REDIS", &[])),
     on_spin(optional("ALLOW_WEBHOOKS", &[])),
+    on_spin(optional("ALLOW_CLIENTS", &[])),
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
@@ -177,6 +182,7 @@ pub fn check_each(values: &Settings) -> Result<()> {
     }
     check_store(values)?;
     let value = |name| values.get(name).map_or("", String::as_str);
+    check_client_hosts(value("CLIENT_METADATA_HOSTS"), value("PUBLIC_URL"))?;
     webhooks::Settings::parse(value("PUBLIC_URL"), value("WEBHOOK_URLS"), value("WEBHOOK_SECRETS"))
         .map(drop)
         .map_err(|error| anyhow!("{error}"))
@@ -195,6 +201,16 @@ fn check_store(values: &Settings) -> Result<()> {
         Some(name) => bail!("{name} is not set, and LEDGER_STORE is {store}"),
         None => Ok(()),
     }
+}
+
+/// Whoever reaches the deployment could have it reach its neighbours.
+fn check_client_hosts(listed: &str, public_url: &str) -> Result<()> {
+    let own = url::Url::parse(public_url).ok();
+    let local = own.as_ref().and_then(|url| url.host_str()).is_some_and(hosts::is_loopback);
+    if !listed.trim().is_empty() && !local {
+        bail!("CLIENT_METADATA_HOSTS is for a deployment on one's own machine only");
+    }
+    Ok(())
 }
 
 fn check_value(name: &str, value: &str) -> Result<()> {
@@ -331,6 +347,7 @@ mod tests {
             ("RATE_LIMIT_TIER", "0"),
             ("WEBHOOK_URLS", "http://hooks.example.test"),
             ("WEBHOOK_URLS", "https://10.0.0.1"),
+            ("CLIENT_METADATA_HOSTS", "http://127.0.0.1:4000"),
             ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
             ("LEDGER_STORE", ""),
             ("LEDGER_STORE", "kv"),

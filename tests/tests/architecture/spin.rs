@@ -179,6 +179,7 @@ fn a_component_reaches_only_what_its_settings_tell_it_of() {
             ("WORKOS_API_URL", "{{ workos_api_url }}"),
             ("REDIS_URL", "{{ allow_redis }}"),
             ("WEBHOOK_SECRETS", "{{ allow_webhooks }}"),
+            ("CLIENT_METADATA_HOSTS", "{{ allow_clients }}"),
         ];
         expected.extend(others.iter().filter(|(setting, _)| has(name, setting)).map(|(_, at)| at));
         assert_eq!(texts(component, "allowed_outbound_hosts"), expected, "{name}");

@@ -4,6 +4,7 @@
 mod audit;
 mod bad_input;
 mod client_auth;
+mod dpop;
 mod health;
 mod http;
 mod introspect;

@@ -8,6 +8,7 @@
 mod forms;
 mod jwt;
 mod mutation;
+mod proofs;
 mod refresh_tokens;
 
 use std::time::{Duration, Instant};

@@ -8,12 +8,13 @@ use futures::executor::block_on;
 use oauth::scope::{SESSIONS_READ, SESSIONS_WRITE};
 use testing::{Dependency, Fault};
 
-use crate::support::{DAY, Edge, HOUR, Issued, MINUTE, word};
+use crate::support::{DAY, Edge, HOUR, Issued, MINUTE, calling, word};
 
 fn extended(edge: &Edge, token: &str, id: &str) -> Result<TokenResponse, SessionsError> {
-    let Edge { settings, client, mint, verifier, .. } = edge;
+    let Edge { settings, client, mint, resource, .. } = edge;
     let (platform, header) = (&edge.world.platform, format!("Bearer {token}"));
-    let person = block_on(authorize(platform, settings, verifier, Some(&header), SESSIONS_WRITE))?;
+    let request = calling(Some(&header));
+    let person = block_on(authorize(platform, settings, resource, &request, SESSIONS_WRITE))?;
     block_on(extend(platform, settings, client, mint, &person, id)).map(|(tokens, _)| tokens)
 }
 

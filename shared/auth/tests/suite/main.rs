@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "what does not hold must end the test")]
 
 mod authkit;
+mod authorize;
 mod backoff;
 mod bearer;
+mod browser;
 mod bulk;
 mod client_policy;
 mod clients;
 mod device;
+mod dpop;
+mod dpop_resources;
 mod edge;
 mod exchange;
 mod extend;
@@ -15,6 +19,7 @@ mod internal_mac;
 mod introspect;
 mod operator;
 mod outage;
+mod pushed;
 mod refresh;
 mod revoke;
 mod sessions;

@@ -6,7 +6,8 @@ use futures::executor::block_on;
 use futures::future::join_all;
 use ledger::{
     Address, AuditLevel, Command, CreateSession, Credential, Device, EndReason, Envelope, Issue,
-    Limits, Origin, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, Signals, Subject,
+    Limits, Once, OnceId, Origin, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, Signals,
+    Subject,
 };
 use ports::{LedgerError, Ledgers};
 use testing::contract::refresh_of;
@@ -137,6 +138,22 @@ fn nobody_is_told_of_a_session_that_could_not_be_written() {
             let store = Store::new();
             store.site.0.obstruct("ledger/s/", obstacle, times);
             assert!(store.attempt(sign_in()).await.is_err(), "{obstacle:?}");
+        }
+    });
+}
+
+#[test]
+fn a_code_whose_use_cannot_be_written_starts_nothing() {
+    block_on(async {
+        for obstacle in [Obstacle::Away, Obstacle::TooSoon] {
+            let store = Store::new();
+            let Command::CreateSession(create) = sign_in() else { panic!("a sign-in") };
+            let code = Some(Once { id: OnceId::from_bytes([1; 16]), until: NOW + 60_000 });
+            let redeem = Command::CreateSession(CreateSession { code, ..create });
+            store.site.0.obstruct("ledger/c/", obstacle, 1);
+            assert!(store.attempt(redeem.clone()).await.is_err(), "{obstacle:?}");
+            assert_eq!(store.run(Command::List).await, Outcome::Sessions(vec![]));
+            assert!(matches!(store.run(redeem).await, Outcome::Issued(_)), "it is still good");
         }
     });
 }

@@ -8,7 +8,7 @@ use ledger::{
 };
 use ports::{Clock, LedgerError, Ledgers};
 
-use super::ledgers_at_work as at_work;
+use super::{ledgers_at_work as at_work, ledgers_once as once};
 
 pub(super) const CLIENT: &str = "contract";
 /// So often a client tries again.
@@ -58,6 +58,10 @@ pub async fn ledgers(store: &impl LedgerStore) {
     one_access_token_is_revoked(&Case::of(store)).await;
     an_unused_session_ends(store, &Case::of(store)).await;
     a_sweep_forgets_what_is_over(store, &Case::of(store)).await;
+    once::of_many_uses_at_once_one_succeeds(&Case::of(store)).await;
+    once::of_many_redemptions_at_once_one_succeeds_and_the_others_end_it(&Case::of(store)).await;
+    once::codes_of_one_sign_in_start_sessions_of_their_own(&Case::of(store)).await;
+    once::a_bound_session_is_of_use_with_its_key_and_each_proof_once(&Case::of(store)).await;
     at_work::a_thousand_commands_at_once_lose_nothing(&Case::of(store)).await;
     at_work::a_lost_answer_is_no_lost_command(store, &Case::of(store)).await;
     at_work::events_appear_with_their_change_and_stay_until_delivered(&Case::of(store)).await;

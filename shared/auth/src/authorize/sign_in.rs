@@ -1,0 +1,182 @@
+//! The sign-in: to AuthKit and back.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use oauth::authorization::AuthorizationRequest;
+use oauth::form::{Form, encode};
+use oauth::{ErrorCode, OAuthError, base64url, pkce};
+use ports::{Millis, Platform, Random};
+
+use super::entry::{Signed, trusted};
+use super::sealed::{Pending, open, seal};
+use super::{AuthorizeSettings, Desk, Next, Visit};
+use crate::Failure;
+use crate::authkit::{self, Identity};
+use crate::login::{self, Login, LoginSettings};
+use crate::settings::Settings;
+use crate::workos::{self, Unredeemed};
+
+/// A person has this long to sign in.
+const TO_SIGN_IN: Millis = 30 * 60 * 1000;
+/// Nothing goes on without the answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// AuthKit tells times in whole seconds of a clock that is not ours.
+const LEEWAY: Millis = 60_000;
+/// No code of AuthKit is longer.
+const MAX_CODE: usize = 512;
+
+/// Send the person to AuthKit. The request goes along as the state, sealed for this browser, so that
+/// nobody else's browser can end here what this one has begun, nor this one what another has.
+pub(super) fn begin<P: Platform>(
+    desk: &Desk<'_, P>,
+    request: AuthorizationRequest,
+    cookies: &mut Vec<HeaderValue>,
+) -> Result<Next, Failure> {
+    let Desk { platform, settings, headers, .. } = *desk;
+    let browser = known_browser(&settings.login, headers).map(str::to_owned);
+    let browser = browser.unwrap_or_else(|| login::new_browser(platform));
+    // Anew each time, so that it lives as long as the request.
+    cookies.extend(browser_cookie(&settings.login, &browser));
+    let (again, hint) = (request.prompt.sign_in, request.login_hint.clone());
+    let (verifier, since) = (verifier(platform), platform.now());
+    let challenge = pkce::challenge(&verifier);
+    let pending = Pending { request, verifier, since, until: since + TO_SIGN_IN };
+    let state = seal(platform, &settings.request_keys, &[&browser], &pending)?;
+    let (client_id, callback) = (settings.workos.client_id.as_str(), desk.callback());
+    let mut query = vec![
+        ("client_id", client_id),
+        ("redirect_uri", &callback),
+        ("response_type", "code"),
+        ("provider", "authkit"),
+        ("state", &state),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", pkce::METHOD),
+    ];
+    if again {
+        query.push(("max_age", "0"));
+    }
+    if let Some(hint) = &hint {
+        query.push(("login_hint", hint));
+    }
+    let page = format!("{}/user_management/authorize", settings.workos.api_url);
+    Ok(Next::SignIn(format!("{page}?{}", encode(&query))))
+}
+
+/// The person comes back: 1. open the request that they went with, in the browser that they went with,
+/// 2. know its client still, 3. redeem AuthKit's code, 4. sign them in, 5. go on with the request.
+///
+/// # Errors
+/// For the person alone, as long as nothing says whose request it is.
+pub async fn callback<P: Platform>(
+    platform: &P,
+    service: &Settings,
+    settings: &AuthorizeSettings,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<Visit, Failure> {
+    let desk = Desk { platform, service, settings, headers };
+    let form = Form::of_query(query)?;
+    let state = form.require("state", "state is missing")?;
+    let browser = known_browser(&settings.login, headers).ok_or(elsewhere("no browser cookie"))?;
+    let pending: Pending = open(&settings.request_keys, &[browser], state, platform.now())
+        .ok_or(elsewhere("state of another browser, or too old"))?;
+    let target = pending.request.target.clone();
+    let client = desk.known(&target.client_id).await?;
+    trusted(&client, &target)?;
+    let mut cookies = Vec::new();
+    let next = match desk.signed(&form, &pending, &mut cookies).await {
+        Ok(signed) => desk.proceed(&client, pending.request, &signed, &mut cookies).await,
+        Err(failure) => Err(failure),
+    };
+    Ok(Visit { target, cookies, next })
+}
+
+impl<P: Platform> Desk<'_, P> {
+    /// Who has signed in, by AuthKit's answer.
+    async fn signed(
+        &self,
+        form: &Form,
+        pending: &Pending,
+        cookies: &mut Vec<HeaderValue>,
+    ) -> Result<Signed, Failure> {
+        let Self { platform, settings, .. } = self;
+        if form.get("error").is_some() {
+            return Err(not_signed_in("AuthKit answered with an error"));
+        }
+        let code = form.get("code").filter(|code| code.len() <= MAX_CODE);
+        let proof = (code.ok_or(not_signed_in("no code"))?, pending.verifier.as_str());
+        let asked =
+            workos::sign_in(*platform, &settings.workos, &settings.upstream, proof, PATIENCE);
+        let signed_in = match asked.await {
+            Ok(signed_in) => signed_in,
+            // The page was loaded again: its first load has signed them in.
+            Err(Unredeemed::Ended) => return self.signed_before(pending),
+            Err(Unredeemed::Retryable { reason, .. }) => {
+                return Err(Failure::Unavailable(format!("identity provider: {reason}")));
+            }
+        };
+        let now = platform.now();
+        let identity = authkit::received(&settings.workos, &signed_in.access_token, now)
+            .map_err(|failure| Failure::Internal(format!("of a sign-in: {failure}")))?;
+        let login = login_of(identity, signed_in.user.email, login::new_browser(*platform), now);
+        let cookie = login::set_cookie(&settings.login, *platform, &login, now)
+            .ok_or_else(|| Failure::Internal("the login fits no cookie".to_owned()))?;
+        cookies.push(cookie);
+        Ok(Signed::now(login, Some(signed_in.refresh_token)))
+    }
+
+    fn signed_before(&self, pending: &Pending) -> Result<Signed, Failure> {
+        let login = login::read(&self.settings.login, self.headers, self.platform.now());
+        let since = |login: &Login| login.authenticated_at.saturating_add(LEEWAY) >= pending.since;
+        let login = login.filter(since).ok_or(not_signed_in("AuthKit's code is not in force"))?;
+        Ok(Signed::now(login, None))
+    }
+}
+
+fn login_of(identity: Identity, email: Option<String>, browser: String, now: Millis) -> Login {
+    Login {
+        user: identity.user,
+        sign_in: identity.session,
+        organization: identity.organization,
+        role: identity.role,
+        email,
+        authenticated_at: identity.issued_at,
+        expires_at: now + login::LIFETIME,
+        browser,
+    }
+}
+
+/// The name of a browser before anybody is signed in. With the prefix no neighbouring host can plant it.
+const fn cookie_name(settings: &LoginSettings) -> &'static str {
+    if settings.secure { "__Host-atoms_browser" } else { "atoms_browser" }
+}
+
+fn known_browser<'h>(settings: &LoginSettings, headers: &'h HeaderMap) -> Option<&'h str> {
+    login::cookie(headers, cookie_name(settings)).filter(|browser| browser.len() <= 64)
+}
+
+fn browser_cookie(settings: &LoginSettings, browser: &str) -> Option<HeaderValue> {
+    let secure = if settings.secure { "; Secure" } else { "" };
+    let (name, seconds) = (cookie_name(settings), TO_SIGN_IN / 1000);
+    let cookie =
+        format!("{name}={browser}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::from_str(&cookie).ok()
+}
+
+fn verifier(random: &impl Random) -> String {
+    let mut bytes = [0; 32];
+    random.fill(&mut bytes);
+    base64url(&bytes)
+}
+
+const fn elsewhere(reason: &'static str) -> Failure {
+    let told = "the sign-in was begun in another browser, or too long ago; start again at the \
+                application";
+    Failure::refused(ErrorCode::InvalidRequest, told, reason)
+}
+
+const fn not_signed_in(reason: &'static str) -> Failure {
+    let told = OAuthError::new(ErrorCode::AccessDenied, "the person has not signed in");
+    Failure::Refused { told, reason }
+}
