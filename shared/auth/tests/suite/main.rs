@@ -1,6 +1,7 @@
 //! The use cases over fakes: what each endpoint decides, and what it says when a dependency is away.
 #![allow(clippy::unwrap_used, reason = "what does not hold must end the test")]
 
+mod account;
 mod authkit;
 mod authorize;
 mod backoff;
@@ -9,6 +10,7 @@ mod browser;
 mod bulk;
 mod client_policy;
 mod clients;
+mod consent;
 mod device;
 mod dpop;
 mod dpop_resources;
@@ -17,6 +19,7 @@ mod exchange;
 mod extend;
 mod internal_mac;
 mod introspect;
+mod login;
 mod operator;
 mod outage;
 mod pushed;
