@@ -7,6 +7,7 @@ mod build;
 mod configuration;
 mod deploy;
 mod dev;
+mod judges;
 mod loading;
 mod prerequisites;
 mod redis;
