@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "what does not hold must end the test")]
 
 mod authkit;
+mod authorization_code;
 mod authorize;
 mod backoff;
 mod bearer;
 mod browser;
 mod bulk;
+mod client_credentials;
 mod client_policy;
 mod clients;
 mod device;
