@@ -380,7 +380,7 @@ impl Simple {
             events.push((AuditKind::ResourceRefused, Some(past.id)));
             return Outcome::Refused(Refusal::ResourceNotGranted);
         }
-        if past.key.is_some() && past.key != refresh.key {
+        if past.key != refresh.key {
             events.push((AuditKind::KeyRefused, Some(past.id)));
             return Outcome::Refused(Refusal::WrongKey);
         }
