@@ -1,6 +1,7 @@
 //! The use cases over fakes: what each endpoint decides, and what it says when a dependency is away.
 #![allow(clippy::unwrap_used, reason = "what does not hold must end the test")]
 
+mod account;
 mod authkit;
 mod authorize;
 mod backoff;
@@ -11,6 +12,7 @@ mod client_documents;
 mod client_policy;
 mod client_proof;
 mod clients;
+mod consent;
 mod device;
 mod dpop;
 mod dpop_resources;
@@ -19,6 +21,7 @@ mod exchange;
 mod extend;
 mod internal_mac;
 mod introspect;
+mod login;
 mod operator;
 mod outage;
 mod pushed;
