@@ -6,6 +6,7 @@
 //! formats (crate `oauth`), the rules of sessions (crate `ledger`).
 
 pub mod access;
+pub mod account;
 pub mod audit;
 pub mod authkit;
 pub mod authorization_code;
