@@ -68,8 +68,8 @@ struct Plan {
     proxy: Proxy,
     emulator: Emulator,
     webhook_secret: String,
-    /// The port of clients' documents.
-    documents: u16,
+    /// Where a suite may publish documents and keys of clients.
+    clients_port: u16,
 }
 
 impl Stack {
@@ -262,7 +262,7 @@ impl Plan {
             },
             proxy,
             webhook_secret: keys::secret()?,
-            documents: network::free_port()?,
+            clients_port: network::free_port()?,
         })
     }
 
@@ -279,10 +279,9 @@ impl Plan {
             ("WORKOS_WEBHOOK_SECRET", self.webhook_secret.clone()),
             ("SQL_URL", format!("http://127.0.0.1:{}/sql", self.proxy.port)),
             ("SQL_CONNECTION_STRING", connection),
+            ("CLIENT_METADATA_HOSTS", format!("http://127.0.0.1:{}", self.clients_port)),
             // Nobody is in front of it who would write the header, so whatever it says is made up.
             ("TRUSTED_PROXY_HEADER", String::new()),
-            // Whoever publishes the document of a client here listens on it.
-            ("CLIENT_METADATA_HOSTS", format!("http://127.0.0.1:{}", self.documents)),
             // Suites ask more in a minute than the clients of a person may.
             ("RATE_LIMIT_TIER", "1000".to_owned()),
             ("LEDGER_STORE", self.platform.default_store().to_owned()),
