@@ -68,8 +68,8 @@ struct Plan {
     proxy: Proxy,
     emulator: Emulator,
     webhook_secret: String,
-    /// The port of clients' documents.
-    documents: u16,
+    /// Where a suite may publish documents and keys of clients.
+    clients_port: u16,
 }
 
 impl Stack {
@@ -216,12 +216,6 @@ impl Stack {
         self.plan.functions.set(function, name, value)
     }
 
-    /// From the next start on, end every instance after so long, whatever it is doing, as a panic
-    /// would. Only our own host of Spin does that.
-    pub fn end_instances_after(&mut self, life: Option<Duration>) {
-        self.plan.functions.end_instances_after(life);
-    }
-
     /// Start the functions again on the same port and the same store.
     ///
     /// # Errors
@@ -256,13 +250,12 @@ impl Plan {
             functions: match platform {
                 Platform::Workers => Functions::Workers(Workers { port, folder, guard }),
                 Platform::Spin => {
-                    let variables = Settings::new();
-                    Functions::Spin(Spin { port, folder, guard, variables, instance_life: None })
+                    Functions::Spin(Spin { port, folder, guard, variables: Settings::new() })
                 }
             },
             proxy,
             webhook_secret: keys::secret()?,
-            documents: network::free_port()?,
+            clients_port: network::free_port()?,
         })
     }
 
@@ -279,10 +272,9 @@ impl Plan {
             ("WORKOS_WEBHOOK_SECRET", self.webhook_secret.clone()),
             ("SQL_URL", format!("http://127.0.0.1:{}/sql", self.proxy.port)),
             ("SQL_CONNECTION_STRING", connection),
+            ("CLIENT_METADATA_HOSTS", format!("http://127.0.0.1:{}", self.clients_port)),
             // Nobody is in front of it who would write the header, so whatever it says is made up.
             ("TRUSTED_PROXY_HEADER", String::new()),
-            // Whoever publishes the document of a client here listens on it.
-            ("CLIENT_METADATA_HOSTS", format!("http://127.0.0.1:{}", self.documents)),
             // Suites ask more in a minute than the clients of a person may.
             ("RATE_LIMIT_TIER", "1000".to_owned()),
             ("LEDGER_STORE", self.platform.default_store().to_owned()),
