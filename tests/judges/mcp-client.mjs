@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import { launch } from "./browser.mjs";
-import { SCOPE, check, issuer, mcp, person, refusal, registered, settings, workos } from "./stack.mjs";
+import { publish } from "./documents.mjs";
+import { SCOPE, check, issuer, mcp, person, refusal, registered, workos } from "./stack.mjs";
 import { Visitor } from "./visitor.mjs";
 
 const ABOUT = { client_name: "A program with an MCP SDK", client_uri: "https://judge.example", grant_types: ["authorization_code", "refresh_token"], response_types: ["code"] };
@@ -171,24 +172,6 @@ export async function use(client) {
   assert.equal(made.isError ?? false, false, JSON.stringify(made.content));
   const listed = await client.callTool({ name: "workspace", arguments: { operation: "list_workspaces" } });
   assert.ok(listed.structuredContent.workspaces.some((workspace) => workspace.name === name));
-}
-
-/** A document of a client, on the one origin that the stack lets be a host of such. */
-async function publish(name, metadata) {
-  const origin = settings.CLIENT_METADATA_HOSTS?.split(",")[0];
-  if (!origin) throw new Error("the stack has no CLIENT_METADATA_HOSTS");
-  const id = `${origin}/${name}.json`;
-  const text = JSON.stringify({ client_id: id, ...metadata });
-  const server = http.createServer((_, response) => {
-    response.writeHead(200, { "content-type": "application/json", "cache-control": "max-age=60" }).end(text);
-  });
-  const { hostname, port } = new URL(origin);
-  await new Promise((resolve, reject) => server.on("error", reject).listen(Number(port), hostname, resolve));
-  const close = () => {
-    server.close();
-    server.closeAllConnections();
-  };
-  return { id, close };
 }
 
 /** The checks of one SDK. */

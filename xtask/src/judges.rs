@@ -9,8 +9,16 @@ use crate::{run, tools};
 
 /// Those that judge the service, in order. They are asked on every platform, as what is under the use
 /// cases differs: signatures, requests to other hosts, stores.
-pub(crate) const OF_THE_SERVICE: [&str; 6] =
-    ["openid-client", "oauth4webapi", "mcp-sdk-1", "mcp-sdk-2", "conformance", "differential"];
+pub(crate) const OF_THE_SERVICE: [&str; 8] = [
+    "openid-client",
+    "oauth4webapi",
+    "known-clients",
+    "conformance",
+    "differential",
+    "mcp-sdk-1",
+    "mcp-sdk-2",
+    "mcp-python",
+];
 
 /// One of them.
 ///

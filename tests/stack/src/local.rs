@@ -216,12 +216,6 @@ impl Stack {
         self.plan.functions.set(function, name, value)
     }
 
-    /// From the next start on, end every instance after so long, whatever it is doing, as a panic
-    /// would. Only our own host of Spin does that.
-    pub fn end_instances_after(&mut self, life: Option<Duration>) {
-        self.plan.functions.end_instances_after(life);
-    }
-
     /// Start the functions again on the same port and the same store.
     ///
     /// # Errors
@@ -256,8 +250,7 @@ impl Plan {
             functions: match platform {
                 Platform::Workers => Functions::Workers(Workers { port, folder, guard }),
                 Platform::Spin => {
-                    let variables = Settings::new();
-                    Functions::Spin(Spin { port, folder, guard, variables, instance_life: None })
+                    Functions::Spin(Spin { port, folder, guard, variables: Settings::new() })
                 }
             },
             proxy,
