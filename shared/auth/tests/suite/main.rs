@@ -3,11 +3,13 @@
 
 mod account;
 mod authkit;
+mod authorization_code;
 mod authorize;
 mod backoff;
 mod bearer;
 mod browser;
 mod bulk;
+mod client_credentials;
 mod client_documents;
 mod client_policy;
 mod client_proof;
