@@ -221,11 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn a_free_token_may_be_used_with_any_key() {
+    fn a_free_token_is_of_use_without_a_key_only() {
         let mut ledger = ledger(&[1]);
         let proved = Refresh { key: Some("any".to_owned()), ..refresh(1, 0) };
-        assert_eq!(issued(&at(&mut ledger, &proved, NOW)).counter, 1);
-        assert_eq!(ledger.sessions[0].key, None, "which does not bind it");
+        let refused = Outcome::Refused(Refusal::WrongKey);
+        assert_eq!(at(&mut ledger, &proved, NOW).outcome, refused);
+        assert_eq!(issued(&at(&mut ledger, &refresh(1, 0), NOW)).counter, 1);
     }
 
     #[test]

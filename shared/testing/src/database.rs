@@ -148,6 +148,10 @@ impl FakeDatabase {
             }
             return Ok(Vec::new());
         }
+        if text.contains("delete from") {
+            // It has no clock, and so nothing that is over.
+            return Ok(vec![vec![Some("0".to_owned())]]);
+        }
         let hash = self.registrations.borrow().get(first).cloned();
         let client = self.client(first);
         Ok(client.iter().map(|one| vec![serde_json::to_string(one).ok(), hash.clone()]).collect())
