@@ -3,6 +3,7 @@
 
 mod audit;
 mod authorization_code;
+mod authorize;
 mod bad_input;
 mod client_auth;
 mod client_credentials;
