@@ -28,7 +28,7 @@ const ENDPOINTS: Endpoints = Endpoints {
 impl Documents {
     pub(crate) fn load(config: &impl Config) -> Result<Self, ConfigError> {
         let issuer = auth::settings::public_url(config)?;
-        let keys = auth::settings::published_keys(config)?;
+        let keys = auth::published::keys(config)?;
         Ok(Self { resources: Resources::of(&issuer), issuer, keys })
     }
 

@@ -1,3 +1,4 @@
+use auth::login::LoginSettings;
 use auth::operator::Operators;
 use auth::revoke::reason;
 use auth::sessions::{self, Acting, Caller, SessionEntry, SessionsError};
@@ -8,22 +9,26 @@ use http::{Method, StatusCode};
 use oauth::form::Form;
 use oauth::{OAuthError, scope};
 use observe::Facts;
-use ports::route::{AUDIT, Function, Match, REVOKE_ALL, WORKOS_WEBHOOK};
+use ports::route::{
+    ACCOUNT, ACCOUNT_APPS, ACCOUNT_OTHERS, ACCOUNT_SESSION, ACCOUNT_SIGN_OUT, AUDIT, Function,
+    Match, REVOKE_ALL, WORKOS_WEBHOOK,
+};
 use ports::{Config, ConfigError, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::workos;
+use crate::{account, workos};
 
 /// `/auth/sessions*` and `/auth/audit`: what a person sees and ends of their own sessions, and what
-/// has happened to them; operators of anybody's. `/webhooks/workos`: what their identity provider ends
-/// of them.
+/// has happened to them; operators of anybody's. `/account`: the same as a page, for whoever is signed in
+/// in the browser. `/webhooks/workos`: what their identity provider ends of them.
 pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
     pub(crate) service: Settings,
     resource: ResourceSettings,
     operators: Operators,
+    pub(crate) login: LoginSettings,
     pub(crate) webhook_secret: Option<String>,
 }
 
@@ -36,6 +41,7 @@ impl Endpoint for Sessions {
             service: Settings::load(config)?,
             resource: ResourceSettings::load(config)?,
             operators: Operators::load(config)?,
+            login: LoginSettings::load(config)?,
             webhook_secret: webhook_secret(config)?,
         })
     }
@@ -46,8 +52,12 @@ impl Endpoint for Sessions {
         found: &Match<'_>,
         request: &Request,
     ) -> Response {
-        if found.route.path == WORKOS_WEBHOOK {
-            return workos::webhook(platform, settings, request).await;
+        match found.route.path {
+            WORKOS_WEBHOOK => return workos::webhook(platform, settings, request).await,
+            ACCOUNT | ACCOUNT_SESSION | ACCOUNT_OTHERS | ACCOUNT_APPS | ACCOUNT_SIGN_OUT => {
+                return account::answer(platform, settings, found, request).await;
+            }
+            _ => {}
         }
         let mut facts = Facts::default();
         let now = platform.now();

@@ -37,6 +37,8 @@ pub struct Session {
     pub client: String,
     /// Whether it came from the sign-in of this browser.
     pub here: bool,
+    /// Whether it looks so risky that operators are told.
+    pub unusual: bool,
 }
 
 /// A connected application.
@@ -143,7 +145,8 @@ pub async fn overview<P: Clock + Fetch + Kv + Ledgers>(
     for view in views {
         let client = name(platform, settings, &view.client_id, agreed.as_deref()).await;
         let here = view.external_id.as_ref() == Some(&sign_in);
-        sessions.push(Session { view, client, here });
+        let unusual = view.risk.per_mille >= settings.policy.risk_flag;
+        sessions.push(Session { view, client, here, unusual });
     }
     let mut apps = agreed.as_ref().map(|_| Vec::new());
     for consent in agreed.into_iter().flatten() {

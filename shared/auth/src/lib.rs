@@ -1,6 +1,7 @@
-//! The use cases of the authorization server, over ports: authorization codes,
-//! client credentials, refresh, token exchange, revocation, introspection, proofs of possession, a person's sessions and audit trail, bearer tokens, client authentication, AuthKit
-//! and its grants.
+//! The use cases of the authorization server, over ports: authorization requests, sign-in and consent,
+//! authorization codes, client credentials, refresh, token exchange, revocation, introspection, proofs of
+//! possession, a person's sessions and audit trail, bearer tokens, client authentication and
+//! registration, AuthKit and its grants.
 //!
 //! In scope: the order of checks and which facts go where. Out of scope: HTTP (the functions), token
 //! formats (crate `oauth`), the rules of sessions (crate `ledger`).
@@ -33,6 +34,7 @@ pub mod operator;
 pub mod policy;
 mod presented;
 pub mod proof;
+pub mod published;
 pub mod refresh;
 pub mod registration;
 pub mod remote;

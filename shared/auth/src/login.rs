@@ -108,9 +108,17 @@ pub fn set_cookie(
     (cookie.len() <= MAX_COOKIE).then(|| HeaderValue::from_str(&cookie).ok())?
 }
 
-/// The `Set-Cookie` that signs whoever it is out.
-pub fn clear_cookie(settings: &LoginSettings) -> HeaderValue {
-    HeaderValue::from_str(&written(settings, "", 0)).unwrap_or(HeaderValue::from_static(""))
+/// The `Set-Cookie` that signs whoever it is out. It takes the place of the login and leaves a mark: the
+/// identity provider may remember the person, and without the mark whoever sits down next would be signed
+/// in as them without a question.
+pub fn sign_out_cookie(settings: &LoginSettings) -> HeaderValue {
+    let cookie = written(settings, SIGNED_OUT, LIFETIME / 1000);
+    HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Whether somebody has signed out in the browser, so that the next sign-in must be a new one.
+pub fn has_signed_out(settings: &LoginSettings, headers: &HeaderMap) -> bool {
+    cookie(headers, settings.cookie()) == Some(SIGNED_OUT)
 }
 
 /// The token of a form: it is good for this login in this browser and for this purpose, which names the
@@ -138,6 +146,8 @@ pub fn is_own_form(settings: &LoginSettings, headers: &HeaderMap) -> bool {
 }
 
 const LABEL: &str = "login cookie";
+/// What the cookie says of nobody. Too short to be anything sealed.
+const SIGNED_OUT: &str = "signed-out";
 
 fn csrf_by(settings: &LoginSettings, id: u8, login: &Login, purpose: &[&str]) -> Option<String> {
     let key = settings.keys.get(id)?;

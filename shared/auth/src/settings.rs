@@ -11,7 +11,6 @@ use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::{Resources, Site};
 use ports::config::{number, parsed, required};
 use ports::{Config, ConfigError};
-use serde_json::{Value, json};
 
 use crate::backoff::Backoff;
 use crate::clients::Known;
@@ -387,26 +386,6 @@ pub fn public_url(config: &impl Config) -> Result<String, ConfigError> {
     // The routes are at the root of a host, and so is the metadata that names them.
     let root = Site::parse(&url).is_some_and(|site| site.origin() == url);
     if root { Ok(url) } else { Err(ConfigError { setting, problem: "must be an origin" }) }
-}
-
-/// The JWK set that the deployment publishes (RFC 7517 section 5): the public keys of access tokens and
-/// those of introspection answers.
-///
-/// # Errors
-/// If a set is missing, is none of Ed25519 keys, or has a private part in it: that must never be
-/// published by mistake.
-pub fn published_keys(config: &impl Config) -> Result<Value, ConfigError> {
-    let problem = "must be a JWK set of Ed25519 keys with kid, without private parts";
-    let mut keys = Vec::new();
-    for setting in ["PUBLIC_KEYS", "INTROSPECTION_PUBLIC_KEYS"] {
-        keys.extend(parsed(config, setting, problem, |text| {
-            VerifyingKeys::parse(text).map_err(drop)?;
-            let mut set: Value = serde_json::from_slice(text.as_bytes()).map_err(drop)?;
-            let keys = set["keys"].as_array_mut().map(std::mem::take).ok_or(())?;
-            if keys.iter().any(|key| key.get("d").is_some()) { Err(()) } else { Ok(keys) }
-        })?);
-    }
-    Ok(json!({ "keys": keys }))
 }
 
 fn url(config: &impl Config, setting: &'static str) -> Result<String, ConfigError> {

@@ -52,7 +52,7 @@ impl ClientKeys {
 impl Entry {
     fn of(jwk: &Value) -> Option<Self> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-        let key = PublicKey::of_jwk(jwk.clone())?;
+        let key = PublicKey::of_jwk(jwk)?;
         let signs = text("use").is_none_or(|usage| usage == "sig");
         let fits = text("alg").is_none_or(|alg| is_for(&key, alg));
         (signs && fits).then(|| Self { kid: text("kid").map(str::to_owned), key })

@@ -129,20 +129,22 @@ impl<'t> Proof<'t> {
         }
         let (signing_input, signature) = text.rsplit_once('.').ok_or(malformed)?;
         let (header, payload) = signing_input.split_once('.').ok_or(malformed)?;
-        let mut header = object(header).ok_or(malformed)?;
+        let header = object(header).ok_or(malformed)?;
         let claims = object(payload).ok_or(malformed)?;
         let signature = from_base64url(signature).ok_or(malformed)?;
         // RFC 7515 section 4.1.11: extensions that must be understood; none is.
         if header.contains_key("crit") {
             return Err(malformed);
         }
-        let jwk = header.remove("jwk").unwrap_or_default();
         let member = |name: &str| header.get(name).and_then(Value::as_str);
         let algorithm = member("alg").filter(|alg| ALGORITHMS.contains(alg));
         let (Some(TYPE), Some(algorithm)) = (member("typ"), algorithm) else {
             return Err(InvalidProof::Unsupported);
         };
-        let key = public_key(jwk, algorithm).ok_or(InvalidProof::NoKey)?;
+        let key = header
+            .get("jwk")
+            .and_then(|jwk| public_key(jwk, algorithm))
+            .ok_or(InvalidProof::NoKey)?;
         Ok(Self { key, signing_input, signature, claims })
     }
 
@@ -194,7 +196,7 @@ fn object(encoded: &str) -> Option<Map<String, Value>> {
 }
 
 /// The key of a header, which must not give its private half away: a client that does has lost it.
-fn public_key(jwk: Value, algorithm: &str) -> Option<PublicKey> {
+fn public_key(jwk: &Value, algorithm: &str) -> Option<PublicKey> {
     if jwk.get("d").is_some() {
         return None;
     }

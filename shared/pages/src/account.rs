@@ -33,6 +33,8 @@ pub struct Session<'a> {
     pub device: &'a str,
     /// The network that it was last used from.
     pub network: Option<&'a str>,
+    /// The country that it was last used from, ISO 3166-1.
+    pub country: Option<&'a str>,
     /// When it began.
     pub created_at: u64,
     /// When it was last used.
@@ -71,12 +73,24 @@ pub enum Notice {
     Gone,
     /// Too much in too short a time; nothing was done.
     TooMany,
+    /// The page was made for another sign-in; nothing was done.
+    Stale,
 }
 
 impl Notice {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Ended, Self::OthersEnded, Self::Disconnected, Self::Gone, Self::TooMany];
+    const ALL: [Self; 6] = [
+        Self::Ended,
+        Self::OthersEnded,
+        Self::Disconnected,
+        Self::Gone,
+        Self::TooMany,
+        Self::Stale,
+    ];
+
+    /// The one of this name: whatever else is in an address is not said on a page of ours.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|notice| notice.name() == name)
+    }
 
     /// Its name in the query of the page's address.
     pub const fn name(self) -> &'static str {
@@ -86,6 +100,7 @@ impl Notice {
             Self::Disconnected => "disconnected",
             Self::Gone => "gone",
             Self::TooMany => "too-many",
+            Self::Stale => "stale",
         }
     }
 
@@ -96,6 +111,7 @@ impl Notice {
             Self::Disconnected => "The application is disconnected, and its sessions have ended.",
             Self::Gone => "That session had ended already.",
             Self::TooMany => "That was too much at once. Please wait a minute and try again.",
+            Self::Stale => "The page was out of date, so nothing was changed. Please try again.",
         }
     }
 }
@@ -170,6 +186,9 @@ fn one_session(html: &mut Html, page: &AccountPage<'_>, session: &Session<'_>) {
     html.raw("</h3><div class=\"more\"><dl><div><dt>Device</dt><dd>")
         .apart(session.device)
         .raw("</dd></div>");
+    if let Some(country) = session.country {
+        html.raw("<div><dt>Country</dt><dd>").apart(country).raw("</dd></div>");
+    }
     if let Some(network) = session.network {
         html.raw("<div><dt>Network</dt><dd>").apart(network).raw("</dd></div>");
     }

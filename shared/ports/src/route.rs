@@ -14,7 +14,7 @@ pub enum Function {
     Revoke,
     /// RFC 7662.
     Introspect,
-    /// A person's sessions and audit trail.
+    /// A person's sessions, account page and audit trail.
     Sessions,
     /// The MCP server.
     Mcp,
@@ -130,6 +130,16 @@ pub const EXTEND: &str = "/auth/sessions/{id}/extend";
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
 /// A person's audit trail.
 pub const AUDIT: &str = "/auth/audit";
+/// A person's own page.
+pub const ACCOUNT: &str = "/account";
+/// A form of it: end a session.
+pub const ACCOUNT_SESSION: &str = "/account/sessions/{id}/end";
+/// Another: end all others.
+pub const ACCOUNT_OTHERS: &str = "/account/others/end";
+/// Another: disconnect an application.
+pub const ACCOUNT_APPS: &str = "/account/apps/end";
+/// Another: sign out in this browser.
+pub const ACCOUNT_SIGN_OUT: &str = "/account/sign-out";
 /// What WorkOS tells.
 pub const WORKOS_WEBHOOK: &str = "/webhooks/workos";
 /// The MCP endpoint.
@@ -165,6 +175,11 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::DELETE], SESSION, Function::Sessions),
     route(&[Method::POST], EXTEND, Function::Token),
     route(&[Method::GET], AUDIT, Function::Sessions),
+    route(&[Method::GET], ACCOUNT, Function::Sessions),
+    route(&[Method::POST], ACCOUNT_SESSION, Function::Sessions),
+    route(&[Method::POST], ACCOUNT_OTHERS, Function::Sessions),
+    route(&[Method::POST], ACCOUNT_APPS, Function::Sessions),
+    route(&[Method::POST], ACCOUNT_SIGN_OUT, Function::Sessions),
     route(&[Method::POST], WORKOS_WEBHOOK, Function::Sessions),
     Route { body_limit: LARGE, ..route(&[Method::POST], MCP, Function::Mcp) },
     route(&[Method::GET], HEALTH, Function::Health),

@@ -45,13 +45,15 @@ const EVERY: &[&str] =
 /// Those that have the guard in them on Spin, where no gateway is in front.
 const GUARDED: &[&str] =
     &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
-const WORKOS: &[&str] = &["token", "health"];
-const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
-const ADDRESSES: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
-const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp", "ledger"];
+const WORKOS: &[&str] = &["authorize", "token", "health"];
+const DATA: &[&str] =
+    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
+const ADDRESSES: &[&str] = &["authorize", "token", "introspect", "revoke", "sessions", "mcp"];
+const LEDGER: &[&str] =
+    &["authorize", "token", "introspect", "revoke", "sessions", "mcp", "ledger"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
 /// Those that authenticate clients, and so ask for what these have published.
-const CLIENTS: &[&str] = &["token", "introspect", "revoke"];
+const CLIENTS: &[&str] = &["authorize", "token", "introspect", "revoke"];
 const VERIFY: &[&str] = &["authorize", "token", "introspect", "revoke", "sessions", "mcp"];
 
 /// The settings.
@@ -67,16 +69,16 @@ pub const SETTINGS: &[Setting] = &[
     var("INTROSPECTION_PUBLIC_KEYS", &["authorize"]),
     secret("INTROSPECTION_SIGNING_KEYS", &["introspect"]),
     secret("LEDGER_ADDRESS_KEY", ADDRESSES),
-    secret("WORKOS_API_KEY", &["token"]),
+    secret("WORKOS_API_KEY", &["authorize", "token"]),
     Setting { required: false, ..secret("WORKOS_WEBHOOK_SECRET", &["sessions"]) },
-    secret("UPSTREAM_KEYS", &["token"]),
+    secret("UPSTREAM_KEYS", &["authorize", "token"]),
     secret("CODE_KEYS", &["authorize", "token"]),
     secret("REQUEST_KEYS", &["authorize"]),
     secret("LOGIN_KEYS", &["authorize", "sessions"]),
     secret("DPOP_NONCE_KEYS", &["authorize", "token", "sessions", "mcp"]),
     secret("DEVICE_KEY", &["token"]),
     secret("REFRESH_MAC_KEYS", REFRESH),
-    secret("CLIENT_SECRET_KEY", REFRESH),
+    secret("CLIENT_SECRET_KEY", CLIENTS),
     secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
     secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
     var("LEDGER_STORE", PRODUCT),
@@ -89,7 +91,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("ALLOWED_ORIGINS", EVERY),
     optional("CLIENT_METADATA_HOSTS", CLIENTS),
     Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions", "ledger"]) },
-    on_workers(optional("TRUSTED_PROXY_HEADER", REFRESH)),
+    on_workers(optional("TRUSTED_PROXY_HEADER", CLIENTS)),
     on_spin(optional("TRUSTED_PROXY_HEADER", GUARDED)),
     on_spin(optional("GUARD_PER_MINUTE", GUARDED)),
     optional("NOT_BEFORE", LEDGER),

@@ -2,8 +2,11 @@
 //! begin with its name.
 
 mod audit;
+mod authorization_code;
+mod authorize;
 mod bad_input;
 mod client_auth;
+mod client_credentials;
 mod dpop;
 mod health;
 mod http;

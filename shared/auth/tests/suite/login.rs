@@ -63,12 +63,12 @@ fn the_cookie_is_for_this_host_and_no_script() {
     let text = cookie.to_str().unwrap();
     assert!(text.starts_with("__Host-atoms_login="));
     assert!(text.ends_with("; Path=/; Max-Age=28800; HttpOnly; SameSite=Lax; Secure"));
-    let gone = login::clear_cookie(&settings);
-    assert_eq!(
-        gone.to_str().unwrap(),
-        "__Host-atoms_login=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
-    );
+    let gone = login::sign_out_cookie(&settings);
+    assert!(gone.to_str().unwrap().ends_with("; HttpOnly; SameSite=Lax; Secure"));
     assert_eq!(login::read(&settings, &sent(&gone), NOW), None);
+    assert!(login::has_signed_out(&settings, &sent(&gone)), "so that the next one must sign in");
+    assert!(!login::has_signed_out(&settings, &sent(&cookie)));
+    assert!(!login::has_signed_out(&settings, &HeaderMap::new()));
 }
 
 #[test]
