@@ -7,7 +7,7 @@ use auth::operator::Operators;
 use auth::policy;
 use auth::settings::{
     ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
-    Verifier, WorkosSettings, public_url, published_keys, webhook_secret,
+    Verifier, WorkosSettings, public_url, webhook_secret,
 };
 use host::{Origins, store};
 use ports::{Config, ConfigError};
@@ -62,7 +62,7 @@ fn owner(given: &Given) -> Result<(), ConfigError> {
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
     public_url(given)?;
-    published_keys(given).map(drop)
+    auth::published::keys(given).map(drop)
 }
 
 fn token(given: &Given) -> Result<(), ConfigError> {
