@@ -3,12 +3,15 @@ use auth::refresh::Refreshed;
 use auth::sessions::{self, SessionsError};
 use auth::settings::{ClientSettings, MintSettings, ResourceSettings};
 use auth::visitor::Visitor;
-use auth::{Failure, Settings, clients, exchange, extend, proof, refresh};
+use auth::{
+    Failure, Settings, authorization_code, client_credentials, clients, exchange, extend, proof,
+    refresh,
+};
 use host::{Endpoint, respond};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use oauth::form::Form;
-use oauth::metadata::{REFRESH_TOKEN, TOKEN_EXCHANGE};
+use oauth::metadata::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, TOKEN_EXCHANGE};
 use oauth::{ErrorCode, OAuthError, scope};
 use observe::Facts;
 use ports::route::{EXTEND, Function, Match, REFRESH};
@@ -126,6 +129,14 @@ async fn grant(
         Grant::Refresh => {
             refresh::refresh(platform, service, client, mint, &record, &visitor, &form).await
         }
+        Grant::Code => {
+            authorization_code::redeem(platform, service, client, mint, &record, &visitor, &form)
+                .await
+        }
+        Grant::Client => {
+            client_credentials::issue(platform, service, client, mint, &record, &visitor, &form)
+                .await
+        }
         Grant::Exchange => {
             exchange::exchange(platform, service, client, mint, &record, &visitor, &form).await
         }
@@ -133,6 +144,8 @@ async fn grant(
 }
 
 enum Grant {
+    Code,
+    Client,
     Refresh,
     Exchange,
 }
@@ -142,6 +155,8 @@ fn grant_type(form: &Form, refresh_only: bool) -> Result<Grant, OAuthError> {
         None if refresh_only => Ok(Grant::Refresh),
         None => Err(OAuthError::invalid_request("grant_type is missing")),
         Some(REFRESH_TOKEN) => Ok(Grant::Refresh),
+        Some(AUTHORIZATION_CODE) if !refresh_only => Ok(Grant::Code),
+        Some(CLIENT_CREDENTIALS) if !refresh_only => Ok(Grant::Client),
         Some(TOKEN_EXCHANGE) if !refresh_only => Ok(Grant::Exchange),
         Some(_) => Err(OAuthError::new(
             ErrorCode::UnsupportedGrantType,

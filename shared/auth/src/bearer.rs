@@ -132,7 +132,7 @@ async fn in_force(
         key: proved.map(|proved| proved.key),
     };
     let envelope = settings.envelope(Command::Check(check));
-    match platform.execute(&settings.user_ledger(&claims.sub), &envelope).await? {
+    match platform.execute(&settings.ledger_of(claims), &envelope).await? {
         Outcome::Active(standing) => Ok(standing),
         Outcome::Inactive(reason) => Err(BearerError::Invalid(describe(reason))),
         Outcome::Refused(Refusal::Replayed) => Err(BearerError::Proof(InvalidProof::Replayed)),

@@ -133,21 +133,20 @@ enum Proof<'f> {
 }
 
 /// Scopes or resources, and whether they are the default because the client named none.
-struct Ask {
-    names: Vec<String>,
+pub(crate) struct Ask {
+    pub(crate) names: Vec<String>,
     by_default: bool,
 }
 
 impl Ask {
-    fn new(named: Option<Vec<String>>, default: impl FnOnce() -> Vec<String>) -> Self {
+    pub(crate) fn new(named: Option<Vec<String>>, default: impl FnOnce() -> Vec<String>) -> Self {
         Self { by_default: named.is_none(), names: named.unwrap_or_else(default) }
     }
 }
 
 impl<'f> Request<'f> {
     fn parse(settings: &Settings, record: &ClientRecord, form: &'f Form) -> Result<Self, Failure> {
-        let registered = record.grant_types.iter().any(|grant| grant == TOKEN_EXCHANGE);
-        if !registered || !record.first_party {
+        if !record.may_use(TOKEN_EXCHANGE) || !record.first_party {
             return Err(UNAUTHORIZED);
         }
         let subject_token = form.require("subject_token", "subject_token is missing")?;
@@ -167,19 +166,22 @@ impl<'f> Request<'f> {
         if form.get("actor_token").is_some() {
             return Err(invalid("actor tokens are not supported"));
         }
-        let ours =
-            || vec![settings.resources.issuer().to_owned(), settings.resources.mcp().to_owned()];
         Ok(Self {
             subject,
             scopes: scopes(record, form)?,
-            resources: Ask::new(resources(settings, form)?, ours),
+            resources: Ask::new(resources(settings, form)?, || everything(settings)),
         })
     }
 }
 
+/// All resources of the deployment.
+pub(crate) fn everything(settings: &Settings) -> Vec<String> {
+    vec![settings.resources.issuer().to_owned(), settings.resources.mcp().to_owned()]
+}
+
 /// The scopes asked for, all of which the client must be registered for; by default all that it is
 /// registered for but `offline_access`, which lengthens a session and is asked for by name.
-fn scopes(record: &ClientRecord, form: &Form) -> Result<Ask, Failure> {
+pub(crate) fn scopes(record: &ClientRecord, form: &Form) -> Result<Ask, Failure> {
     let named = form.get("scope").map(scope::parse).transpose()?;
     if named.iter().flatten().any(|name| !record.scopes.contains(name)) {
         return Err(Failure::refused(

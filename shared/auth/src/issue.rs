@@ -4,6 +4,7 @@ use data::clients::ClientRecord;
 use ledger::Issue;
 use oauth::access_token::{AccessToken, Audience, jti};
 use oauth::dpop::{self, Confirmation};
+use oauth::metadata::REFRESH_TOKEN;
 use oauth::{RefreshToken, scope};
 use ports::{Clock, Signatures};
 use serde::Serialize;
@@ -28,14 +29,17 @@ pub struct TokenResponse {
     pub expires_in: u64,
     /// When to refresh it, from now.
     pub refresh_in: u64,
-    /// The refresh token.
-    pub refresh_token: String,
+    /// The refresh token, if the client may use it: one that acts for itself gets none, RFC 6749
+    /// section 4.4.3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
     /// What the access token allows.
     pub scope: String,
 }
 
-/// Mint the tokens of an issue, the access token bound to `key` if there is one. The same issue gives the same tokens, so a replay or a parallel
-/// refresh yields byte for byte what the first one did; only the remaining times differ.
+/// Mint the tokens of an issue, the access token bound to `key` if there is one. The same issue gives the
+/// same tokens, so a replay or a parallel refresh yields byte for byte what the first one did; only the
+/// remaining times differ.
 ///
 /// # Errors
 /// [`Failure::Internal`] if a key is missing from the ring, [`Failure::Misconfigured`] if the client's
@@ -51,7 +55,8 @@ pub async fn mint(
 ) -> Result<TokenResponse, Failure> {
     let claims = claims(settings, record, issue, key)?;
     let access_token = access::sign(platform, settings, mint, &claims).await?;
-    let refresh_token = refresh_token(settings, client, issue)?;
+    let refreshes = record.may_use(REFRESH_TOKEN) && !claims.is_of_client();
+    let refresh_token = refreshes.then(|| refresh_token(settings, client, issue)).transpose()?;
     let expires_in = claims.exp.saturating_sub(platform.now() / 1000);
     Ok(TokenResponse {
         access_token,

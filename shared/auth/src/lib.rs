@@ -1,17 +1,20 @@
-//! The use cases of the authorization server, over ports: refresh, token exchange, revocation,
-//! introspection, proofs of possession, a person's sessions and audit trail, bearer tokens, client authentication, AuthKit
+//! The use cases of the authorization server, over ports: authorization codes,
+//! client credentials, refresh, token exchange, revocation, introspection, proofs of possession, a person's sessions and audit trail, bearer tokens, client authentication, AuthKit
 //! and its grants.
 //!
 //! In scope: the order of checks and which facts go where. Out of scope: HTTP (the functions), token
 //! formats (crate `oauth`), the rules of sessions (crate `ledger`).
 
 pub mod access;
+pub mod account;
 pub mod audit;
 pub mod authkit;
+pub mod authorization_code;
 pub mod authorize;
 pub mod backoff;
 pub mod bearer;
 pub mod bulk;
+pub mod client_credentials;
 mod client_documents;
 mod client_proof;
 pub mod clients;

@@ -34,11 +34,14 @@ pub async fn refresh<P: Platform>(
     form: &Form,
 ) -> Result<(TokenResponse, Refreshed), Failure> {
     let text = form.require("refresh_token", "refresh_token is missing")?;
-    if !record.grant_types.iter().any(|grant| grant == REFRESH_TOKEN) {
+    if !record.may_use(REFRESH_TOKEN) {
         return Err(UNAUTHORIZED);
     }
-    let token = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
-        .map_err(|_| guess(client, record, visitor, platform.now()))?;
+    let token =
+        RefreshToken::decode(text, &settings.issuer, &client.refresh_keys).map_err(|_| {
+            let failure = Failure::invalid_grant(FORGED);
+            guessed(client, record, visitor, platform.now(), failure)
+        })?;
     let command = asked(settings, client, record, visitor, &token, form)?;
     let Answer { outcome, budget } =
         decided(platform, settings, minting, record, &token.address, command).await?;
@@ -114,16 +117,17 @@ pub struct Refreshed {
     pub budget: Option<Budget>,
 }
 
-/// A refresh token that nobody has minted counts against whoever presents it.
-fn guess(
+/// A token or code that nobody has minted counts against whoever presents it.
+pub(crate) fn guessed(
     client: &ClientSettings,
     record: &ClientRecord,
     visitor: &Visitor,
     now: Millis,
+    failure: Failure,
 ) -> Failure {
     let network = visitor.signals.network.as_deref();
     client.failures.borrow_mut().failed(&record.client_id, network, now);
-    Failure::invalid_grant(FORGED)
+    failure
 }
 
 /// The resources that a request asks for, in their canonical form; `None` if it asks for none.

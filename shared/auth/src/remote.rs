@@ -112,8 +112,8 @@ impl Remote {
     /// Whether it may be one: an address that may be asked, with a path that means one thing only.
     /// Section 3 of draft-ietf-oauth-client-id-metadata-document.
     pub fn may_be_document(&self, client_id: &str) -> bool {
-        let path = client_id.splitn(4, '/').nth(3).unwrap_or_default();
-        let path = path.split('?').next().unwrap_or_default().to_ascii_lowercase();
+        let path = client_id.split('?').next().unwrap_or_default();
+        let path = path.splitn(4, '/').nth(3).unwrap_or_default().to_ascii_lowercase();
         let hidden = ["%2e", "%2f", "%5c"].into_iter().any(|code| path.contains(code));
         let dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
         client_id.len() <= MAX_ID && !path.is_empty() && !hidden && !dots && self.permits(client_id)
@@ -143,8 +143,11 @@ impl Remote {
             && Site::parse(url).is_some_and(|site| self.exempt.contains(&site.origin()))
     }
 
-    /// Take one from what may be asked in a minute.
+    /// Take one from what may be asked in a minute. One's own machine may be asked without end.
     fn spend(&self, url: &str, now: Millis) -> bool {
+        if self.is_exempt(url) {
+            return true;
+        }
         let host = Site::parse(url).map(|site| site.origin()).unwrap_or_default();
         let mut spent = self.spent.borrow_mut();
         if spent.minute != now / MINUTE {

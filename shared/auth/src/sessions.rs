@@ -223,7 +223,9 @@ pub async fn authorize<P: Clock + Signatures + Fetch + Kv + Ledgers>(
     let bearer = bearer::authenticate(platform, settings, resource, request, audience).await?;
     // One that is not in the database is a stranger's.
     let record = clients::registered(platform, &settings.sql, &bearer.claims.client_id).await?;
-    let record = record.filter(|record| record.first_party && !record.disabled);
+    let admitted = |record: &ClientRecord| record.first_party && !record.disabled;
+    // Nor is a client that acts for itself a person.
+    let record = record.filter(|record| admitted(record) && !bearer.claims.is_of_client());
     let record = record.ok_or(SessionsError::ThirdParty)?;
     if bearer.has_scope(scope) {
         Ok(Person { bearer, record })

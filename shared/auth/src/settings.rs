@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use data::clients::ClientRecord;
 use http::HeaderName;
 use ledger::{Address, Command, Envelope, Origin, Policy};
-use oauth::access_token::{SigningKey, VerifyingKeys};
+use oauth::access_token::{AccessToken, SigningKey, VerifyingKeys};
 use oauth::internal_mac::InternalKeys;
 use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::{Resources, Site};
@@ -65,6 +65,8 @@ pub struct MintSettings {
     pub internal: InternalKeys,
     /// The key of device fingerprints.
     pub device_key: Key,
+    /// The keys of authorization codes.
+    pub code_keys: KeyRing,
     /// The identity provider.
     pub workos: WorkosSettings,
     /// Our grants there.
@@ -175,6 +177,15 @@ impl Settings {
         self.address(b"client", client_id)
     }
 
+    /// Where the ledger lives that knows an access token.
+    pub fn ledger_of(&self, claims: &AccessToken) -> Address {
+        if claims.is_of_client() {
+            self.client_ledger(&claims.client_id)
+        } else {
+            self.user_ledger(&claims.sub)
+        }
+    }
+
     /// Where the ledger of a network lives, which is there to count what strangers in it do.
     pub fn network_ledger(&self, network: &str) -> Address {
         self.address(b"network", network)
@@ -241,6 +252,7 @@ impl MintSettings {
             signing_key: parsed(config, "SIGNING_KEYS", PRIVATE_SET, SigningKey::newest_of)?,
             internal: internal_keys(config)?,
             device_key: key(config, "DEVICE_KEY")?,
+            code_keys: parsed(config, "CODE_KEYS", RING, KeyRing::parse)?,
             workos: WorkosSettings::load(config)?,
             upstream: UpstreamSettings::load(config)?,
         })

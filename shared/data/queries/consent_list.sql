@@ -7,3 +7,5 @@ select json_build_object(
 from app.oauth_consents
 where user_id = app.user_id()
 order by updated_at desc, client_id
+-- More than anybody looks through; who has more disconnects some and sees the rest.
+limit 200

@@ -160,6 +160,13 @@ pub struct ClientRecord {
     pub require_pushed: bool,
 }
 
+impl ClientRecord {
+    /// Whether it is registered for a `grant_type`.
+    pub fn may_use(&self, grant_type: &str) -> bool {
+        self.grant_types.iter().any(|registered| registered == grant_type)
+    }
+}
+
 /// The client of this name, disabled, over or neither.
 ///
 /// # Errors

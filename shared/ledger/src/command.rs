@@ -190,7 +190,8 @@ pub struct CreateSession {
     pub authenticated_at: Millis,
     /// The key under which the first refresh token is minted.
     pub key_id: u8,
-    /// A session that is there already rotates first if its access token expires within this time.
+    /// A session that is there already rotates first if its access token expires within this time, and
+    /// does not count if it ends within it.
     #[serde(default)]
     pub fresh_for: Millis,
     /// Where the sign-in came from: what the first refresh is compared with.

@@ -36,7 +36,7 @@ pub(crate) fn create(
         return Outcome::Refused(Refusal::StaleProof);
     }
     let mut active = ledger.sessions.iter_mut().filter(|session| session.is_active());
-    if let Some(session) = active.find(|session| is_started_by(session, &command)) {
+    if let Some(session) = active.find(|session| is_started_by(session, &command, step.now)) {
         return repeat(session, &command, step);
     }
     if !make_room(ledger, &command.client_id, step) {
@@ -141,9 +141,11 @@ fn outdates(session: &Session, command: &CreateSession) -> bool {
     same && older && (own || reason == EndReason::SignedOut)
 }
 
-/// Whether the same sign-in by the same client, and with the same key, has started it.
-fn is_started_by(session: &Session, command: &CreateSession) -> bool {
-    command.code.is_none()
+/// Whether the same sign-in by the same client, and with the same key, has started it, and it does not end
+/// before the tokens that are wanted.
+fn is_started_by(session: &Session, command: &CreateSession, now: Millis) -> bool {
+    now.saturating_add(command.fresh_for) < session.absolute_end
+        && command.code.is_none()
         && session.code.is_none()
         && command.external_id.is_some()
         && session.external_id == command.external_id
@@ -308,7 +310,10 @@ mod tests {
         create(&mut ledger, asked.clone(), NOW);
         let later = NOW + Policy::default().access_token - 5 * MINUTE;
         assert!(issued(&create(&mut ledger, asked.clone(), later - 1)).repeated);
-        assert_eq!(issued(&create(&mut ledger, asked, later)).counter, 1);
+        assert_eq!(issued(&create(&mut ledger, asked.clone(), later)).counter, 1);
+        ledger.sessions[0].absolute_end = later + 5 * MINUTE;
+        create(&mut ledger, asked, later);
+        assert_eq!(ledger.sessions.len(), 2, "and another session if it is about to end");
     }
 
     #[test]

@@ -247,8 +247,8 @@ mod tests {
 
     #[test]
     fn many_ends_at_once_are_counted_once() {
-        let mut policy = Policy::default();
-        policy.limits = Limits { delete: 1, revoke_all: 1, ..Limits::default() };
+        let limits = Limits { delete: 1, revoke_all: 1, ..Limits::default() };
+        let policy = Policy { limits, ..Policy::default() };
         let mut ledger = ledger(&[1, 2, 3, 4]);
         ledger.sessions[3].client_id = "other".to_owned();
         let mut by = |which| {

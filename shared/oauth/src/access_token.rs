@@ -164,6 +164,11 @@ impl VerifyingKeys {
 }
 
 impl AccessToken {
+    /// Whether it speaks of no person: its client acts for itself, RFC 9068 section 2.2.
+    pub fn is_of_client(&self) -> bool {
+        self.sub == self.client_id
+    }
+
     /// What the signature of a token is over: header, with the internal MACs, and payload. The same
     /// claims under the same keys give the same text.
     pub fn signing_input(&self, kid: &str, keys: &InternalKeys, resources: &Resources) -> String {

@@ -11,8 +11,8 @@ use crate::keys;
 
 /// `client_assertion_type`, RFC 7523 section 2.2.
 pub const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// How an assertion may be signed.
-pub const ALGORITHMS: &[&str] = &["EdDSA", "ES256", "RS256"];
+/// How an assertion may be signed; `Ed25519` is the newer name of what `EdDSA` means here (RFC 9864).
+pub const ALGORITHMS: &[&str] = &["ES256", "Ed25519", "EdDSA", "RS256"];
 
 /// The client's clock may differ from ours by so much, in milliseconds.
 const LEEWAY: u64 = 60_000;

@@ -45,7 +45,7 @@ impl ClientKeys {
     /// none, all of the kind.
     pub fn candidates(&self, kid: Option<&str>, alg: &str) -> impl Iterator<Item = &PublicKey> {
         let named = move |entry: &&Entry| kid.is_none() || entry.kid.as_deref() == kid;
-        self.0.iter().filter(named).map(|entry| &entry.key).filter(move |key| algorithm(key) == alg)
+        self.0.iter().filter(named).map(|entry| &entry.key).filter(move |key| is_for(key, alg))
     }
 }
 
@@ -54,17 +54,17 @@ impl Entry {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
         let key = PublicKey::of_jwk(jwk)?;
         let signs = text("use").is_none_or(|usage| usage == "sig");
-        let fits = text("alg").is_none_or(|alg| alg == algorithm(&key));
+        let fits = text("alg").is_none_or(|alg| is_for(&key, alg));
         (signs && fits).then(|| Self { kid: text("kid").map(str::to_owned), key })
     }
 }
 
-/// The one algorithm that a key is used with, whatever a header says.
-const fn algorithm(key: &PublicKey) -> &'static str {
+/// Whether a key is used with an algorithm, whatever a header says.
+fn is_for(key: &PublicKey, alg: &str) -> bool {
     match key {
-        PublicKey::Ed25519(_) => "EdDSA",
-        PublicKey::P256(_) => "ES256",
-        PublicKey::Rsa { .. } => "RS256",
+        PublicKey::Ed25519(_) => matches!(alg, "EdDSA" | "Ed25519"),
+        PublicKey::P256(_) => alg == "ES256",
+        PublicKey::Rsa { .. } => alg == "RS256",
     }
 }
 
@@ -95,6 +95,7 @@ mod tests {
         let count = |kid, alg| keys.candidates(kid, alg).count();
         assert_eq!(count(Some("a"), "EdDSA"), 1);
         assert_eq!(count(None, "EdDSA"), 2);
+        assert_eq!(count(None, "Ed25519"), 2);
         assert_eq!(count(None, "RS256"), 1);
         assert_eq!(count(Some("a"), "RS256"), 0, "an algorithm of another kind of key");
         for alg in ["none", "HS256", "ES256", "PS256", "eddsa", ""] {

@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use data::clients::ClientRecord;
@@ -8,17 +8,18 @@ use ports::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::consents::FakeConsents;
 use crate::world::SQL_CONNECTION_STRING;
 
 /// The business database behind its SQL endpoint, as far as the authorization server uses it: the
-/// clients, the provisioning of people at sign-in, and what they agree to. It does not read SQL, it recognises the
+/// clients, and the provisioning of people at sign-in. It does not read SQL, it recognises the
 /// statements of crate `data`; what those mean is tested there on a real Postgres.
 #[derive(Default)]
 pub struct FakeDatabase {
     clients: RefCell<BTreeMap<String, ClientRecord>>,
     registrations: RefCell<BTreeMap<String, String>>,
     organizations: RefCell<BTreeMap<String, String>>,
-    consents: RefCell<BTreeMap<(String, String), BTreeSet<String>>>,
+    consents: FakeConsents,
 }
 
 #[derive(Deserialize)]
@@ -27,15 +28,27 @@ struct Batch {
 }
 
 #[derive(Deserialize)]
-struct Agreed {
-    client_id: String,
-    scopes: Vec<String>,
-}
-
-#[derive(Deserialize)]
 struct Query {
     query: String,
     params: Vec<Option<String>>,
+}
+
+/// As whom a batch runs, by its first statement.
+enum Role {
+    None,
+    Service,
+    Person(String),
+}
+
+impl Role {
+    fn of(first: &Query) -> Self {
+        if first.query.contains("'atoms_service'") {
+            return Self::Service;
+        }
+        let claims = first.params.first().cloned().flatten().unwrap_or_default();
+        let claims: Value = serde_json::from_str(&claims).unwrap_or_default();
+        claims["sub"].as_str().map_or(Self::None, |person| Self::Person(person.to_owned()))
+    }
 }
 
 type Rows = Vec<Vec<Option<String>>>;
@@ -77,13 +90,10 @@ impl FakeDatabase {
         if !plain {
             return refusal("0A000", "only text rows are served here");
         }
-        let service =
-            batch.queries.first().is_some_and(|first| first.query.contains("'atoms_service'"));
-        let person =
-            batch.queries.first().and_then(|first| subject(first.params.first()?.as_deref()?));
+        let role = batch.queries.first().map_or(Role::None, Role::of);
         let mut results = Vec::new();
         for query in &batch.queries {
-            match self.rows(query, service, person.as_deref()) {
+            match self.rows(query, &role) {
                 Ok(rows) => results.push(result_set(&rows)),
                 Err((code, message)) => return refusal(code, message),
             }
@@ -91,12 +101,8 @@ impl FakeDatabase {
         Response::new(json!({ "results": results }).to_string().into())
     }
 
-    fn rows(
-        &self,
-        query: &Query,
-        service: bool,
-        person: Option<&str>,
-    ) -> Result<Rows, (&'static str, &'static str)> {
+    fn rows(&self, query: &Query, role: &Role) -> Result<Rows, (&'static str, &'static str)> {
+        let service = matches!(role, Role::Service);
         let text = query.query.as_str();
         let parameter = |at: usize| query.params.get(at).cloned().flatten();
         if text.contains("set_config") {
@@ -106,11 +112,13 @@ impl FakeDatabase {
             if !service {
                 return Err(("42501", "permission denied for table oauth_clients"));
             }
-            return self.clients(text, parameter(0).unwrap_or_default(), parameter(1));
+            return self.clients(text, &parameter(0).unwrap_or_default(), parameter(1));
         }
         if text.contains("app.oauth_consents") {
-            let person = person.ok_or(("42501", "permission denied for table oauth_consents"))?;
-            return Ok(self.consents(text, person, parameter(0), parameter(1)));
+            let Role::Person(person) = role else {
+                return Err(("42501", "permission denied for table oauth_consents"));
+            };
+            return Ok(self.consents.answer(person, text, &query.params));
         }
         if text.contains("app.provision_member") {
             if !service {
@@ -127,21 +135,25 @@ impl FakeDatabase {
     fn clients(
         &self,
         text: &str,
-        first: String,
+        first: &str,
         second: Option<String>,
     ) -> Result<Rows, (&'static str, &'static str)> {
         if text.contains("insert into") {
-            return self.enrol(&first, second);
+            return self.enrol(first, second);
         }
         if text.contains("update") {
             let mut clients = self.clients.borrow_mut();
-            if let Some(client) = clients.get_mut(&first).filter(|one| !one.disabled) {
+            if let Some(client) = clients.get_mut(first).filter(|one| !one.disabled) {
                 client.expires_at = second.and_then(|until| until.parse().ok());
             }
             return Ok(Vec::new());
         }
-        let hash = self.registrations.borrow().get(&first).cloned();
-        let client = self.client(&first);
+        if text.contains("delete from") {
+            // It has no clock, and so nothing that is over.
+            return Ok(vec![vec![Some("0".to_owned())]]);
+        }
+        let hash = self.registrations.borrow().get(first).cloned();
+        let client = self.client(first);
         Ok(client.iter().map(|one| vec![serde_json::to_string(one).ok(), hash.clone()]).collect())
     }
 
@@ -167,29 +179,6 @@ impl FakeDatabase {
         Ok(vec![vec![Some(id)]])
     }
 
-    /// Whether a person has agreed to all of these scopes, or that they do.
-    fn consents(
-        &self,
-        text: &str,
-        person: &str,
-        first: Option<String>,
-        second: Option<String>,
-    ) -> Rows {
-        let mut consents = self.consents.borrow_mut();
-        let first = first.unwrap_or_default();
-        if text.contains("insert into") {
-            let agreed: Agreed = serde_json::from_str(&first).expect("a consent");
-            let known = consents.entry((person.to_owned(), agreed.client_id)).or_default();
-            known.extend(agreed.scopes);
-            return Vec::new();
-        }
-        let asked: BTreeSet<String> =
-            serde_json::from_str(&second.unwrap_or_default()).expect("scopes");
-        let known = consents.get(&(person.to_owned(), first));
-        let covered = known.is_some_and(|known| known.is_superset(&asked));
-        vec![vec![Some(if covered { "t" } else { "f" }.to_owned())]]
-    }
-
     fn provision(
         &self,
         user: Option<String>,
@@ -206,12 +195,6 @@ impl FakeDatabase {
         let role = if personal { "owner".to_owned() } else { known.unwrap_or("member".to_owned()) };
         vec![vec![Some(id.clone()), Some(role)]]
     }
-}
-
-/// The person whose rights a transaction begins with.
-fn subject(claims: &str) -> Option<String> {
-    let claims: Value = serde_json::from_str(claims).ok()?;
-    claims["sub"].as_str().map(str::to_owned)
 }
 
 fn has(headers: &HeaderMap, name: &str, expected: &str) -> bool {

@@ -14,6 +14,7 @@
     reason = "this is test code: what does not hold must end the test"
 )]
 
+mod consents;
 pub mod contract;
 mod database;
 mod eventual_kv;

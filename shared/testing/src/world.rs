@@ -42,7 +42,7 @@ const GRANTS: [&str; 3] =
 /// | client | kind | may |
 /// |---|---|---|
 /// | `atoms-web`, `atoms-cli` | public, first-party | exchange, refresh, codes |
-/// | `atoms-service` | confidential, first-party | exchange, refresh, codes |
+/// | `atoms-service` | confidential, first-party | exchange, refresh, codes, tokens of its own |
 /// | `atoms-api` | confidential | introspect any audience |
 /// | `atoms-narrow` | confidential | introspect the MCP audience |
 /// | `third-party` | public, somebody else's | refresh, codes |
@@ -104,7 +104,10 @@ impl World {
             secret_hashes: secret.map(|secret| self.hash(secret)).into_iter().collect(),
             first_party,
             scopes: ALL_SCOPES.map(str::to_owned).to_vec(),
-            grant_types: GRANTS.map(str::to_owned).to_vec(),
+            grant_types: {
+                let own = secret.map(|_| "client_credentials");
+                GRANTS.into_iter().chain(own).map(str::to_owned).collect()
+            },
             redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
             ..ClientRecord::default()
         };

@@ -21,7 +21,15 @@ struct Seed {
     redirects: &'static [&'static str],
 }
 
-const GRANTS: &[&str] = &["urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"];
+const GRANTS: &[&str] =
+    &["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"];
+/// A service acts for people, and for itself.
+const GRANTS_OF_A_SERVICE: &[&str] = &[
+    "authorization_code",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "client_credentials",
+];
 const SCOPES: &[&str] = &[
     "atoms:workspace.read",
     "atoms:workspace.write",
@@ -54,7 +62,13 @@ const RESOURCE_SERVER: Seed = Seed {
 const SEEDS: [Seed; 6] = [
     Seed { id: "atoms-web", name: "Atoms for the web", ..PUBLIC },
     Seed { id: "atoms-cli", name: "Atoms for the terminal", ..PUBLIC },
-    Seed { id: "atoms-service", name: "Atoms service", confidential: true, ..PUBLIC },
+    Seed {
+        id: "atoms-service",
+        name: "Atoms service",
+        confidential: true,
+        grants: GRANTS_OF_A_SERVICE,
+        ..PUBLIC
+    },
     Seed { id: "atoms-api", name: "Atoms API", introspects: &["*"], ..RESOURCE_SERVER },
     Seed { id: "atoms-narrow", name: "MCP only", introspects: &["{}/mcp"], ..RESOURCE_SERVER },
     Seed { id: "third-party", name: "Somebody else's", first_party: false, ..PUBLIC },

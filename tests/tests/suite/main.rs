@@ -2,8 +2,10 @@
 //! begin with its name.
 
 mod audit;
+mod authorization_code;
 mod bad_input;
 mod client_auth;
+mod client_credentials;
 mod dpop;
 mod health;
 mod http;

@@ -39,7 +39,7 @@ impl<'e> Holder<'e> {
     }
 
     /// From now on, they come with a proof that is good once.
-    fn come(&self) {
+    pub(crate) fn come(&self) {
         self.come_with(&self.key.proof(&self.claims("POST", TOKEN_URL)));
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use auth::authorization_code::redeem;
 use auth::exchange::exchange;
 use auth::introspect::introspect;
 use auth::issue::TokenResponse;
@@ -9,7 +10,7 @@ use auth::refresh::{Refreshed, refresh};
 use auth::revoke::revoke;
 use auth::settings::{ClientSettings, Introspector, MintSettings, ResourceSettings, Verifier};
 use auth::visitor::Visitor;
-use auth::{Failure, Settings, access, clients, proof};
+use auth::{Failure, Settings, access, client_credentials, clients, proof};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use data::clients::ClientRecord;
@@ -144,6 +145,39 @@ impl Edge {
             .map(issued)
     }
 
+    pub(crate) fn redeem_form(&self, client_id: &str, form: &Form) -> Result<Issued, Failure> {
+        block_on(self.redeem_as(&self.record(client_id), form))
+    }
+
+    pub(crate) async fn redeem_as(
+        &self,
+        record: &ClientRecord,
+        form: &Form,
+    ) -> Result<Issued, Failure> {
+        let platform = &self.world.platform;
+        let visitor = self.visitor(form).await?;
+        redeem(platform, &self.settings, &self.client, &self.mint, record, &visitor, form)
+            .await
+            .map(issued)
+    }
+
+    pub(crate) fn credentials_form(&self, client_id: &str, form: &Form) -> Result<Issued, Failure> {
+        block_on(self.credentials_as(&self.record(client_id), form))
+    }
+
+    pub(crate) async fn credentials_as(
+        &self,
+        record: &ClientRecord,
+        form: &Form,
+    ) -> Result<Issued, Failure> {
+        let platform = &self.world.platform;
+        let visitor = self.visitor(form).await?;
+        let Self { settings, client, mint, .. } = self;
+        client_credentials::issue(platform, settings, client, mint, record, &visitor, form)
+            .await
+            .map(issued)
+    }
+
     /// From now on, requests come with these headers and from this place.
     pub(crate) fn come_from(&self, headers: &[(&'static str, &str)], place: Place) {
         let mut request = Request::default();
@@ -241,13 +275,18 @@ impl Issued {
     }
 
     pub(crate) fn refresh(&self) -> &str {
-        &self.tokens.refresh_token
+        refresh_of(&self.tokens)
     }
 
     /// Both tokens: what must not differ between replays.
     pub(crate) fn both(&self) -> (&str, &str) {
         (self.access(), self.refresh())
     }
+}
+
+/// The refresh token of an answer that must have one.
+pub(crate) fn refresh_of(tokens: &TokenResponse) -> &str {
+    tokens.refresh_token.as_deref().unwrap()
 }
 
 /// A call of a resource.

@@ -280,7 +280,11 @@ impl Simple {
             return Outcome::Refused(Refusal::StaleProof);
         }
         for past in &mut self.sessions {
-            if past.same_sign_in(create) && past.key == create.key && past.over.is_none() {
+            if past.same_sign_in(create)
+                && past.key == create.key
+                && past.over.is_none()
+                && now + create.fresh_for < past.last_day
+            {
                 let scopes = (!create.scopes_by_default).then_some(&create.scopes);
                 let resources = (!create.resources_by_default).then_some(&create.resources);
                 if scopes.is_some_and(|asked| asked.iter().any(|one| !past.scopes.contains(one))) {
