@@ -15,7 +15,7 @@ use ledger::{Budget, Class, Millis};
 use oauth::dpop;
 use oauth::{ErrorCode, OAuthError};
 use observe::Facts;
-use ports::route::{Function, PROTECTED_RESOURCE_METADATA};
+use ports::route::{PROTECTED_RESOURCE_METADATA, Route};
 use ports::{Request, Response};
 use serde::Serialize;
 
@@ -114,19 +114,9 @@ pub fn unavailable() -> Response {
     retry_later(problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail))
 }
 
-/// A function cannot be reached: 503 in the shape of its own answers.
-pub fn unavailable_at(function: Option<Function>) -> Response {
-    match function {
-        Some(Function::Token | Function::Revoke | Function::Introspect) => oauth_unavailable(),
-        Some(
-            Function::Authorize
-            | Function::Sessions
-            | Function::Mcp
-            | Function::Health
-            | Function::Ledger,
-        )
-        | None => unavailable(),
-    }
+/// A function cannot be reached: 503 in the shape of the route's own answers.
+pub fn unavailable_at(route: Option<&Route>) -> Response {
+    if route.is_some_and(Route::speaks_oauth) { oauth_unavailable() } else { unavailable() }
 }
 
 /// No route of this path.
