@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Response, Url, redirect};
 use sha2::{Digest as _, Sha256};
 
@@ -35,6 +35,49 @@ pub struct Code {
     pub code: String,
     /// The verifier of its challenge, RFC 7636.
     pub verifier: String,
+}
+
+/// What a browser shows.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its address.
+    pub url: Url,
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The document.
+    pub html: String,
+}
+
+impl Page {
+    async fn of(url: Url, response: Response) -> Result<Self> {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Self { url, status, headers, html: response.text().await? })
+    }
+
+    /// A header's value; empty if it is absent or not text.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The first field of this name that is not shown; empty if there is none.
+    pub fn field(&self, name: &str) -> &str {
+        let begin = format!("<input type=\"hidden\" name=\"{name}\" value=\"");
+        let rest = self.html.split_once(&begin).map_or("", |(_, rest)| rest);
+        rest.split('"').next().unwrap_or_default()
+    }
+
+    /// Where it goes on to by itself.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn onward(&self) -> Result<Url> {
+        let begin = "<meta http-equiv=\"refresh\" content=\"0; url=";
+        let rest = self.html.split_once(begin).context("it goes nowhere by itself")?.1;
+        let location = rest.split('"').next().unwrap_or_default().replace("&amp;", "&");
+        Ok(Url::parse(&location)?)
+    }
 }
 
 impl Browser {
@@ -82,6 +125,54 @@ impl Browser {
         Ok(Code { code, verifier })
     }
 
+    /// Follow a link until a page is shown.
+    ///
+    /// # Errors
+    /// If it leads nowhere.
+    pub async fn open(&self, path: &str) -> Result<Page> {
+        let mut url = Url::parse(&self.world.api.url(path))?;
+        for _ in 0..MOST_STEPS {
+            self.introduce(&mut url);
+            let response = self.get(url.clone()).await?;
+            match location(&response)? {
+                Some(location) => url = url.join(&location)?,
+                None => return Page::of(url, response).await,
+            }
+        }
+        bail!("it leads nowhere: {url}")
+    }
+
+    /// Post a form to us, as from the page that we have shown; `headers` are further ones. What it is
+    /// answered is not followed.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn submit(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&'static str, &str)],
+    ) -> Result<Page> {
+        let url = Url::parse(&self.world.api.url(path))?;
+        let usual = [("sec-fetch-site", "same-origin"), ("origin", "null")];
+        let said = |name: &str| headers.iter().any(|(known, _)| *known == name);
+        let mut request = self.http.post(url.clone()).form(fields).header(COOKIE, self.kept());
+        for (name, value) in usual.iter().filter(|(name, _)| !said(name)).chain(headers) {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await?;
+        self.keep(&response);
+        Page::of(url, response).await
+    }
+
+    /// Its cookies, as somebody has them who has copied them.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (world, http, email) = (self.world.clone(), self.http.clone(), self.email.clone());
+        Self { world, http, email, cookies: Mutex::new(cookies) }
+    }
+
     /// Follow a link until it leads to the callback; answers that address, which is not visited.
     ///
     /// # Errors
@@ -92,19 +183,22 @@ impl Browser {
             if url.as_str().split('?').next() == Some(callback) {
                 return Ok(url);
             }
-            // There they say who they are.
-            if url.path() == "/user_management/authorize" {
-                url.query_pairs_mut().append_pair("login_hint", &self.email);
-            }
+            self.introduce(&mut url);
             let response = self.get(url.clone()).await?;
-            let location = response.headers().get(LOCATION).map(|value| value.to_str());
-            let Some(location) = location.transpose()? else {
+            let Some(location) = location(&response)? else {
                 let (status, page) = (response.status(), response.text().await?);
                 bail!("{} shows {status}: {page}", url.path());
             };
             url = url.join(location)?;
         }
         bail!("it leads nowhere: {url}")
+    }
+
+    /// At the identity provider they say who they are.
+    fn introduce(&self, url: &mut Url) {
+        if url.path() == "/user_management/authorize" {
+            url.query_pairs_mut().append_pair("login_hint", &self.email);
+        }
     }
 
     async fn get(&self, url: Url) -> Result<Response> {
@@ -139,4 +233,9 @@ impl Browser {
             }
         }
     }
+}
+
+fn location(response: &Response) -> Result<Option<String>> {
+    let location = response.headers().get(LOCATION).map(|value| value.to_str());
+    Ok(location.transpose()?.map(str::to_owned))
 }

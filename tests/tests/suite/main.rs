@@ -1,6 +1,7 @@
 //! Every endpoint against a running stack, one module per endpoint. Tests of a test point of the RFCs
 //! begin with its name.
 
+mod account;
 mod audit;
 mod authorization_code;
 mod bad_input;
