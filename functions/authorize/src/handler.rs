@@ -6,14 +6,14 @@ use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use oauth::form::Form;
 use observe::Facts;
-use ports::route::{AUTHORIZE, CALLBACK, CONSENT, Function, Match, PUSHED_REQUEST};
+use ports::route::{AUTHORIZE, CALLBACK, CONSENT, Function, LOGIN, Match, PUSHED_REQUEST};
 use ports::{Config, ConfigError, Platform, Request, Response};
 
 use crate::documents::Documents;
 use crate::visits;
 
 /// People on their way from a client to AuthKit and back (`GET /oauth/authorize`, `GET /oauth/callback`,
-/// `POST /oauth/consent`), requests that clients push (`POST /oauth/par`), and the documents by which
+/// `POST /oauth/consent`, and `GET /oauth/login` without a client), requests that clients push (`POST /oauth/par`), and the documents by which
 /// clients find all of this.
 pub(crate) struct Authorize;
 
@@ -45,10 +45,11 @@ impl Endpoint for Authorize {
     ) -> Response {
         match found.route.path {
             // Whoever only looks at a link must not use it up.
-            AUTHORIZE | CALLBACK if request.method() == Method::HEAD => {
+            AUTHORIZE | LOGIN | CALLBACK if request.method() == Method::HEAD => {
                 respond::empty(StatusCode::OK)
             }
             AUTHORIZE => visits::authorize(platform, desk, request).await,
+            LOGIN => visits::login(platform, desk, request),
             CALLBACK => visits::callback(platform, desk, request).await,
             CONSENT => visits::consent(platform, desk, request).await,
             PUSHED_REQUEST => push(platform, desk, request).await,

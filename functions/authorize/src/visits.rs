@@ -1,13 +1,14 @@
 //! What people see: the way to the next place, the question, or why it goes no further.
 
 use auth::Failure;
-use auth::authorize::{self, Answered, Ask, Next, Visit, told};
+use auth::authorize::{self, Answered, Ask, Back, Departure, Next, Visit, told};
 use data::clients::ClientOrigin;
 use host::respond;
-use http::StatusCode;
 use http::header::SET_COOKIE;
+use http::{HeaderValue, StatusCode};
 use observe::Facts;
 use pages::{Client, ConsentPage, ErrorPage, Origin, ReturningPage};
+use ports::route::ACCOUNT;
 use ports::{Platform, Request, Response};
 
 use crate::handler::{Desk, form};
@@ -23,11 +24,29 @@ pub(crate) async fn authorize(
     shown(desk, visit)
 }
 
+/// Somebody signs in without a client.
+pub(crate) fn login(platform: &impl Platform, desk: &Desk, request: &Request) -> Response {
+    let (headers, query) = (request.headers(), request.uri().query());
+    match authorize::login(platform, &desk.service, &desk.own, headers, query) {
+        Ok(Departure { location, cookies }) => {
+            let response = keeping(respond::see_other(&location), &cookies);
+            respond::noted(response, Facts::outcome("sign_in"))
+        }
+        Err(failure) => stopped(&failure),
+    }
+}
+
 /// AuthKit sends them back.
 pub(crate) async fn callback(platform: &impl Platform, desk: &Desk, request: &Request) -> Response {
     let (headers, query) = (request.headers(), request.uri().query());
-    let visit = authorize::callback(platform, &desk.service, &desk.own, headers, query).await;
-    shown(desk, visit)
+    match authorize::callback(platform, &desk.service, &desk.own, headers, query).await {
+        Ok(Back::Visit(visit)) => shown(desk, Ok(visit)),
+        Ok(Back::Account(cookies)) => {
+            let response = keeping(respond::see_other(ACCOUNT), &cookies);
+            respond::noted(response, Facts::outcome("signed_in"))
+        }
+        Err(failure) => stopped(&failure),
+    }
 }
 
 /// They answer.
@@ -57,14 +76,18 @@ fn shown(desk: &Desk, visit: Result<Visit, Failure>) -> Response {
         Ok(visit) => visit,
         Err(failure) => return stopped(&failure),
     };
-    let mut response = match (&visit.next, visit.location(&desk.service.issuer)) {
+    let response = match (&visit.next, visit.location(&desk.service.issuer)) {
         (Ok(Next::Ask(ask)), _) => asked(ask, &visit.target.redirect_uri),
         (_, location) => respond::see_other(&location.unwrap_or_default()),
     };
-    for cookie in &visit.cookies {
+    respond::noted(keeping(response, &visit.cookies), facts(&visit))
+}
+
+fn keeping(mut response: Response, cookies: &[HeaderValue]) -> Response {
+    for cookie in cookies {
         response.headers_mut().append(SET_COOKIE, cookie.clone());
     }
-    respond::noted(response, facts(&visit))
+    response
 }
 
 fn asked(ask: &Ask, redirect_uri: &str) -> Response {

@@ -102,6 +102,8 @@ pub const MCP_RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/m
 pub const JWKS: &str = "/.well-known/jwks.json";
 /// RFC 6749 section 3.1.
 pub const AUTHORIZE: &str = "/oauth/authorize";
+/// Where people sign in without a client, to see their own page.
+pub const LOGIN: &str = "/oauth/login";
 /// Where AuthKit sends people back to.
 pub const CALLBACK: &str = "/oauth/callback";
 /// What people answer.
@@ -162,6 +164,7 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::GET], MCP_RESOURCE_METADATA, Function::Authorize),
     route(&[Method::GET], JWKS, Function::Authorize),
     route(&[Method::GET], AUTHORIZE, Function::Authorize),
+    route(&[Method::GET], LOGIN, Function::Authorize),
     route(&[Method::GET], CALLBACK, Function::Authorize),
     route(&[Method::POST], CONSENT, Function::Authorize),
     route(&[Method::POST], PUSHED_REQUEST, Function::Authorize),

@@ -56,6 +56,24 @@ async fn m12_a_code_is_exchanged_for_tokens_of_rfc_9068() -> Result<()> {
 }
 
 #[tokio::test]
+async fn m13_the_refresh_token_of_a_public_client_rotates_with_each_use() -> Result<()> {
+    let world = World::attach()?;
+    let (_, code) = code(&world).await?;
+    let answer = redeem(&world, WEB, &code, &[]).await?.expect(200, "the code")?;
+    let mut seen = vec![answer.member("refresh_token").to_owned()];
+    for _ in 0..3 {
+        let newest = &seen[seen.len() - 1];
+        let answer = world.api.refresh(world.client(WEB)?, newest, &[]).await?;
+        let next = answer.expect(200, "refresh")?.member("refresh_token").to_owned();
+        assert!(!next.is_empty() && !seen.contains(&next));
+        seen.push(next);
+    }
+    refused(&world.api.refresh(world.client(WEB)?, &seen[0], &[]).await?, "invalid_grant");
+    assert!(!world.is_active(&seen[3]).await?, "a grandparent ends the session");
+    Ok(())
+}
+
+#[tokio::test]
 async fn f18_a_replayed_code_is_denied_and_ends_what_it_has_issued() -> Result<()> {
     let world = World::attach()?;
     let (_, code) = code(&world).await?;

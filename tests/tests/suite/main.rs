@@ -4,6 +4,7 @@
 mod account;
 mod audit;
 mod authorization_code;
+mod authorize;
 mod bad_input;
 mod client_auth;
 mod client_credentials;

@@ -9,7 +9,7 @@ use oauth::{ErrorCode, OAuthError, redirect};
 use ports::{Millis, Platform};
 
 use super::code::Granted;
-use super::sealed::{Asked, once_id, seal};
+use super::sealed::{Asked, Purpose, once_id, seal};
 use super::{Ask, AuthorizeSettings, Desk, Next, Visit, pushed, sign_in};
 use crate::login::{self, Login};
 use crate::settings::Settings;
@@ -145,7 +145,10 @@ impl<P: Platform> Desk<'_, P> {
             (Step::Ask, Some(login)) => {
                 self.ask(client, request, login, signed.refresh_token.clone())
             }
-            (Step::SignIn | Step::Issue | Step::Ask, _) => sign_in::begin(self, request, cookies),
+            (Step::SignIn | Step::Issue | Step::Ask, _) => {
+                let purpose = Purpose::Client(Box::new(request));
+                Ok(Next::SignIn(sign_in::depart(self, purpose, cookies)?))
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use ports::{Config, ConfigError, Platform};
 
 pub use answer::{Answered, answer};
 pub use entry::authorize;
-pub use sign_in::callback;
+pub use sign_in::{Back, Departure, callback, login};
 
 use crate::Failure;
 use crate::login::LoginSettings;

@@ -11,10 +11,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
-/// A request on its way through the sign-in, as the `state` towards AuthKit.
+/// What a person signs in for.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Purpose {
+    /// A client's request.
+    Client(Box<AuthorizationRequest>),
+    /// Their own account page.
+    Account,
+}
+
+/// A person on their way through the sign-in: the `state` towards AuthKit.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Pending {
-    pub(super) request: AuthorizationRequest,
+    pub(super) purpose: Purpose,
     /// Of the challenge that AuthKit has been given.
     pub(super) verifier: String,
     /// When the person was sent there.

@@ -350,6 +350,24 @@ fn a_person_who_has_signed_in_anew_is_asked_anew() {
 }
 
 #[test]
+fn open_redirect_without_a_client_there_is_one_way_to_go() {
+    let door = Door::new();
+    let browser = door.browser();
+    for elsewhere in [
+        "https://evil.example",
+        "//evil.example",
+        "/oauth/authorize",
+        "/account/../x",
+        "/account?x",
+    ] {
+        let query = oauth::form::encode(&[("return_to", elsewhere)]);
+        assert_eq!(word(browser.sign_in_alone(&query, "ada")), "invalid_request", "{elsewhere}");
+    }
+    browser.sign_in_alone("return_to=/account", "ada").unwrap();
+    assert_eq!(door.opened(&code_of(&browser.go(&request("atoms-web", &[])).unwrap())).user, "ada");
+}
+
+#[test]
 fn two_answers_are_one_code() {
     let door = Door::new();
     let browser = door.browser();

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use auth::authorize::{
-    Answered, Ask, AuthorizeSettings, Next, Visit, answer, authorize, callback, pushed,
+    Answered, Ask, AuthorizeSettings, Back, Next, Visit, answer, authorize, callback, login, pushed,
 };
 use auth::{Failure, Settings};
 use futures::executor::block_on;
 use http::header::COOKIE;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use oauth::authorization::Target;
 use oauth::code::{self, CodeGrant};
 use oauth::form::{Form, encode};
@@ -85,7 +85,7 @@ impl Browser<'_> {
         let (platform, service) = (&edge.world.platform, &edge.settings);
         let headers = self.headers();
         let visit = authorize(platform, service, settings, &headers, Some(query)).await;
-        visit.inspect(|visit| self.keep(visit))
+        visit.inspect(|visit| self.keep(&visit.cookies))
     }
 
     /// Where AuthKit sends it back to.
@@ -93,8 +93,29 @@ impl Browser<'_> {
         let Door { edge, settings } = self.door;
         let (platform, service) = (&edge.world.platform, &edge.settings);
         let (headers, query) = (self.headers(), encode(parameters));
-        let visit = block_on(callback(platform, service, settings, &headers, Some(&query)));
-        visit.inspect(|visit| self.keep(visit))
+        match block_on(callback(platform, service, settings, &headers, Some(&query)))? {
+            Back::Visit(visit) => {
+                self.keep(&visit.cookies);
+                Ok(visit)
+            }
+            Back::Account(_) => panic!("a sign-in without a client"),
+        }
+    }
+
+    /// Somebody signs in without a client, and gets to their page.
+    pub(crate) fn sign_in_alone(&self, query: &str, user: &str) -> Result<(), Failure> {
+        let Door { edge, settings } = self.door;
+        let (platform, service) = (&edge.world.platform, &edge.settings);
+        let departure = login(platform, service, settings, &self.headers(), Some(query))?;
+        self.keep(&departure.cookies);
+        let page = parameters(departure.location.split_once('?').unwrap().1);
+        let code = edge.world.workos.sign_in(user, "alone", &page["code_challenge"]);
+        let query = encode(&[("code", &code), ("state", &page["state"])]);
+        match block_on(callback(platform, service, settings, &self.headers(), Some(&query)))? {
+            Back::Account(cookies) => self.keep(&cookies),
+            Back::Visit(visit) => panic!("of no client: {visit:?}"),
+        }
+        Ok(())
     }
 
     /// Somebody signs in at AuthKit, as they were asked to, and comes back.
@@ -135,8 +156,8 @@ impl Browser<'_> {
         headers
     }
 
-    fn keep(&self, visit: &Visit) {
-        for cookie in &visit.cookies {
+    fn keep(&self, cookies: &[HeaderValue]) {
+        for cookie in cookies {
             let text = cookie.to_str().unwrap();
             for attribute in ["; Path=/; ", "; HttpOnly; ", "; SameSite=Lax; ", "; Secure"] {
                 assert!(format!("{text}; ").contains(attribute), "{text}");
