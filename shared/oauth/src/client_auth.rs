@@ -1,7 +1,9 @@
 //! How clients say who they are: RFC 6749 section 2.3, RFC 7521 section 4.2.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::client_assertion::{Assertion, TYPE};
-use crate::encoding::from_base64;
 use crate::form::Form;
 use crate::{ErrorCode, OAuthError};
 
@@ -128,7 +130,7 @@ fn basic(header: &str) -> Option<(String, String)> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = String::from_utf8(from_base64(encoded.trim())?).ok()?;
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = decoded.split_once(':')?;
     Some((form_decoded(id)?, form_decoded(secret)?)).filter(|(id, _)| !id.is_empty())
 }
@@ -141,9 +143,6 @@ fn form_decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-
     use super::*;
 
     fn form(body: &str) -> Form {

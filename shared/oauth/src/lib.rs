@@ -16,7 +16,6 @@ pub mod client_metadata;
 pub mod code;
 pub mod dpop;
 pub mod dpop_nonce;
-pub mod encoding;
 pub mod error;
 pub mod form;
 pub mod internal_mac;
@@ -35,6 +34,18 @@ pub mod software;
 pub mod workos_signature;
 
 pub use access_token::AccessToken;
-pub use encoding::{base64url, from_base64url};
 pub use error::{ErrorCode, OAuthError};
 pub use refresh_token::RefreshToken;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// base64url without padding, RFC 4648 section 5.
+pub fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The bytes of unpadded base64url; `None` if the text is anything else.
+pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
