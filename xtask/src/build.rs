@@ -168,6 +168,10 @@ pub(crate) fn two_at_a_time<T: Sync>(
 fn package_one(function: &str, digest: &str) -> Result<()> {
     let since = Instant::now();
     let name = format!("package {function}");
+    let stamp = stamp(function);
+    fs::create_dir_all(stamp.parent().context("a stamp is in a folder")?)?;
+    // What is cut off has made something that is neither the one nor the other.
+    fs::write(&stamp, "")?;
     let mut command = Command::new(layout::cargo_program("worker-build"));
     command.arg("--release").current_dir(folder(function));
     environment(&mut command);
@@ -178,8 +182,6 @@ fn package_one(function: &str, digest: &str) -> Result<()> {
     }
     outcome?;
     strip(function)?;
-    let stamp = stamp(function);
-    fs::create_dir_all(stamp.parent().context("a stamp is in a folder")?)?;
     Ok(fs::write(stamp, digest)?)
 }
 
