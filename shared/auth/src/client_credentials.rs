@@ -94,8 +94,8 @@ fn command(
 }
 
 /// What a client may have without a person: nothing that outlasts their presence.
-fn own(scopes: Vec<String>) -> Result<Vec<String>, Failure> {
-    let own: Vec<String> = without_person(&scopes).cloned().collect();
+fn own(scopes: &[String]) -> Result<Vec<String>, Failure> {
+    let own: Vec<String> = without_person(scopes).cloned().collect();
     if own.is_empty() {
         return Err(Failure::refused(
             ErrorCode::InvalidScope,
