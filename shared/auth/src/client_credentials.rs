@@ -2,17 +2,16 @@
 //! are in a ledger of its own, so that they can be revoked and introspected like all others.
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Answer, Command, CreateSession, Envelope, Issue, Millis, Outcome, Refusal, Subject};
-use oauth::dpop::InvalidProof;
+use ledger::{Command, CreateSession, Envelope, Issue, Millis, Subject};
 use oauth::form::Form;
 use oauth::metadata::CLIENT_CREDENTIALS;
 use oauth::{ErrorCode, scope};
 use ports::Platform;
 
 use crate::Failure;
-use crate::exchange::{Ask, everything, scopes};
-use crate::issue::{TokenResponse, mint};
-use crate::refresh::{Refreshed, UNAUTHORIZED, refused, resources};
+use crate::exchange::{Ask, everything, refused_or_replayed, scopes};
+use crate::issue::{TokenResponse, mint, started};
+use crate::refresh::{Refreshed, UNAUTHORIZED, resources};
 use crate::settings::{ClientSettings, MintSettings, Settings};
 use crate::visitor::Visitor;
 
@@ -46,18 +45,15 @@ pub async fn issue<P: Platform>(
     let command = command(settings, client, record, visitor, fresh_for);
     let envelope = Envelope { policy, ..settings.envelope(command) };
     let address = settings.client_ledger(&record.client_id);
-    let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
-    let (repeated, issue) = match outcome {
-        Outcome::Issued(issue) => (issue.repeated, Issue { scopes, resources, ..issue }),
-        // There is nothing else that it could have used before.
-        Outcome::Refused(Refusal::Replayed) => return Err(InvalidProof::Replayed.into()),
-        Outcome::Refused(refusal) => return Err(refused(refusal)),
-        Outcome::Limited(budget) => return Err(Failure::Limited { budget }),
-        other => return Err(Failure::unexpected(&other)),
-    };
+    let (issue, budget) =
+        started(platform, &address, &envelope).await?.map_err(refused_or_replayed)?;
+    let issue = Issue { scopes, resources, ..issue };
     let key = visitor.key();
     let response = mint(platform, settings, client, minting, record, &issue, key).await?;
-    Ok((response, Refreshed { session: issue.session.to_string(), repeated, budget }))
+    Ok((
+        response,
+        Refreshed { session: issue.session.to_string(), repeated: issue.repeated, budget },
+    ))
 }
 
 /// The session that all tokens of the client come from. It holds all that the client may have, and each
