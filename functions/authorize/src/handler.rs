@@ -6,21 +6,24 @@ use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use oauth::form::Form;
 use observe::Facts;
-use ports::route::{AUTHORIZE, CALLBACK, CONSENT, Function, LOGIN, Match, PUSHED_REQUEST};
+use ports::route::{
+    AUTHORIZE, CALLBACK, CONSENT, Function, LOGIN, Match, PUSHED_REQUEST, REGISTER, REGISTRATION,
+};
 use ports::{Config, ConfigError, Platform, Request, Response};
 
 use crate::documents::Documents;
-use crate::visits;
+use crate::{register, visits};
 
 /// People on their way from a client to AuthKit and back (`GET /oauth/authorize`, `GET /oauth/callback`,
-/// `POST /oauth/consent`, and `GET /oauth/login` without a client), requests that clients push (`POST /oauth/par`), and the documents by which
+/// `POST /oauth/consent`, and `GET /oauth/login` without a client), requests that clients push
+/// (`POST /oauth/par`), clients that register themselves (`/oauth/register`), and the documents by which
 /// clients find all of this.
 pub(crate) struct Authorize;
 
 pub(crate) struct Desk {
     pub(crate) service: Settings,
     pub(crate) own: AuthorizeSettings,
-    client: ClientSettings,
+    pub(crate) client: ClientSettings,
     documents: Documents,
 }
 
@@ -53,6 +56,10 @@ impl Endpoint for Authorize {
             CALLBACK => visits::callback(platform, desk, request).await,
             CONSENT => visits::consent(platform, desk, request).await,
             PUSHED_REQUEST => push(platform, desk, request).await,
+            REGISTER => register::register(platform, desk, request).await,
+            REGISTRATION => {
+                register::manage(platform, desk, found.id.unwrap_or_default(), request).await
+            }
             document => desk.documents.at(document).unwrap_or_else(respond::not_found),
         }
     }

@@ -1,8 +1,8 @@
-//! The authorization endpoint: from a client's request to its code, by way of the person's sign-in and
-//! consent; and the metadata and keys of the authorization server.
+//! From a client's registration and request to its code, and the metadata and keys of the server.
 
 mod documents;
 mod handler;
+mod register;
 mod visits;
 
 use handler::Authorize;

@@ -36,7 +36,7 @@ pub enum Manage<'a> {
     /// To see it.
     Read,
     /// To have this in its place.
-    Change(&'a HeaderMap, &'a [u8]),
+    Change(&'a [u8]),
     /// To end it.
     Remove,
 }
@@ -100,7 +100,7 @@ pub async fn manage<P: Clock + Fetch + Kv + Random>(
     match asked {
         Manage::Read => return Ok(Some(told(settings, &known, None, token).into())),
         Manage::Remove => (new.disabled, new.expires_at) = (true, Some(platform.now())),
-        Manage::Change(headers, body) => {
+        Manage::Change(body) => {
             let body = json_of(headers, body).map_err(Failure::from)?;
             let metadata = ClientMetadata::change(body, client_id).map_err(Failure::from)?;
             permitted(settings, &metadata)?;

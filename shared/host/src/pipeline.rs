@@ -18,7 +18,7 @@ use oauth::OAuthError;
 use observe::log::severity;
 use observe::trace::Trace;
 use observe::{Facts, RequestLine};
-use ports::route::{Function, HEALTH_LIVE, HEALTH_READY, Match, Route, find};
+use ports::route::{HEALTH_LIVE, HEALTH_READY, Match, Route, find};
 use ports::{Clock, Config, ConfigError, Log, Millis, Place, Platform, Random, Request, Response};
 
 use crate::traced::Traced;
@@ -237,15 +237,10 @@ fn no_body(route: &Route, error: BodyError) -> Response {
             (StatusCode::BAD_REQUEST, "body_unreadable", "the body could not be read")
         }
     };
-    match route.function {
-        Function::Token | Function::Revoke | Function::Introspect => {
-            respond::oauth_error(&OAuthError::invalid_request(detail), status)
-        }
-        Function::Authorize
-        | Function::Sessions
-        | Function::Mcp
-        | Function::Health
-        | Function::Ledger => respond::problem(status, code, detail),
+    if route.speaks_oauth() {
+        respond::oauth_error(&OAuthError::invalid_request(detail), status)
+    } else {
+        respond::problem(status, code, detail)
     }
 }
 

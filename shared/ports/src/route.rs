@@ -168,6 +168,8 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::GET], CALLBACK, Function::Authorize),
     route(&[Method::POST], CONSENT, Function::Authorize),
     route(&[Method::POST], PUSHED_REQUEST, Function::Authorize),
+    route(&[Method::POST], REGISTER, Function::Authorize),
+    route(&[Method::GET, Method::PUT, Method::DELETE], REGISTRATION, Function::Authorize),
     route(&[Method::POST], TOKEN, Function::Token),
     route(&[Method::POST], REFRESH, Function::Token),
     // A hundred tokens may come at once.
@@ -214,6 +216,18 @@ pub fn find(path: &str) -> Option<Match<'_>> {
 }
 
 impl Route {
+    /// Whether clients are answered here in the words of RFC 6749 section 5.2, also when nothing was
+    /// looked at.
+    pub fn speaks_oauth(&self) -> bool {
+        match self.function {
+            Function::Token | Function::Revoke | Function::Introspect => true,
+            Function::Authorize => {
+                matches!(self.path, PUSHED_REQUEST | REGISTER | REGISTRATION)
+            }
+            Function::Sessions | Function::Mcp | Function::Health | Function::Ledger => false,
+        }
+    }
+
     /// Whether the method is served here.
     pub fn allows(&self, method: &Method) -> bool {
         let asked = if method == Method::HEAD { &Method::GET } else { method };

@@ -66,7 +66,7 @@ fn managed_by(
 
 fn changed(edge: &Edge, told: &Value, metadata: &Value) -> Result<Option<Value>, ManageError> {
     let body = metadata.to_string();
-    managed(edge, told, Manage::Change(&headers(&[]), body.as_bytes()))
+    managed(edge, told, Manage::Change(body.as_bytes()))
 }
 
 #[test]
