@@ -114,7 +114,9 @@ async fn a_person_sees_and_ends_their_sessions() -> Result<()> {
     let world = World::attach()?;
     let person = world.person().await?;
     let (web, cli) = (person.session("atoms-web").await?, person.session("atoms-cli").await?);
-    let other = world.person().await?.session("atoms-web").await?;
+    // They live as long as they are known here.
+    let somebody = world.person().await?;
+    let other = somebody.session("atoms-web").await?;
     let browser = Visitor::of(&world, &person.user.email)?;
     let page = browser.open(ACCOUNT).await?;
     assert_eq!(page.answer.status, 200, "{}", page.answer.text);
