@@ -38,7 +38,7 @@ pub async fn issue<P: Platform>(
     if record.kind != ClientKind::Confidential || !record.may_use(CLIENT_CREDENTIALS) {
         return Err(UNAUTHORIZED);
     }
-    let scopes = own(scopes(record, form)?.names)?;
+    let scopes = own(&scopes(record, form)?.names)?;
     let resources = Ask::new(resources(settings, form)?, || everything(settings)).names;
     let policy = settings.policy_of(record)?;
     let fresh_for = FRESH_FOR.min(policy.access_token / 3);
