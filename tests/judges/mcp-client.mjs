@@ -140,27 +140,29 @@ export class Provider {
   }
 }
 
-/** Connect, and sign in if that is what it takes; answers the client. */
-export async function connect(sdk, provider) {
-  const once = async () => {
+/** Do something with the tools, and sign in if that is what it takes. */
+export async function work(sdk, provider, task = use) {
+  const attempt = async () => {
     const transport = new sdk.StreamableHTTPClientTransport(new URL(mcp), { authProvider: provider });
     const client = new sdk.Client({ name: "judge", version: "1.0.0" }, sdk.options);
-    return { transport, client };
+    try {
+      await client.connect(transport);
+      await task(client);
+      return undefined;
+    } catch (error) {
+      if (error instanceof sdk.UnauthorizedError) return transport;
+      throw error;
+    } finally {
+      await client.close();
+    }
   };
-  const first = await once();
-  try {
-    await first.client.connect(first.transport);
-    return first.client;
-  } catch (error) {
-    if (!(error instanceof sdk.UnauthorizedError)) throw error;
-  }
+  const refused = await attempt();
+  if (!refused) return;
   const [answer] = await Promise.all([provider.answer, provider.visited]);
   assert.equal(answer.get("state"), provider.sent);
   assert.equal(answer.get("iss"), issuer);
-  await sdk.finish(first.transport, answer);
-  const second = await once();
-  await second.client.connect(second.transport);
-  return second.client;
+  await sdk.finish(refused, answer);
+  assert.equal(await attempt(), undefined, "signed in, and refused");
 }
 
 /** Use the tools as far as a new person can. */
@@ -181,58 +183,50 @@ export async function judge(sdk) {
   const email = await person();
   const provider = (options) => new Provider({ callback, visitor: new Program({ email }), ...options });
   const worker = provider({ visitor: new Window(browser, email) });
+  const asked = () => worker.asked.length;
   await check("from the 401 through registration, sign-in and consent in a browser to a tool call", async () => {
-    const client = await connect(sdk, worker);
-    await use(client);
-    await client.close();
-    const [asked] = worker.asked;
-    assert.equal(asked.searchParams.get("resource"), mcp);
-    assert.equal(asked.searchParams.get("scope"), SCOPE);
+    await work(sdk, worker);
+    const parameters = worker.asked[0].searchParams;
+    assert.equal(parameters.get("resource"), mcp);
+    assert.match(parameters.get("scope"), new RegExp(`^${SCOPE}( offline_access)?$`));
     assert.match(worker.visitor.seen[0], /A program with an MCP SDK/);
   });
   await check("what it has kept is enough the next time", async () => {
-    const client = await connect(sdk, worker);
-    await use(client);
-    await client.close();
-    assert.equal(worker.asked.length, 1);
+    await work(sdk, worker);
+    assert.equal(asked(), 1);
   });
   await check("an access token that is over is refreshed, without the person", async () => {
     const before = worker.tokens();
     worker.saveTokens({ ...before, access_token: "over" });
-    const client = await connect(sdk, worker);
-    await use(client);
-    await client.close();
-    assert.equal(worker.asked.length, 1);
+    await work(sdk, worker);
+    assert.equal(asked(), 1);
     assert.notEqual(worker.tokens().refresh_token, before.refresh_token);
   });
   await check("a token of fewer scopes is widened when a tool needs more", async () => {
-    const { refresh_token } = worker.tokens();
-    const body = { grant_type: "refresh_token", refresh_token, client_id: worker.clientInformation().client_id, scope: "atoms:workspace.read" };
-    const answer = await fetch(`${issuer}/oauth/token`, { method: "POST", body: new URLSearchParams(body) });
-    worker.saveTokens({ ...(await answer.json()), issuer: worker.tokens().issuer });
-    const client = await connect(sdk, worker);
-    await use(client);
-    await client.close();
-    assert.equal(worker.asked.length, 1);
+    const { refresh_token, issuer: stamp } = worker.tokens();
+    const { client_id } = worker.clientInformation();
+    const narrow = await post("/oauth/token", { grant_type: "refresh_token", refresh_token, client_id, scope: "atoms:workspace.read" });
+    worker.saveTokens({ ...(await narrow.json()), issuer: stamp });
+    await work(sdk, worker);
+    assert.match(worker.tokens().scope, /workspace\.write/);
+    assert.equal(asked(), sdk.asksForMore ? 2 : 1);
   });
   await check("after a revocation the person is asked to sign in again", async () => {
-    const { refresh_token } = worker.tokens();
-    const body = { token: refresh_token, client_id: worker.clientInformation().client_id };
-    await fetch(`${issuer}/auth/token/revoke`, { method: "POST", body: new URLSearchParams(body) });
-    const client = await connect(sdk, worker);
-    await use(client);
-    await client.close();
-    assert.equal(worker.asked.length, 2);
+    const before = asked();
+    const { client_id } = worker.clientInformation();
+    await post("/auth/token/revoke", { token: worker.tokens().refresh_token, client_id });
+    await work(sdk, worker);
+    assert.equal(asked(), before + 1);
   });
   await browser.close();
 
   await check("a client that is described by a document", async () => {
-    const document = await publish(`${sdk.name}-${crypto.randomUUID()}`, { ...ABOUT, redirect_uris: [callback.url], token_endpoint_auth_method: "none" });
+    const about = { ...ABOUT, redirect_uris: [callback.url], token_endpoint_auth_method: "none" };
+    const document = await publish(`${sdk.name}-${crypto.randomUUID()}`, about);
     try {
-      // Both SDKs take the address of a document for one only with https, which nobody here would trust; so it is told as the client's id.
-      const client = await connect(sdk, provider({ information: { client_id: document.id, issuer } }));
-      await use(client);
-      await client.close();
+      // Both SDKs take the address of a document for one only with https, and nobody here would trust the
+      // certificate; so they are told it as the client's id.
+      await work(sdk, provider({ information: { client_id: document.id, issuer } }));
     } finally {
       document.close();
     }
@@ -240,37 +234,35 @@ export async function judge(sdk) {
   for (const method of ["client_secret_basic", "client_secret_post"]) {
     await check(`a client that registers for ${method}`, async () => {
       const own = provider({ metadata: { token_endpoint_auth_method: method } });
-      const client = await connect(sdk, own);
-      await use(client);
-      await client.close();
+      await work(sdk, own);
       assert.ok(own.clientInformation().client_secret);
     });
   }
   await check("a client that was registered by us", async () => {
-    const client = await connect(sdk, provider({ information: { client_id: registered("third-party").id, issuer } }));
-    await use(client);
-    await client.close();
+    await work(sdk, provider({ information: { client_id: registered("third-party").id, issuer } }));
   });
   await check("a session that outlasts the day, with offline_access", async () => {
     const own = provider({ metadata: { scope: `${SCOPE} offline_access` } });
-    const client = await connect(sdk, own);
-    await use(client);
-    await client.close();
+    await work(sdk, own);
     assert.ok(own.tokens().refresh_token);
   });
   await check("a person who denies", async () => {
     const own = provider({ visitor: new Program({ email, decision: "deny" }) });
-    const error = await refusal(connect(sdk, own));
+    const error = await refusal(work(sdk, own));
     assert.match(`${error.code ?? ""} ${error.message}`, /access_denied/);
   });
   await check("a service with client credentials", async () => {
     const { id, secret } = registered("atoms-service");
     const options = { clientId: id, clientSecret: secret, scope: SCOPE, expectedIssuer: issuer };
-    const client = await connect(sdk, new sdk.ClientCredentialsProvider(options));
-    const { tools } = await client.listTools();
-    assert.equal(tools[0].name, "workspace");
-    await client.close();
+    await work(sdk, new sdk.ClientCredentialsProvider(options), async (client) => {
+      const { tools } = await client.listTools();
+      assert.equal(tools[0].name, "workspace");
+    });
   });
-  await sdk.more?.({ provider, connect: (own) => connect(sdk, own) });
+  await sdk.more?.(provider);
   callback.close();
+}
+
+function post(path, body) {
+  return fetch(`${issuer}${path}`, { method: "POST", body: new URLSearchParams(body) });
 }

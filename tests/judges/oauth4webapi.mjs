@@ -81,7 +81,7 @@ async function call(token, options) {
 
 async function introspect(as, token, options) {
   const response = await oauth.introspectionRequest(as, { client_id: api }, watching, token, { ...LOCAL, ...options });
-  return { response, told: await oauth.processIntrospectionResponse(as, { client_id: api }, response.clone()) };
+  return { response, told: await oauth.processIntrospectionResponse(as, { client_id: api }, response) };
 }
 
 async function register(as, metadata) {

@@ -34,6 +34,7 @@ function seeds() {
     "third-party": { id: "third-party", secret: null },
     "atoms-service": { id: "atoms-service", secret: secret() },
     "atoms-api": { id: "atoms-api", secret: secret() },
+    "atoms-narrow": { id: "atoms-narrow", secret: secret() },
   };
 }
 
@@ -52,7 +53,7 @@ function configuration(issuer, clients, format) {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
-      introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === "atoms-api" },
+      introspection: { enabled: true, allowedPolicy: (_, client, token) => mayAsk(client.clientId, token, issuer) },
       jwtIntrospection: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
       registration: { enabled: true },
@@ -61,12 +62,16 @@ function configuration(issuer, clients, format) {
         enabled: true,
         defaultResource: () => `${issuer}/mcp`,
         useGrantedResource: () => true,
-        getResourceServerInfo: () => ({ scope: SCOPES.join(" "), audience: `${issuer}/mcp`, accessTokenFormat: format, accessTokenTTL: 900 }),
+        getResourceServerInfo: (_, audience) => ({ scope: SCOPES.join(" "), audience, accessTokenFormat: format, accessTokenTTL: 900 }),
       },
       revocation: { enabled: true },
       userinfo: { enabled: false },
     },
   };
+}
+
+function mayAsk(client, token, issuer) {
+  return client === "atoms-api" || (client === "atoms-narrow" && token.aud === `${issuer}/mcp`);
 }
 
 /** A resource server has no grants, but the peer wants a client to have one. */
