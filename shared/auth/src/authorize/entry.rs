@@ -48,10 +48,9 @@ pub async fn authorize<P: Platform>(
             (target, request)
         }
     };
-    let signed = Signed::before(login::read(&settings.login, headers, platform.now()));
     let mut cookies = Vec::new();
     let next = match request {
-        Ok(request) => desk.proceed(&client, request, &signed, &mut cookies).await,
+        Ok(request) => desk.arrive(&client, request, &mut cookies).await,
         Err(error) => Err(error.into()),
     };
     Ok(Visit { target, cookies, next })
@@ -117,6 +116,18 @@ impl<P: Platform> Desk<'_, P> {
             resources: &self.service.resources,
         };
         AuthorizationRequest::parse(form, target, terms)
+    }
+
+    /// What comes next for a request that has just come, and whoever is signed in.
+    async fn arrive(
+        &self,
+        client: &ClientRecord,
+        request: AuthorizationRequest,
+        cookies: &mut Vec<HeaderValue>,
+    ) -> Result<Next, Failure> {
+        let Self { platform, service, settings, headers } = *self;
+        let login = login::current(platform, service, &settings.login, headers).await?;
+        self.proceed(client, request, &Signed::before(login), cookies).await
     }
 
     /// What comes next for a request and whoever is signed in.
