@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::header::{COOKIE, HeaderMap, SET_COOKIE};
-use reqwest::{Response, Url, redirect};
+use reqwest::header::{COOKIE, SET_COOKIE};
+use reqwest::{Url, redirect};
 use sha2::{Digest as _, Sha256};
 
-use crate::World;
 use crate::world::{BROWSER, unique};
+use crate::{Answer, World};
 
 /// Where our applications are sent their answers.
 pub const CALLBACK: &str = "http://127.0.0.1/callback";
@@ -30,30 +30,8 @@ pub struct Browser {
     cookies: Mutex<BTreeMap<String, String>>,
 }
 
-/// A code, and what it takes to redeem it.
-#[derive(Debug, Clone)]
-pub struct Code {
-    /// The code.
-    pub code: String,
-    /// The verifier of its challenge, RFC 7636.
-    pub verifier: String,
-}
-
-/// What a browser shows.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// Its address.
-    pub url: Url,
-    /// The status code.
-    pub status: u16,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The document.
-    pub html: String,
-}
-
-/// Where a link has led to.
-#[derive(Debug, Clone)]
+/// Where a browser has got to.
+#[derive(Debug)]
 pub enum Shown {
     /// A page, or whatever else is shown.
     Page(Page),
@@ -61,58 +39,22 @@ pub enum Shown {
     Left(Url),
 }
 
-impl Shown {
-    /// The page, which there must be.
-    ///
-    /// # Errors
-    /// If it has led away.
-    pub fn page(self) -> Result<Page> {
-        match self {
-            Self::Page(page) => Ok(page),
-            Self::Left(url) => bail!("no page, but {url}"),
-        }
-    }
-
-    /// What somebody else is told at their address, by name.
-    ///
-    /// # Errors
-    /// If it has not led away.
-    pub fn told(self) -> Result<BTreeMap<String, String>> {
-        match self {
-            Self::Left(url) => Ok(url.query_pairs().into_owned().collect()),
-            Self::Page(page) => bail!("{} shows {}: {}", page.url.path(), page.status, page.html),
-        }
-    }
+/// What a browser shows.
+#[derive(Debug)]
+pub struct Page {
+    /// The answer.
+    pub answer: Answer,
+    /// From where.
+    pub url: Url,
 }
 
-impl Page {
-    async fn of(url: Url, response: Response) -> Result<Self> {
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Self { url, status, headers, html: response.text().await? })
-    }
-
-    /// A header's value; empty if it is absent or not text.
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// The first field of this name that is not shown; empty if there is none.
-    pub fn field(&self, name: &str) -> &str {
-        let begin = format!("<input type=\"hidden\" name=\"{name}\" value=\"");
-        let rest = self.html.split_once(&begin).map_or("", |(_, rest)| rest);
-        rest.split('"').next().unwrap_or_default()
-    }
-
-    /// Where it goes on to by itself.
-    ///
-    /// # Errors
-    /// If it does not.
-    pub fn onward(&self) -> Result<Url> {
-        let begin = "<meta http-equiv=\"refresh\" content=\"0; url=";
-        let rest = self.html.split_once(begin).context("it goes nowhere by itself")?.1;
-        let location = rest.split('"').next().unwrap_or_default().replace("&amp;", "&");
-        Ok(Url::parse(&location)?)
-    }
+/// A code, and what it takes to redeem it.
+#[derive(Debug, Clone)]
+pub struct Code {
+    /// The code.
+    pub code: String,
+    /// The verifier of its challenge, RFC 7636.
+    pub verifier: String,
 }
 
 impl Browser {
@@ -152,6 +94,118 @@ impl Browser {
         Ok(Code { code, verifier })
     }
 
+    /// Follow a link until it leads to the callback; answers that address, which is not visited.
+    ///
+    /// # Errors
+    /// If it leads to a page, or nowhere.
+    pub async fn visit(&self, link: Url, callback: &str) -> Result<Url> {
+        match self.open(link).await? {
+            Shown::Left(url) if url.as_str().split('?').next() == Some(callback) => Ok(url),
+            Shown::Left(url) => bail!("it leads to {url}"),
+            Shown::Page(page) => {
+                bail!("{} shows {}: {}", page.url.path(), page.answer.status, page.answer.text)
+            }
+        }
+    }
+
+    /// Follow a link until there is a page to see, or until it leads away from the service and the
+    /// identity provider.
+    ///
+    /// # Errors
+    /// If it leads nowhere.
+    pub async fn open(&self, link: Url) -> Result<Shown> {
+        let mut url = link;
+        for _ in 0..MOST_STEPS {
+            if !self.is_ours(&url) && !self.is_identity_provider(&url) {
+                return Ok(Shown::Left(url));
+            }
+            let answer = self.get(url.clone()).await?;
+            match answer.header("location") {
+                "" => return Ok(Shown::Page(Page { answer, url })),
+                location => url = url.join(location)?,
+            }
+        }
+        bail!("it leads nowhere: {url}")
+    }
+
+    /// Press a button of the page's form, and go where that leads.
+    ///
+    /// # Errors
+    /// If there is no form, or it leads nowhere.
+    pub async fn press(&self, page: &Page, (name, value): (&str, &str)) -> Result<Shown> {
+        let mut fields = page.fields();
+        fields.push((name.to_owned(), value.to_owned()));
+        let action = page.action().context("no form")?;
+        let answer = self.post(action.clone(), &fields).await?;
+        let shown = Page { answer, url: action };
+        match (shown.answer.header("location"), shown.refresh()) {
+            ("", None) => Ok(Shown::Page(shown)),
+            ("", Some(url)) => self.open(url).await,
+            (location, _) => self.open(shown.url.join(location)?).await,
+        }
+    }
+
+    /// Ask for an address once, as a browser does.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn get(&self, mut url: Url) -> Result<Answer> {
+        // There they say who they are.
+        if self.is_identity_provider(&url)
+            && !url.query_pairs().any(|(name, _)| name == "login_hint")
+        {
+            url.query_pairs_mut().append_pair("login_hint", &self.email);
+        }
+        let ours = self.is_ours(&url);
+        let mut request = self.http.get(url);
+        if ours {
+            request = request.header(COOKIE, self.kept());
+        }
+        let answer = self.world.api.send(request).await?;
+        if ours {
+            self.keep(&answer);
+        }
+        Ok(answer)
+    }
+
+    /// Post a form from a page of the service.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn post(&self, url: Url, fields: &[(String, String)]) -> Result<Answer> {
+        let own = [("sec-fetch-site", "same-origin"), ("origin", self.world.issuer())];
+        self.post_from(&own, url, fields).await
+    }
+
+    /// Post a form from a page of which the browser says this.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn post_from(
+        &self,
+        says: &[(&'static str, &str)],
+        url: Url,
+        fields: &[(String, String)],
+    ) -> Result<Answer> {
+        let mut request = self.http.post(url).header(COOKIE, self.kept()).form(fields);
+        for (name, value) in says {
+            request = request.header(*name, *value);
+        }
+        let answer = self.world.api.send(request).await?;
+        self.keep(&answer);
+        Ok(answer)
+    }
+
+    /// What somebody has who has copied its cookies.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub fn copied(&self) -> Result<Self> {
+        let copy = Self::of(&self.world, &self.email)?;
+        let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Self { cookies: Mutex::new(cookies), ..copy })
+    }
+
     /// The link by which an application begins, with other or further parameters than the usual ones; an
     /// empty one is left out.
     ///
@@ -172,113 +226,6 @@ impl Browser {
         Ok(Url::parse_with_params(&link, all.filter(|(_, value)| !value.is_empty()))?)
     }
 
-    /// Follow a path of ours until a page is shown.
-    ///
-    /// # Errors
-    /// If it leads away, or nowhere.
-    pub async fn open(&self, path: &str) -> Result<Page> {
-        self.follow(Url::parse(&self.world.api.url(path))?).await?.page()
-    }
-
-    /// Follow a link until a page is shown, or until it leads away from us and the identity provider.
-    ///
-    /// # Errors
-    /// If it leads nowhere.
-    pub async fn follow(&self, link: Url) -> Result<Shown> {
-        let mut url = link;
-        for _ in 0..MOST_STEPS {
-            if !self.is_ours(&url) && !is_identity_provider(&url) {
-                return Ok(Shown::Left(url));
-            }
-            let page = self.get(url).await?;
-            match page.header("location") {
-                "" => return Ok(Shown::Page(page)),
-                location => url = page.url.join(location)?,
-            }
-        }
-        bail!("it leads nowhere: {url}")
-    }
-
-    /// Press a button of the page's form, and go where that leads.
-    ///
-    /// # Errors
-    /// If there is no form, or it leads nowhere.
-    pub async fn press(&self, page: &Page, button: (&str, &str)) -> Result<Shown> {
-        let (begin, end) = ("<form method=\"post\" action=\"", "\"");
-        let rest = page.html.split_once(begin).context("no form")?.1;
-        let action = rest.split(end).next().unwrap_or_default();
-        let fields = ["request", "csrf"].map(|name| (name, page.field(name)));
-        let answer = self.submit(action, &[&fields[..], &[button]].concat(), &[]).await?;
-        match answer.onward() {
-            Ok(url) => self.follow(url).await,
-            Err(_) => Ok(Shown::Page(answer)),
-        }
-    }
-
-    /// Post a form to us, as from the page that we have shown; `headers` are further ones. What it is
-    /// answered is not followed.
-    ///
-    /// # Errors
-    /// If there is no answer.
-    pub async fn submit(
-        &self,
-        path: &str,
-        fields: &[(&str, &str)],
-        headers: &[(&'static str, &str)],
-    ) -> Result<Page> {
-        let url = Url::parse(&self.world.api.url(path))?;
-        let usual = [("sec-fetch-site", "same-origin"), ("origin", "null")];
-        let said = |name: &str| headers.iter().any(|(known, _)| *known == name);
-        let mut request = self.http.post(url.clone()).form(fields).header(COOKIE, self.kept());
-        for (name, value) in usual.iter().filter(|(name, _)| !said(name)).chain(headers) {
-            request = request.header(*name, *value);
-        }
-        let response = request.send().await?;
-        self.keep(&response);
-        Page::of(url, response).await
-    }
-
-    /// Its cookies, as somebody has them who has copied them.
-    #[must_use]
-    pub fn copied(&self) -> Self {
-        let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let (world, http, email) = (self.world.clone(), self.http.clone(), self.email.clone());
-        Self { world, http, email, cookies: Mutex::new(cookies) }
-    }
-
-    /// Follow a link until it leads to the callback; answers that address, which is not visited.
-    ///
-    /// # Errors
-    /// If it leads to a page, or nowhere.
-    pub async fn visit(&self, link: Url, callback: &str) -> Result<Url> {
-        match self.follow(link).await? {
-            Shown::Left(url) if url.as_str().split('?').next() == Some(callback) => Ok(url),
-            Shown::Left(url) => bail!("it leads to {url}"),
-            Shown::Page(page) => bail!("{} shows {}: {}", page.url.path(), page.status, page.html),
-        }
-    }
-
-    /// Ask for an address once. At the identity provider they say who they are.
-    ///
-    /// # Errors
-    /// If there is no answer.
-    pub async fn get(&self, mut url: Url) -> Result<Page> {
-        let named = url.query_pairs().any(|(name, _)| name == "login_hint");
-        if is_identity_provider(&url) && !named {
-            url.query_pairs_mut().append_pair("login_hint", &self.email);
-        }
-        let ours = self.is_ours(&url);
-        let mut request = self.http.get(url.clone());
-        if ours {
-            request = request.header(COOKIE, self.kept());
-        }
-        let response = request.send().await?;
-        if ours {
-            self.keep(&response);
-        }
-        Page::of(url, response).await
-    }
-
     /// A cookie that it keeps.
     pub fn cookie(&self, name: &str) -> Option<String> {
         let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
@@ -289,15 +236,19 @@ impl Browser {
         url.origin().ascii_serialization() == self.world.issuer()
     }
 
+    fn is_identity_provider(&self, url: &Url) -> bool {
+        url.path() == "/user_management/authorize"
+    }
+
     fn kept(&self) -> String {
         let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.join("; ")
     }
 
-    fn keep(&self, response: &Response) {
+    fn keep(&self, answer: &Answer) {
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = response.headers().get_all(SET_COOKIE).iter();
+        let told = answer.headers.get_all(SET_COOKIE).iter();
         for cookie in told.filter_map(|value| value.to_str().ok()) {
             let pair = cookie.split(';').next().unwrap_or_default();
             let Some((name, value)) = pair.split_once('=') else { continue };
@@ -310,6 +261,64 @@ impl Browser {
     }
 }
 
-fn is_identity_provider(url: &Url) -> bool {
-    url.path() == "/user_management/authorize"
+impl Shown {
+    /// The page, which there must be.
+    ///
+    /// # Errors
+    /// If it has led away.
+    pub fn page(self) -> Result<Page> {
+        match self {
+            Self::Page(page) => Ok(page),
+            Self::Left(url) => bail!("no page, but {url}"),
+        }
+    }
+
+    /// What the client is told at its callback, by name.
+    ///
+    /// # Errors
+    /// If it has not led there.
+    pub fn told(self) -> Result<BTreeMap<String, String>> {
+        match self {
+            Self::Left(url) => Ok(url.query_pairs().into_owned().collect()),
+            Self::Page(page) => bail!("a page, {}: {}", page.answer.status, page.answer.text),
+        }
+    }
+}
+
+impl Page {
+    /// The fields of its form that are not shown.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        let inputs = self.answer.text.split("<input type=\"hidden\"").skip(1);
+        inputs
+            .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)))
+            .collect()
+    }
+
+    /// The first of its fields of this name; empty if there is none.
+    pub fn field(&self, name: &str) -> String {
+        let found = self.fields().into_iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value).unwrap_or_default()
+    }
+
+    /// Where its form goes.
+    pub fn action(&self) -> Option<Url> {
+        let form = self.answer.text.split("<form").nth(1)?;
+        self.url.join(&attribute(form, "action")?).ok()
+    }
+
+    /// Where it goes on to by itself.
+    pub fn refresh(&self) -> Option<Url> {
+        let refresh = self.answer.text.split("http-equiv=\"refresh\"").nth(1)?;
+        let content = attribute(refresh, "content")?;
+        self.url.join(content.split_once("url=")?.1).ok()
+    }
+}
+
+/// An attribute of the element that a text is inside of.
+fn attribute(text: &str, name: &str) -> Option<String> {
+    let (element, _) = text.split_once('>')?;
+    let (_, value) = element.split_once(&format!(" {name}=\""))?;
+    let value = value.split('"').next()?;
+    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    Some(plain.iter().fold(value.to_owned(), |text, (entity, sign)| text.replace(entity, sign)))
 }

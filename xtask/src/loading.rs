@@ -70,9 +70,9 @@ fn authorize(given: &Given) -> Result<(), ConfigError> {
 }
 
 fn token(given: &Given) -> Result<(), ConfigError> {
-    resource(given)?;
     ClientSettings::load(given)?;
-    MintSettings::load(given).map(drop)
+    MintSettings::load(given)?;
+    resource(given)
 }
 
 fn sessions(given: &Given) -> Result<(), ConfigError> {
@@ -150,7 +150,7 @@ mod tests {
             ("PUBLIC_KEYS", "{\"keys\":7}", "sessions"),
             ("INTERNAL_MAC_KEYS_MCP", "1=c2hvcnQ", "introspect"),
             ("REFRESH_MAC_KEYS", "1=c2hvcnQ", "introspect"),
-            ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
+            ("CLIENT_SECRET_KEY", "c2hvcnQ", "authorize"),
             ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
             ("AUDIT_LEVEL", "All", "ledger"),
             ("LEDGER_STORE", "sqlite", "ledger"),
@@ -158,17 +158,17 @@ mod tests {
             ("NOT_BEFORE", "yesterday", "ledger"),
             ("ON_DEVICE_CHANGE", "Refuse", "ledger"),
             ("ON_NETWORK_CHANGE", "deny", "ledger"),
-            ("TRUSTED_PROXY_HEADER", "no header", "introspect"),
+            ("TRUSTED_PROXY_HEADER", "no header", "authorize"),
             ("DEVICE_KEY", "c2hvcnQ", "token"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
-            ("UPSTREAM_KEYS", "1=c2hvcnQ", "token"),
-            ("WORKOS_API_KEY", "", "token"),
+            ("UPSTREAM_KEYS", "1=c2hvcnQ", "authorize"),
+            ("WORKOS_API_KEY", "", "authorize"),
             ("WORKOS_WEBHOOK_SECRET", "too short", "sessions"),
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
-            ("WORKOS_API_URL", "https://example.test/", "health"),
+            ("WORKOS_API_URL", "https://example.test/", "authorize"),
             ("INTROSPECTION_MODE", "weak", "ledger"),
-            ("WORKOS_CLIENT_ID", "", "health"),
+            ("WORKOS_CLIENT_ID", "", "authorize"),
             ("WEBHOOK_URLS", "https://192.168.0.1/hook", "ledger"),
             ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ledger"),
         ] {

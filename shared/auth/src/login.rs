@@ -118,13 +118,21 @@ pub async fn is_over<P: Ledgers>(
     service: &Settings,
     login: &Login,
 ) -> Result<bool, Failure> {
-    let names = vec![
-        End::Browser(&login.browser).name(),
-        End::SignIn(&login.sign_in).name(),
-        End::Person(&login.user).name(),
-    ];
+    let ends =
+        [End::Browser(&login.browser), End::SignIn(&login.sign_in), End::Person(&login.user)];
+    remembered(platform, service, &login.user, &ends).await
+}
+
+/// Whether one of these is remembered in the ledger of the person.
+async fn remembered<P: Ledgers>(
+    platform: &P,
+    service: &Settings,
+    person: &str,
+    ends: &[End<'_>],
+) -> Result<bool, Failure> {
+    let names = ends.iter().map(|end| end.name()).collect();
     let command = service.envelope(Command::WasUsed { names });
-    match platform.execute(&service.user_ledger(&login.user), &command).await? {
+    match platform.execute(&service.user_ledger(person), &command).await? {
         Outcome::Used(used) => Ok(used),
         other => Err(Failure::unexpected(&other)),
     }
@@ -153,6 +161,10 @@ impl End<'_> {
         service: &Settings,
         person: &str,
     ) -> Result<(), Failure> {
+        // To use it up twice would be told as an attack.
+        if remembered(platform, service, person, &[self]).await? {
+            return Ok(());
+        }
         let once = Once { id: self.name(), until: platform.now().saturating_add(LIFETIME) };
         let mut envelope = service.envelope(Command::Consume { once: vec![once] });
         envelope.origin.actor = Actor::Service;

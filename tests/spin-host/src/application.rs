@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use http::uri::Authority;
@@ -45,6 +46,15 @@ pub(crate) struct Folders<'a> {
     pub(crate) logs: Option<&'a Path>,
 }
 
+/// How an application is served.
+#[derive(Clone, Copy)]
+pub(crate) struct Serving {
+    /// Where it listens.
+    pub(crate) listen: SocketAddr,
+    /// How long an instance lives at the most, if that is limited.
+    pub(crate) life: Option<Duration>,
+}
+
 struct Ready {
     component: Arc<Component>,
     instance: InstancePre<State>,
@@ -57,7 +67,7 @@ impl Application {
         variables: &Variables,
         stores: Stores,
         folders: &Folders<'_>,
-        listen: SocketAddr,
+        serving: Serving,
     ) -> Result<Arc<Self>> {
         let engine = engine(folders.cache)?;
         let linker = linker(&engine)?;
@@ -84,20 +94,20 @@ impl Application {
                 );
             }
         }
-        Self::assemble(ready, routes(manifest)?, listen)
+        Self::assemble(ready, routes(manifest)?, serving)
     }
 
     fn assemble(
         ready: HashMap<String, Ready>,
         routes: Routes,
-        listen: SocketAddr,
+        serving: Serving,
     ) -> Result<Arc<Self>> {
-        let authority = Authority::try_from(listen.to_string())?;
+        let authority = Authority::try_from(serving.listen.to_string())?;
         let mut failed = None;
         let application = Arc::new_cyclic(|application: &Weak<Self>| {
             let mut pools = HashMap::new();
             for (id, Ready { component, instance }) in ready {
-                match Instances::new(application.clone(), component, instance) {
+                match Instances::new(application.clone(), component, instance, serving.life) {
                     Ok(instances) => _ = pools.insert(id, Pool::new(instances)),
                     Err(error) => failed = Some((id, error)),
                 }

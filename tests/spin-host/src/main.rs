@@ -32,13 +32,14 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::application::{Application, Folders};
+use crate::application::{Application, Folders, Serving};
 use crate::manifest::Manifest;
 use crate::runtime_config::RuntimeConfig;
 use crate::stores::Stores;
@@ -73,6 +74,10 @@ struct Up {
     /// Where compiled components are kept between runs. Not a flag of Spin.
     #[arg(long)]
     cache_dir: Option<PathBuf>,
+    /// End every instance after so many milliseconds, whatever it is doing, as a panic would. Not a
+    /// flag of Spin.
+    #[arg(long, value_name = "MILLISECONDS")]
+    instance_life: Option<u64>,
 }
 
 #[tokio::main]
@@ -127,5 +132,6 @@ fn load(up: &Up, listen: SocketAddr) -> Result<std::sync::Arc<Application>> {
     let stores = Stores::new(config, &manifest)?;
     let folders =
         Folders { manifest: folder, cache: up.cache_dir.as_deref(), logs: up.log_dir.as_deref() };
-    Application::load(&manifest, &variables, stores, &folders, listen)
+    let life = up.instance_life.map(Duration::from_millis);
+    Application::load(&manifest, &variables, stores, &folders, Serving { listen, life })
 }

@@ -36,10 +36,14 @@ pub(crate) struct Instances {
     application: Weak<Application>,
     component: Arc<Component>,
     service: ServicePre<State>,
+    life: Option<Duration>,
 }
 
-/// Ends an instance that has nothing to do.
-pub(crate) struct Expiry(Pin<Box<Sleep>>);
+/// Ends an instance that has nothing to do, and any that has lived as long as it may.
+pub(crate) struct Expiry {
+    idle: Pin<Box<Sleep>>,
+    end: Option<Pin<Box<Sleep>>>,
+}
 
 /// Counts an instance's requests.
 pub(crate) struct Counted {
@@ -52,8 +56,9 @@ impl Instances {
         application: Weak<Application>,
         component: Arc<Component>,
         instance: InstancePre<State>,
+        life: Option<Duration>,
     ) -> Result<Self> {
-        Ok(Self { application, component, service: ServicePre::new(instance)? })
+        Ok(Self { application, component, service: ServicePre::new(instance)?, life })
     }
 }
 
@@ -72,7 +77,10 @@ impl HandlerState for Instances {
             store,
             proxy,
             view: State::http,
-            expiration: Expiry(Box::pin(sleep(IDLE))),
+            expiration: Expiry {
+                idle: Box::pin(sleep(IDLE)),
+                end: self.life.map(|life| Box::pin(sleep(life))),
+            },
             state: Counted { component },
         })
     }
@@ -85,14 +93,17 @@ impl WorkerExpiration for Expiry {
         status: WorkerStatus,
         start: Instant,
     ) -> Poll<()> {
+        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(());
+        }
         if status != WorkerStatus::Idle {
             return Poll::Pending;
         }
         let end = tokio::time::Instant::from_std(start + IDLE);
-        if self.0.deadline() != end {
-            self.0.as_mut().reset(end);
+        if self.idle.deadline() != end {
+            self.idle.as_mut().reset(end);
         }
-        self.0.as_mut().poll(cx)
+        self.idle.as_mut().poll(cx)
     }
 }
 

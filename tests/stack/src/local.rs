@@ -216,6 +216,12 @@ impl Stack {
         self.plan.functions.set(function, name, value)
     }
 
+    /// From the next start on, end every instance after so long, whatever it is doing, as a panic
+    /// would. Only our own host of Spin does that.
+    pub fn end_instances_after(&mut self, life: Option<Duration>) {
+        self.plan.functions.end_instances_after(life);
+    }
+
     /// Start the functions again on the same port and the same store.
     ///
     /// # Errors
@@ -250,7 +256,8 @@ impl Plan {
             functions: match platform {
                 Platform::Workers => Functions::Workers(Workers { port, folder, guard }),
                 Platform::Spin => {
-                    Functions::Spin(Spin { port, folder, guard, variables: Settings::new() })
+                    let variables = Settings::new();
+                    Functions::Spin(Spin { port, folder, guard, variables, instance_life: None })
                 }
             },
             proxy,

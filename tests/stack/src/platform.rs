@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Error, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,14 @@ impl Functions {
         match self {
             Self::Workers(workers) => workers.set(function, name, value),
             Self::Spin(spin) => spin.set(function, name, value),
+        }
+    }
+
+    /// End every instance after so long, from the next start on, where that can be done.
+    pub(crate) const fn end_instances_after(&mut self, life: Option<Duration>) {
+        match self {
+            Self::Workers(_) => (),
+            Self::Spin(spin) => spin.instance_life = life,
         }
     }
 

@@ -49,6 +49,8 @@ pub(crate) struct Spin {
     pub(crate) guard: u32,
     /// The application's variables.
     pub(crate) variables: Settings,
+    /// After how long our own host ends an instance, whatever it is doing.
+    pub(crate) instance_life: Option<Duration>,
 }
 
 impl Spin {
@@ -121,6 +123,9 @@ impl Spin {
             .current_dir(&self.folder);
         if ours {
             command.arg("--cache-dir").arg(layout::target().join("spin-cache"));
+            if let Some(life) = self.instance_life {
+                command.arg("--instance-life").arg(life.as_millis().to_string());
+            }
         }
         for (name, value) in &self.variables {
             command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);

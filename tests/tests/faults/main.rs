@@ -8,6 +8,7 @@ mod breakers;
 mod contract;
 mod crash;
 mod edge;
+mod granted;
 mod guarded;
 mod limits;
 mod log;

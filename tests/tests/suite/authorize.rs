@@ -45,13 +45,13 @@ fn pushed(world: &World, client: &str, uri: &str) -> Result<Url> {
 }
 
 /// A page for the person alone: nobody is told anything, and nobody is sent anywhere.
-fn assert_stopped(answer: &Page, status: u16, code: &str) {
-    assert_eq!((answer.status, answer.header("location")), (status, ""), "{}", answer.html);
-    assert!(answer.html.contains(code), "{code}: {}", answer.html);
+fn assert_stopped(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, answer.header("location")), (status, ""), "{}", answer.text);
+    assert!(answer.text.contains(code), "{code}: {}", answer.text);
     assert_page(answer);
 }
 
-fn assert_page(answer: &Page) {
+fn assert_page(answer: &Answer) {
     for (name, value) in [
         ("content-type", "text/html; charset=utf-8"),
         ("cache-control", "no-store"),
@@ -109,7 +109,7 @@ async fn m9_answers_are_redirects_that_leave_no_trace() -> Result<()> {
     assert_eq!((query["provider"].as_str(), query["response_type"].as_str()), ("authkit", "code"));
     assert_eq!(query["code_challenge_method"], "S256");
     assert!(!query["state"].contains("callback"), "it is sealed");
-    let told = browser.follow(browser.link(WEB, &[])?).await?.told()?;
+    let told = browser.open(browser.link(WEB, &[])?).await?.told()?;
     assert!(told["code"].starts_with("ac1_"));
     assert_eq!((told["state"].as_str(), told["iss"].as_str()), ("of the client", world.issuer()));
     Ok(())
@@ -120,10 +120,10 @@ async fn others_are_allowed_by_the_person_or_not() -> Result<()> {
     let world = World::attach()?;
     let browser = browser(&world).await?;
     let read = [("scope", "atoms:workspace.read")];
-    let page = browser.follow(browser.link(THIRD, &read)?).await?.page()?;
-    assert_eq!(page.status, 200);
-    assert_page(&page);
-    assert!(page.html.contains("Somebody else&#39;s"), "{}", page.html);
+    let page = browser.open(browser.link(THIRD, &read)?).await?.page()?;
+    assert_eq!(page.answer.status, 200);
+    assert_page(&page.answer);
+    assert!(page.answer.text.contains("Somebody else&#39;s"), "{}", page.answer.text);
     let denied = browser.press(&page, ("decision", "deny")).await?;
     assert_eq!(error(&world, denied)?, "access_denied");
     let told = browser.press(&page, ("decision", "allow")).await?.told()?;
@@ -138,14 +138,14 @@ async fn prompt_none_tells_what_would_have_to_be_asked() -> Result<()> {
     let browser = browser(&world).await?;
     let none = [("prompt", "none")];
     let link = |client| browser.link(client, &none);
-    assert_eq!(error(&world, browser.follow(link(WEB)?).await?)?, "login_required");
-    browser.follow(browser.link(WEB, &[])?).await?.told()?;
-    assert!(browser.follow(link(WEB)?).await?.told()?.contains_key("code"));
-    assert_eq!(error(&world, browser.follow(link(THIRD)?).await?)?, "consent_required");
-    let shown = browser.follow(browser.link(THIRD, &[])?).await?;
+    assert_eq!(error(&world, browser.open(link(WEB)?).await?)?, "login_required");
+    browser.open(browser.link(WEB, &[])?).await?.told()?;
+    assert!(browser.open(link(WEB)?).await?.told()?.contains_key("code"));
+    assert_eq!(error(&world, browser.open(link(THIRD)?).await?)?, "consent_required");
+    let shown = browser.open(browser.link(THIRD, &[])?).await?;
     assert!(allowed(&browser, shown).await?.told()?.contains_key("code"));
     // On the person's device another program could pass for it.
-    assert_eq!(error(&world, browser.follow(link(THIRD)?).await?)?, "interaction_required");
+    assert_eq!(error(&world, browser.open(link(THIRD)?).await?)?, "interaction_required");
     let login = browser.get(browser.link(WEB, &[("prompt", "login")])?).await?;
     assert!(login.header("location").contains("max_age=0"), "{}", login.header("location"));
     Ok(())
@@ -180,7 +180,7 @@ async fn m9_nobody_is_sent_where_the_client_is_not_known_to_be() -> Result<()> {
         assert_eq!((answer.status, answer.error()), (400, "invalid_request"), "{redirect}");
     }
     let free = browser.link(WEB, &[("redirect_uri", "http://127.0.0.1:52163/callback")])?;
-    assert!(browser.follow(free).await?.told()?.contains_key("code"), "the port is free");
+    assert!(browser.open(free).await?.told()?.contains_key("code"), "the port is free");
     Ok(())
 }
 
@@ -197,7 +197,7 @@ async fn an_unknown_client_or_a_repeated_parameter_is_told_to_nobody() -> Result
     }
     let name = "<script>alert(1)</script>";
     let answer = browser.get(browser.link(name, &[])?).await?;
-    assert!(!answer.html.contains("<script"), "{}", answer.html);
+    assert!(!answer.text.contains("<script"), "{}", answer.text);
     Ok(())
 }
 
@@ -212,7 +212,7 @@ async fn m8_pkce_cannot_be_left_out_or_weakened() -> Result<()> {
         [("code_challenge", CHALLENGE), ("code_challenge_method", "plain")],
         [("code_challenge", "short"), ("code_challenge_method", "S256")],
     ] {
-        let shown = browser.follow(browser.link(WEB, &changes)?).await?;
+        let shown = browser.open(browser.link(WEB, &changes)?).await?;
         assert_eq!(error(&world, shown)?, "invalid_request", "{changes:?}");
         let answer = push(&world, WEB, &changes).await?;
         assert_eq!((answer.status, answer.error()), (400, "invalid_request"), "{changes:?}");
@@ -233,7 +233,7 @@ async fn what_is_wrong_with_a_request_is_told_to_its_client() -> Result<()> {
         (("prompt", "none login"), "invalid_request"),
         (("dpop_jkt", "short"), "invalid_request"),
     ] {
-        let shown = browser.follow(browser.link(WEB, &[change])?).await?;
+        let shown = browser.open(browser.link(WEB, &[change])?).await?;
         assert_eq!(error(&world, shown)?, code, "{change:?}");
         let answer = push(&world, WEB, &[change]).await?;
         assert_eq!((answer.status, answer.error()), (400, code), "{change:?}");
@@ -248,7 +248,7 @@ async fn m6_nothing_secret_is_taken_from_a_url() -> Result<()> {
     for name in ["access_token", "refresh_token", "client_secret", "client_assertion", "code"] {
         let answer = browser.get(browser.link(WEB, &[(name, "secret-value")])?).await?;
         assert_stopped(&answer, 400, "invalid_request");
-        assert!(!answer.html.contains("secret-value"));
+        assert!(!answer.text.contains("secret-value"));
     }
     let path = format!("{PAR}?client_secret=secret-value");
     let answer = world.api.form_as(&path, world.client(WEB)?, &[("response_type", "code")]).await?;
@@ -280,7 +280,7 @@ async fn code_injection_a_sign_in_ends_in_the_browser_where_it_began() -> Result
     let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, value)| value);
     let mixed = [("code", code.unwrap_or_default()), ("state", state.unwrap_or_default())];
     let mixed = Url::parse_with_params(&world.api.url("/oauth/callback"), mixed)?;
-    assert_eq!(error(&world, victim.follow(mixed).await?)?, "access_denied");
+    assert_eq!(error(&world, victim.open(mixed).await?)?, "access_denied");
     assert_eq!(victim.cookie("atoms_login"), None);
     // In the browser where it began, it still ends well, and only once.
     assert!(attacker.cookie("atoms_login").is_none());
@@ -291,7 +291,7 @@ async fn code_injection_a_sign_in_ends_in_the_browser_where_it_began() -> Result
 async fn a_callback_without_a_request_leads_nowhere() -> Result<()> {
     let world = World::attach()?;
     let browser = browser(&world).await?;
-    browser.follow(browser.link(WEB, &[])?).await?.told()?;
+    browser.open(browser.link(WEB, &[])?).await?.told()?;
     for query in ["", "?code=x", "?code=x&state=made-up", "?error=access_denied&state=x", "?state="]
     {
         let url = Url::parse(&world.api.url(&format!("/oauth/callback{query}")))?;
@@ -302,32 +302,54 @@ async fn a_callback_without_a_request_leads_nowhere() -> Result<()> {
 
 #[tokio::test]
 async fn consent_forgery_only_who_was_asked_can_answer() -> Result<()> {
-    const CONSENT: &str = "/oauth/consent";
     let world = World::attach()?;
     let (ada, bob) = (browser(&world).await?, browser(&world).await?);
-    let page = ada.follow(ada.link(THIRD, &[])?).await?.page()?;
-    let other = bob.follow(bob.link(THIRD, &[])?).await?.page()?;
-    let (request, csrf) = (("request", page.field("request")), ("csrf", page.field("csrf")));
-    let (allow, theirs) = (("decision", "allow"), ("csrf", other.field("csrf")));
-    for fields in [[request, csrf, allow], [request, theirs, allow]] {
-        assert_stopped(&bob.submit(CONSENT, &fields, &[]).await?, 403, "access_denied");
+    let page = ada.open(ada.link(THIRD, &[])?).await?.page()?;
+    let other = bob.open(bob.link(THIRD, &[])?).await?.page()?;
+    let allow = ("decision".to_owned(), "allow".to_owned());
+    let url = Url::parse(&world.api.url("/oauth/consent"))?;
+    let field = |page: &Page, name: &str| {
+        page.fields().into_iter().find(|(known, _)| known == name).unwrap_or_default()
+    };
+    let (request, csrf) = (field(&page, "request"), field(&page, "csrf"));
+    for fields in [
+        vec![request.clone(), csrf.clone(), allow.clone()],
+        vec![request.clone(), field(&other, "csrf"), allow.clone()],
+    ] {
+        assert_stopped(&bob.post(url.clone(), &fields).await?, 403, "access_denied");
     }
-    let swapped = ("request", other.field("request"));
-    for fields in [&[request, allow][..], &[csrf, allow], &[swapped, csrf, allow]] {
-        assert_stopped(&ada.submit(CONSENT, fields, &[]).await?, 403, "access_denied");
+    for fields in [
+        vec![request.clone(), allow.clone()],
+        vec![csrf.clone(), allow.clone()],
+        vec![field(&other, "request"), csrf.clone(), allow.clone()],
+    ] {
+        assert_stopped(&ada.post(url.clone(), &fields).await?, 403, "access_denied");
     }
-    let whole = [request, csrf, allow];
-    for header in [
+    let nobody = browser(&world).await?;
+    let fields = [request.clone(), csrf.clone(), allow];
+    assert_stopped(&nobody.post(url.clone(), &fields).await?, 400, "invalid_request");
+    assert_stopped(&ada.post(url, &[request, csrf]).await?, 400, "invalid_request");
+    Ok(())
+}
+
+#[tokio::test]
+async fn consent_is_asked_for_by_no_other_site() -> Result<()> {
+    let world = World::attach()?;
+    let browser = browser(&world).await?;
+    let page = browser.open(browser.link(THIRD, &[])?).await?.page()?;
+    let mut fields = page.fields();
+    fields.push(("decision".to_owned(), "allow".to_owned()));
+    let cookie = browser.cookie("atoms_login").unwrap_or_default();
+    let mine = format!("atoms_login={cookie}");
+    for (header, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
         ("origin", "https://evil.example"),
     ] {
-        assert_stopped(&ada.submit(CONSENT, &whole, &[header]).await?, 403, "access_denied");
+        let request = world.api.request(Method::POST, "/oauth/consent").form(&fields);
+        let request = request.header("cookie", &mine).header(header, value);
+        assert_stopped(&world.api.send(request).await?, 403, "access_denied");
     }
-    let nobody = browser(&world).await?;
-    assert_stopped(&nobody.submit(CONSENT, &whole, &[]).await?, 400, "invalid_request");
-    assert_stopped(&ada.submit(CONSENT, &[request, csrf], &[]).await?, 400, "invalid_request");
-    assert!(ada.press(&page, allow).await?.told()?.contains_key("code"), "and it is still good");
     Ok(())
 }
 
@@ -347,7 +369,7 @@ async fn a_pushed_request_is_used_once_and_by_its_client() -> Result<()> {
     let looked = world.api.request(Method::HEAD, "/oauth/authorize");
     let looked = looked.query(&[("client_id", WEB), ("request_uri", &uri)]);
     assert_eq!(world.api.send(looked).await?.status, 200, "to look at it does not use it up");
-    let told = browser.follow(pushed(&world, WEB, &uri)?).await?.told()?;
+    let told = browser.open(pushed(&world, WEB, &uri)?).await?.told()?;
     assert!(told.contains_key("code") && told["state"] == "of the client", "{told:?}");
     let again = browser.get(pushed(&world, WEB, &uri)?).await?;
     assert_stopped(&again, 400, "invalid_request_uri");
@@ -389,7 +411,7 @@ async fn c4_a_pushed_request_is_authenticated_as_at_the_token_endpoint() -> Resu
     assert!(answer.header("www-authenticate").starts_with("Basic"));
     let answer = push(&world, "atoms-service", &[]).await?.expect(201, "a pushed request")?;
     let link = pushed(&world, "atoms-service", answer.member("request_uri"))?;
-    assert!(browser.follow(link).await?.told()?.contains_key("code"));
+    assert!(browser.open(link).await?.told()?.contains_key("code"));
     for (method, status) in [(Method::GET, 405), (Method::PUT, 405)] {
         assert_eq!(world.api.send(world.api.request(method, PAR)).await?.status, status);
     }

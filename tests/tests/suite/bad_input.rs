@@ -220,9 +220,22 @@ async fn large_bodies_elsewhere() -> Result<()> {
     let answer = world.api.send(request.body(body)).await?;
     assert_eq!((answer.status, answer.member("code")), (413, "body_too_large"));
     let large = "x".repeat(4 * 1024 * 1024 + 1);
-    let answer = world.api.send(world.api.mcp_request(&session.access).body(large)).await?;
+    let answer = answer_to_unread(&world, &session, &large).await?;
     assert_eq!((answer.status, answer.member("code")), (413, "body_too_large"));
     untouched(&world, &session).await
+}
+
+/// A body that is refused unread may still be on its way when the server closes the connection, and the
+/// answer is lost with it (RFC 9112 section 9.6): then it is asked for again.
+async fn answer_to_unread(world: &World, session: &Session, body: &str) -> Result<Answer> {
+    let mut lost = 0;
+    loop {
+        let request = world.api.mcp_request(&session.access).body(body.to_owned());
+        match world.api.send(request).await {
+            Err(_) if lost < 20 => lost += 1,
+            other => return other,
+        }
+    }
 }
 
 #[tokio::test]

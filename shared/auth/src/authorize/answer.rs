@@ -9,10 +9,9 @@ use super::code::Granted;
 use super::entry::{place, trusted};
 use super::sealed::{Asked, open};
 use super::{AuthorizeSettings, Desk, Next, Visit};
-use crate::Failure;
 use crate::consent::{self, Decided, NoDecision};
-use crate::login;
 use crate::settings::Settings;
+use crate::{Failure, login};
 
 /// What a person has answered, and what comes of it.
 #[derive(Debug)]

@@ -48,10 +48,12 @@ pub async fn authorize<P: Platform>(
             (target, request)
         }
     };
+    let login = login::current(platform, service, &settings.login, headers).await;
     let mut cookies = Vec::new();
-    let next = match request {
-        Ok(request) => desk.arrive(&client, request, &mut cookies).await,
-        Err(error) => Err(error.into()),
+    let next = match (request, login.map(Signed::before)) {
+        (Ok(request), Ok(signed)) => desk.proceed(&client, request, &signed, &mut cookies).await,
+        (Err(error), _) => Err(error.into()),
+        (Ok(_), Err(failure)) => Err(failure),
     };
     Ok(Visit { target, cookies, next })
 }
@@ -116,18 +118,6 @@ impl<P: Platform> Desk<'_, P> {
             resources: &self.service.resources,
         };
         AuthorizationRequest::parse(form, target, terms)
-    }
-
-    /// What comes next for a request that has just come, and whoever is signed in.
-    async fn arrive(
-        &self,
-        client: &ClientRecord,
-        request: AuthorizationRequest,
-        cookies: &mut Vec<HeaderValue>,
-    ) -> Result<Next, Failure> {
-        let Self { platform, service, settings, headers } = *self;
-        let login = login::current(platform, service, &settings.login, headers).await?;
-        self.proceed(client, request, &Signed::before(login), cookies).await
     }
 
     /// What comes next for a request and whoever is signed in.

@@ -76,10 +76,11 @@ pub(super) fn depart<P: Platform>(
     let browser = browser.unwrap_or_else(|| login::new_browser(platform));
     // Anew each time, so that it lives as long as the request.
     cookies.extend(browser_cookie(&settings.login, &browser));
-    let (again, hint) = match &purpose {
+    let (asked, hint) = match &purpose {
         Purpose::Client(request) => (request.prompt.sign_in, request.login_hint.clone()),
         Purpose::Account => (false, None),
     };
+    let again = asked || login::has_signed_out(&settings.login, headers);
     let (verifier, since) = (verifier(platform), platform.now());
     let challenge = pkce::challenge(&verifier);
     let pending = Pending { purpose, verifier, since, until: since + TO_SIGN_IN };
