@@ -1,6 +1,6 @@
 //! From a client's request to its code, and what may go wrong on the way.
 
-use auth::login::{self, Login};
+use auth::login::{self, End, Login};
 use futures::executor::block_on;
 use ports::Clock as _;
 use testing::{Dependency, Fault};
@@ -349,6 +349,23 @@ fn a_person_who_has_signed_in_anew_is_asked_anew() {
     let again = browser.go(&request("third-party", &[("prompt", "login")])).unwrap();
     browser.sign_in(&again, "bob");
     assert_eq!(word(browser.answer(asked(&page), "allow")), "access_denied");
+}
+
+#[test]
+fn a_login_that_has_ended_is_none() {
+    let door = Door::new();
+    let browser = door.browser();
+    let page = browser.go(&request("third-party", &[])).unwrap();
+    let page = browser.sign_in(&page, "ada");
+    let (platform, service) = (&door.edge.world.platform, &door.edge.settings);
+    let end = End::SignIn("sign-in of ada").remember(platform, service, "ada");
+    block_on(end).unwrap();
+    // Though the browser still shows the page, and has the cookie.
+    assert_eq!(word(browser.answer(asked(&page), "allow")), "invalid_request");
+    at_authkit(&browser.go(&request("atoms-web", &[])).unwrap());
+    platform.fail(Dependency::Ledger, Fault::Away);
+    let unsure = browser.go(&request("atoms-web", &[])).unwrap();
+    assert_eq!(error(&unsure), "temporarily_unavailable");
 }
 
 #[test]
