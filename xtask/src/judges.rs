@@ -9,7 +9,7 @@ use crate::{run, tools};
 
 /// Those that judge the service, in order. They are asked on every platform, as what is under the use
 /// cases differs: signatures, requests to other hosts, stores.
-pub(crate) const OF_THE_SERVICE: [&str; 8] = [
+pub(crate) const OF_THE_SERVICE: [&str; 9] = [
     "openid-client",
     "oauth4webapi",
     "known-clients",
@@ -18,6 +18,7 @@ pub(crate) const OF_THE_SERVICE: [&str; 8] = [
     "mcp-sdk-1",
     "mcp-sdk-2",
     "mcp-python",
+    "people",
 ];
 
 /// One of them.

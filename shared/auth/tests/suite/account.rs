@@ -18,8 +18,8 @@ fn seen(edge: &Edge, login: &Login) -> Overview {
     block_on(overview(&edge.world.platform, &edge.settings, login)).unwrap()
 }
 
-fn done(edge: &Edge, login: &Login, order: Order) -> Result<Done, Failure> {
-    block_on(perform(&edge.world.platform, &edge.settings, login, &order))
+fn done(edge: &Edge, login: &Login, order: &Order) -> Result<Done, Failure> {
+    block_on(perform(&edge.world.platform, &edge.settings, login, order))
 }
 
 fn connect(edge: &Edge, person: &str, client: &str, name: &str) {
@@ -77,13 +77,13 @@ fn a_person_ends_one_session() {
     let (cli, bob) = (edge.sign_in("ada"), edge.sign_in("bob"));
     for unknown in [bob.session.as_str(), "", "x", "../x", "00112233445566778899aabbccddeeff"] {
         assert_eq!(
-            done(&edge, &login, Order::End(unknown.to_owned())),
+            done(&edge, &login, &Order::End(unknown.to_owned())),
             Ok(Done::Gone),
             "{unknown}"
         );
     }
     assert!(edge.active(bob.access()));
-    assert_eq!(done(&edge, &login, Order::End(cli.session)), Ok(Done::Ended));
+    assert_eq!(done(&edge, &login, &Order::End(cli.session)), Ok(Done::Ended));
     assert_eq!(edge.introspect(&cli.tokens.access_token)["active"], false);
 }
 
@@ -94,10 +94,10 @@ fn a_person_ends_what_did_not_come_from_this_sign_in() {
     let here = [edge.sign_in("ada"), edge.sign_in_at("atoms-web", "ada")];
     let there = elsewhere(&edge, "atoms-web", "ada");
     let bob = edge.sign_in("bob");
-    assert_eq!(done(&edge, &login, Order::EndOthers), Ok(Done::OthersEnded));
+    assert_eq!(done(&edge, &login, &Order::EndOthers), Ok(Done::OthersEnded));
     assert!(here.iter().all(|session| edge.active(session.access())) && edge.active(bob.access()));
     assert!(!edge.active(there.access()));
-    assert_eq!(done(&edge, &login, Order::EndOthers), Ok(Done::OthersEnded), "it may be repeated");
+    assert_eq!(done(&edge, &login, &Order::EndOthers), Ok(Done::OthersEnded), "it may be repeated");
 }
 
 #[test]
@@ -109,11 +109,11 @@ fn to_disconnect_an_application_ends_its_sessions_and_makes_it_ask_again() {
     let (web, cli) = (edge.sign_in_at("atoms-web", "ada"), edge.sign_in("ada"));
     let bob = edge.sign_in_at("atoms-web", "bob");
     let order = || Order::Disconnect("atoms-web".to_owned());
-    assert_eq!(done(&edge, &login, order()), Ok(Done::Disconnected));
+    assert_eq!(done(&edge, &login, &order()), Ok(Done::Disconnected));
     assert!(!edge.active(web.access()) && edge.active(cli.access()) && edge.active(bob.access()));
     assert_eq!(seen(&edge, &login).apps, Some(vec![]));
     assert_eq!(seen(&edge, &login_of(&edge.world.platform, "bob")).apps.unwrap().len(), 1);
-    assert_eq!(done(&edge, &login, order()), Ok(Done::Disconnected), "it may be repeated");
+    assert_eq!(done(&edge, &login, &order()), Ok(Done::Disconnected), "it may be repeated");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn an_application_whose_sessions_cannot_be_ended_stays_to_be_disconnected() {
     let login = login_of(&edge.world.platform, "ada");
     connect(&edge, "ada", "atoms-web", "The web");
     edge.world.platform.fail(Dependency::Ledger, Fault::Away);
-    let refused = done(&edge, &login, Order::Disconnect("atoms-web".to_owned()));
+    let refused = done(&edge, &login, &Order::Disconnect("atoms-web".to_owned()));
     assert!(matches!(refused, Err(Failure::Unavailable(_))));
     edge.world.platform.heal(Dependency::Ledger);
     assert_eq!(seen(&edge, &login).apps.unwrap().len(), 1);
@@ -136,7 +136,7 @@ fn sessions_are_ended_while_the_database_is_away() {
     edge.world.platform.fail(Dependency::Sql, Fault::Away);
     let Overview { sessions, apps } = seen(&edge, &login);
     assert_eq!((sessions.len(), apps), (1, None));
-    assert_eq!(done(&edge, &login, Order::End(cli.session)), Ok(Done::Ended));
+    assert_eq!(done(&edge, &login, &Order::End(cli.session)), Ok(Done::Ended));
 }
 
 #[test]
@@ -144,11 +144,11 @@ fn whoever_hurries_is_told_and_nothing_is_done() {
     let edge = Edge::with(&[("RATE_LIMIT_TIER", "1")]);
     let login = login_of(&edge.world.platform, "ada");
     let there = elsewhere(&edge, "atoms-web", "ada");
-    assert_eq!(done(&edge, &login, Order::EndOthers), Ok(Done::OthersEnded));
+    assert_eq!(done(&edge, &login, &Order::EndOthers), Ok(Done::OthersEnded));
     assert!(!edge.active(there.access()));
     let token = edge.world.authkit("ada", "a third sign-in");
     let third = edge.exchange("atoms-web", &token, &[]).unwrap();
-    assert!(matches!(done(&edge, &login, Order::EndOthers), Err(Failure::Limited { .. })));
+    assert!(matches!(done(&edge, &login, &Order::EndOthers), Err(Failure::Limited { .. })));
     assert!(edge.active(third.access()));
 }
 
@@ -195,9 +195,9 @@ fn a_copy_of_the_cookie_is_worth_nothing_after_the_person_has_signed_out() {
     };
     let cli = edge.sign_in("ada");
     assert_eq!(who(&here), Some(here.clone()));
-    assert_eq!(done(&edge, &here, Order::SignOut), Ok(Done::SignedOut));
+    assert_eq!(done(&edge, &here, &Order::SignOut), Ok(Done::SignedOut));
     assert_eq!(who(&here), None);
-    assert_eq!(done(&edge, &here, Order::SignOut), Ok(Done::SignedOut), "it may be repeated");
+    assert_eq!(done(&edge, &here, &Order::SignOut), Ok(Done::SignedOut), "it may be repeated");
     assert_eq!(who(&there), Some(there), "in another browser they stay");
     assert!(edge.active(cli.access()), "and applications stay connected");
 }

@@ -436,7 +436,7 @@ fn signed_in<'d>(door: &'d Door, user: &str) -> (Browser<'d>, Login) {
     browser.sign_in_alone("return_to=/account", user).unwrap();
     let headers = browser.headers();
     let now = door.edge.world.platform.now();
-    let login = login::read(&door.settings.login, &headers, now).expect("a login");
+    let login = login::read(&door.settings.login, &headers, now).unwrap();
     (browser, login)
 }
 
