@@ -173,11 +173,37 @@ impl Browser {
     /// # Errors
     /// If there is no answer.
     pub async fn post(&self, url: Url, fields: &[(String, String)]) -> Result<Answer> {
-        let request = self.http.post(url).header(COOKIE, self.kept()).form(fields);
-        let request = request.header("sec-fetch-site", "same-origin");
-        let answer = self.world.api.send(request.header("origin", self.world.issuer())).await?;
+        let own = [("sec-fetch-site", "same-origin"), ("origin", self.world.issuer())];
+        self.post_from(&own, url, fields).await
+    }
+
+    /// Post a form from a page of which the browser says this.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn post_from(
+        &self,
+        says: &[(&'static str, &str)],
+        url: Url,
+        fields: &[(String, String)],
+    ) -> Result<Answer> {
+        let mut request = self.http.post(url).header(COOKIE, self.kept()).form(fields);
+        for (name, value) in says {
+            request = request.header(*name, *value);
+        }
+        let answer = self.world.api.send(request).await?;
         self.keep(&answer);
         Ok(answer)
+    }
+
+    /// What somebody has who has copied its cookies.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub fn copied(&self) -> Result<Self> {
+        let copy = Self::of(&self.world, &self.email)?;
+        let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Self { cookies: Mutex::new(cookies), ..copy })
     }
 
     /// The link by which an application begins, with other or further parameters than the usual ones; an
@@ -266,6 +292,12 @@ impl Page {
         inputs
             .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)))
             .collect()
+    }
+
+    /// The first of its fields of this name; empty if there is none.
+    pub fn field(&self, name: &str) -> String {
+        let found = self.fields().into_iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value).unwrap_or_default()
     }
 
     /// Where its form goes.

@@ -67,6 +67,10 @@ fn cargo_tool(name: &str, version: &str, locked: bool) -> Result<()> {
     if locked {
         command.arg("--locked");
     }
+    // They run for seconds in all, and would be optimised for minutes.
+    for (setting, value) in [("LTO", "off"), ("CODEGEN_UNITS", "16"), ("OPT_LEVEL", "1")] {
+        command.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
+    }
     // A build folder of its own that goes away: it shares nothing with ours.
     command
         .current_dir(layout::root())

@@ -27,8 +27,10 @@ pub(crate) async fn answer(
     if *request.method() == Method::POST {
         return posted(platform, service, login, found, request).await;
     }
-    let Some(person) = login::read(login, request.headers(), platform.now()) else {
-        return respond::noted(respond::see_other(SIGN_IN), Facts::outcome("sign_in"));
+    let person = match login::current(platform, service, login, request.headers()).await {
+        Ok(Some(person)) => person,
+        Ok(None) => return refused(NoOrder::SignedOut, platform),
+        Err(failure) => return stopped(failure, platform),
     };
     match account::overview(platform, service, &person).await {
         Ok(overview) => shown(platform, login, &person, &overview, request),
@@ -100,10 +102,12 @@ async fn posted(
     request: &Request,
 ) -> Response {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let Ok(form) = Form::parse(content_type, request.body()) else { return back(Notice::Stale) };
-    let person = match account::admit(settings, request.headers(), &form, platform.now()) {
+    // A form that cannot be read says nothing.
+    let form = Form::parse(content_type, request.body()).unwrap_or_default();
+    let admitted = account::admit(platform, service, settings, request.headers(), &form);
+    let person = match admitted.await {
         Ok(person) => person,
-        Err(why) => return refused(&why),
+        Err(why) => return refused(why, platform),
     };
     let order = match (found.route.path, found.id) {
         (ACCOUNT_SESSION, Some(session)) => Order::End(session.to_owned()),
@@ -111,7 +115,7 @@ async fn posted(
         (ACCOUNT_SIGN_OUT, _) => Order::SignOut,
         _ => match form.get("client_id") {
             Some(client_id) => Order::Disconnect(client_id.to_owned()),
-            None => return refused(&NoOrder::Incomplete),
+            None => return refused(NoOrder::Incomplete, platform),
         },
     };
     match account::perform(platform, service, &person, &order).await {
@@ -119,14 +123,21 @@ async fn posted(
         Ok(Done::Gone) => back(Notice::Gone),
         Ok(Done::OthersEnded) => back(Notice::OthersEnded),
         Ok(Done::Disconnected) => back(Notice::Disconnected),
-        Ok(Done::SignedOut) => {
-            let mut response = respond::html(StatusCode::OK, pages::signed_out());
-            response.headers_mut().insert(SET_COOKIE, login::sign_out_cookie(settings));
-            respond::noted(response, Facts::outcome("signed_out"))
+        Ok(Done::SignedOut) => signed_out(settings, Facts::outcome("signed_out")),
+        // The browser forgets the login; only a copy of it, if there is one, could be of use.
+        Err(failure) if order == Order::SignOut => {
+            let facts = Facts::outcome("signed_out_here").because(failure.to_string());
+            signed_out(settings, Facts { failed: true, ..facts })
         }
         Err(Failure::Limited { .. }) => back(Notice::TooMany),
         Err(failure) => stopped(failure, platform),
     }
+}
+
+fn signed_out(settings: &LoginSettings, facts: Facts) -> Response {
+    let mut response = respond::html(StatusCode::OK, pages::signed_out());
+    response.headers_mut().insert(SET_COOKIE, login::sign_out_cookie(settings));
+    respond::noted(response, facts)
 }
 
 fn back(notice: Notice) -> Response {
@@ -134,8 +145,11 @@ fn back(notice: Notice) -> Response {
     respond::noted(response, Facts::outcome(notice.name()))
 }
 
-fn refused(why: &NoOrder) -> Response {
+fn refused(why: NoOrder, platform: &impl Clock) -> Response {
+    let cause = why.to_string();
+    let outcome = if why == NoOrder::SignedOut { "sign_in" } else { "refused" };
     let response = match why {
+        NoOrder::Failed(failure) => return stopped(failure, platform),
         NoOrder::SignedOut => respond::see_other(SIGN_IN),
         NoOrder::Stale | NoOrder::Incomplete => back(Notice::Stale),
         NoOrder::Elsewhere => {
@@ -148,7 +162,7 @@ fn refused(why: &NoOrder) -> Response {
             respond::html(StatusCode::FORBIDDEN, pages::error(&page))
         }
     };
-    respond::noted(response, Facts::outcome("refused").because(why.to_string()))
+    respond::noted(response, Facts::outcome(outcome).because(cause))
 }
 
 fn stopped(failure: Failure, platform: &impl Clock) -> Response {

@@ -7,9 +7,9 @@ use data::{DataError, NeonSql};
 use http::HeaderMap;
 use ledger::{Answer, Command, Outcome, Refusal, SessionView, Which};
 use oauth::form::Form;
-use ports::{Clock, Fetch, Kv, Ledgers, Millis, Platform};
+use ports::{Clock, Fetch, Kv, Ledgers, Platform};
 
-use crate::login::{self, Login, LoginSettings};
+use crate::login::{self, End, Login, LoginSettings};
 use crate::settings::Settings;
 use crate::{Failure, authkit, clients};
 
@@ -79,7 +79,7 @@ pub enum Done {
 }
 
 /// Why a form has no effect.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoOrder {
     /// It was posted from elsewhere than our page.
     #[error("posted from elsewhere")]
@@ -93,6 +93,9 @@ pub enum NoOrder {
     /// It does not say what it must.
     #[error("incomplete")]
     Incomplete,
+    /// Whether they are signed in still cannot be told.
+    #[error(transparent)]
+    Failed(#[from] Failure),
 }
 
 /// The token of the page's forms.
@@ -104,16 +107,18 @@ pub fn csrf(settings: &LoginSettings, login: &Login) -> Option<String> {
 ///
 /// # Errors
 /// See [`NoOrder`].
-pub fn admit(
+pub async fn admit<P: Clock + Ledgers>(
+    platform: &P,
+    service: &Settings,
     settings: &LoginSettings,
     headers: &HeaderMap,
     form: &Form,
-    now: Millis,
 ) -> Result<Login, NoOrder> {
     if !login::is_own_form(settings, headers) {
         return Err(NoOrder::Elsewhere);
     }
-    let login = login::read(settings, headers, now).ok_or(NoOrder::SignedOut)?;
+    let login = login::current(platform, service, settings, headers).await?;
+    let login = login.ok_or(NoOrder::SignedOut)?;
     let token = form.get("csrf").ok_or(NoOrder::Incomplete)?;
     if login::is_csrf(settings, &login, &[PURPOSE], token) {
         Ok(login)
@@ -169,7 +174,10 @@ pub async fn perform<P: Platform>(
 ) -> Result<Done, Failure> {
     let reason = || Some(REASON.to_owned());
     let (command, done) = match order {
-        Order::SignOut => return Ok(Done::SignedOut),
+        Order::SignOut => {
+            End::Browser(&login.browser).remember(platform, settings, &login.user).await?;
+            return Ok(Done::SignedOut);
+        }
         Order::End(session) => {
             let Ok(session) = session.parse() else { return Ok(Done::Gone) };
             (Command::RevokeSession { session, reason: reason() }, Done::Ended)

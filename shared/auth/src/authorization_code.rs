@@ -1,9 +1,7 @@
 //! The authorization code grant, RFC 6749 section 4.1.3, with the proof key of RFC 7636.
 
 use data::clients::ClientRecord;
-use ledger::{
-    Answer, Command, CreateSession, Envelope, Issue, Once, OnceId, Outcome, Refusal, Subject,
-};
+use ledger::{Command, CreateSession, Envelope, Issue, Once, OnceId, Refusal, Subject};
 use oauth::code::{self, CodeGrant};
 use oauth::form::Form;
 use oauth::metadata::AUTHORIZATION_CODE;
@@ -12,7 +10,7 @@ use ports::{Millis, Platform};
 
 use crate::authkit::{Identity, external_id};
 use crate::exchange::provision;
-use crate::issue::{TokenResponse, mint};
+use crate::issue::{TokenResponse, mint, started};
 use crate::refresh::{Refreshed, UNAUTHORIZED, guessed, refused, resources};
 use crate::settings::{ClientSettings, MintSettings, Settings};
 use crate::visitor::Visitor;
@@ -57,15 +55,8 @@ pub async fn redeem<P: Platform>(
     let address = settings.user_ledger(&subject.id);
     let command = command(&grant, client, visitor, subject, now)?;
     let envelope = Envelope { policy, ..settings.envelope(command) };
-    let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
-    let issue = match outcome {
-        Outcome::Issued(issue) => Issue { resources, ..issue },
-        Outcome::Refused(Refusal::Replayed) => return Err(no_code("used before, or too old")),
-        Outcome::Refused(Refusal::StaleProof) => return Err(no_code("of a sign-in that is over")),
-        Outcome::Refused(refusal) => return Err(refused(refusal)),
-        Outcome::Limited(budget) => return Err(Failure::Limited { budget }),
-        other => return Err(Failure::unexpected(&other)),
-    };
+    let (issue, budget) = started(platform, &address, &envelope).await?.map_err(denied)?;
+    let issue = Issue { resources, ..issue };
     let sealed = grant.upstream.as_deref();
     let keys = &minting.upstream.keys;
     if let Some(token) = sealed.and_then(|it| code::open_upstream(keys, &grant.id, it)) {
@@ -155,6 +146,15 @@ fn identity(grant: &CodeGrant) -> Identity {
         role: grant.role.clone(),
         issued_at: grant.authenticated_at,
         expires_at: grant.authenticated_at,
+    }
+}
+
+/// How a refusal of the ledger looks to a client.
+fn denied(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Replayed => no_code("used before, or too old"),
+        Refusal::StaleProof => no_code("of a sign-in that is over"),
+        other => refused(other),
     }
 }
 

@@ -2,17 +2,16 @@
 //! are in a ledger of its own, so that they can be revoked and introspected like all others.
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Answer, Command, CreateSession, Envelope, Issue, Millis, Outcome, Refusal, Subject};
-use oauth::dpop::InvalidProof;
+use ledger::{Command, CreateSession, Envelope, Issue, Millis, Subject};
 use oauth::form::Form;
 use oauth::metadata::CLIENT_CREDENTIALS;
 use oauth::{ErrorCode, scope};
 use ports::Platform;
 
 use crate::Failure;
-use crate::exchange::{Ask, everything, scopes};
-use crate::issue::{TokenResponse, mint};
-use crate::refresh::{Refreshed, UNAUTHORIZED, refused, resources};
+use crate::exchange::{Ask, everything, refused_or_replayed, scopes};
+use crate::issue::{TokenResponse, mint, started};
+use crate::refresh::{Refreshed, UNAUTHORIZED, resources};
 use crate::settings::{ClientSettings, MintSettings, Settings};
 use crate::visitor::Visitor;
 
@@ -39,25 +38,22 @@ pub async fn issue<P: Platform>(
     if record.kind != ClientKind::Confidential || !record.may_use(CLIENT_CREDENTIALS) {
         return Err(UNAUTHORIZED);
     }
-    let scopes = own(scopes(record, form)?.names)?;
+    let scopes = own(&scopes(record, form)?.names)?;
     let resources = Ask::new(resources(settings, form)?, || everything(settings)).names;
     let policy = settings.policy_of(record)?;
     let fresh_for = FRESH_FOR.min(policy.access_token / 3);
     let command = command(settings, client, record, visitor, fresh_for);
     let envelope = Envelope { policy, ..settings.envelope(command) };
     let address = settings.client_ledger(&record.client_id);
-    let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
-    let (repeated, issue) = match outcome {
-        Outcome::Issued(issue) => (issue.repeated, Issue { scopes, resources, ..issue }),
-        // There is nothing else that it could have used before.
-        Outcome::Refused(Refusal::Replayed) => return Err(InvalidProof::Replayed.into()),
-        Outcome::Refused(refusal) => return Err(refused(refusal)),
-        Outcome::Limited(budget) => return Err(Failure::Limited { budget }),
-        other => return Err(Failure::unexpected(&other)),
-    };
+    let (issue, budget) =
+        started(platform, &address, &envelope).await?.map_err(refused_or_replayed)?;
+    let issue = Issue { scopes, resources, ..issue };
     let key = visitor.key();
     let response = mint(platform, settings, client, minting, record, &issue, key).await?;
-    Ok((response, Refreshed { session: issue.session.to_string(), repeated, budget }))
+    Ok((
+        response,
+        Refreshed { session: issue.session.to_string(), repeated: issue.repeated, budget },
+    ))
 }
 
 /// The session that all tokens of the client come from. It holds all that the client may have, and each
@@ -94,8 +90,8 @@ fn command(
 }
 
 /// What a client may have without a person: nothing that outlasts their presence.
-fn own(scopes: Vec<String>) -> Result<Vec<String>, Failure> {
-    let own: Vec<String> = without_person(&scopes).cloned().collect();
+fn own(scopes: &[String]) -> Result<Vec<String>, Failure> {
+    let own: Vec<String> = without_person(scopes).cloned().collect();
     if own.is_empty() {
         return Err(Failure::refused(
             ErrorCode::InvalidScope,

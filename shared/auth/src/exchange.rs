@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Answer, Command, CreateSession, Envelope, Outcome, Refusal, Subject};
+use ledger::{Command, CreateSession, Envelope, Refusal, Subject};
 use oauth::dpop::InvalidProof;
 use oauth::form::Form;
 use oauth::metadata::TOKEN_EXCHANGE;
@@ -13,7 +13,7 @@ use oauth::{ErrorCode, scope};
 use ports::Platform;
 
 use crate::authkit::{self, Identity};
-use crate::issue::{TokenResponse, mint};
+use crate::issue::{TokenResponse, mint, started};
 use crate::refresh::{Refreshed, UNAUTHORIZED, refused, resources};
 use crate::settings::{ClientSettings, MintSettings, Settings};
 use crate::visitor::Visitor;
@@ -50,25 +50,24 @@ pub async fn exchange<P: Platform>(
     let address = settings.user_ledger(&subject.id);
     let command = asked(request, client, record, visitor, subject, &identity);
     let envelope = Envelope { policy, ..settings.envelope(command) };
-    let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
-    match outcome {
-        Outcome::Issued(issue) => {
-            if let Some(token) = refresh_token {
-                let place = (&address, issue.session);
-                upstream::grant(platform, settings, minting, place, &token, &identity).await?;
-            }
-            let key = visitor.key();
-            let mut response =
-                mint(platform, settings, client, minting, record, &issue, key).await?;
-            response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
-            let session = issue.session.to_string();
-            Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
-        }
-        // Of all that could be used once, there is nothing but the proof.
-        Outcome::Refused(Refusal::Replayed) => Err(InvalidProof::Replayed.into()),
-        Outcome::Refused(refusal) => Err(refused(refusal)),
-        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
-        other => Err(Failure::unexpected(&other)),
+    let (issue, budget) =
+        started(platform, &address, &envelope).await?.map_err(refused_or_replayed)?;
+    if let Some(token) = refresh_token {
+        let place = (&address, issue.session);
+        upstream::grant(platform, settings, minting, place, &token, &identity).await?;
+    }
+    let key = visitor.key();
+    let mut response = mint(platform, settings, client, minting, record, &issue, key).await?;
+    response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
+    let session = issue.session.to_string();
+    Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
+}
+
+/// How a refusal of the ledger looks where nothing can be used once but a proof.
+pub(crate) fn refused_or_replayed(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Replayed => InvalidProof::Replayed.into(),
+        other => refused(other),
     }
 }
 

@@ -1,12 +1,12 @@
 //! From what the ledger decided to the tokens that a client gets.
 
 use data::clients::ClientRecord;
-use ledger::Issue;
+use ledger::{Address, Answer, Budget, Envelope, Issue, Outcome, Refusal};
 use oauth::access_token::{AccessToken, Audience, jti};
 use oauth::dpop::{self, Confirmation};
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{RefreshToken, scope};
-use ports::{Clock, Signatures};
+use ports::{Clock, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::settings::{ClientSettings, MintSettings, Settings};
@@ -35,6 +35,25 @@ pub struct TokenResponse {
     pub refresh_token: Option<String>,
     /// What the access token allows.
     pub scope: String,
+}
+
+/// What the ledger makes of a command that starts a session: what its tokens are minted from, and what is
+/// left of a rate limit; or why it refuses.
+///
+/// # Errors
+/// If the ledger does not answer, or a limit is met.
+pub(crate) async fn started(
+    platform: &impl Ledgers,
+    address: &Address,
+    envelope: &Envelope,
+) -> Result<Result<(Issue, Option<Budget>), Refusal>, Failure> {
+    let Answer { outcome, budget } = platform.ask(address, envelope).await?;
+    match outcome {
+        Outcome::Issued(issue) => Ok(Ok((issue, budget))),
+        Outcome::Refused(refusal) => Ok(Err(refusal)),
+        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
+        other => Err(Failure::unexpected(&other)),
+    }
 }
 
 /// Mint the tokens of an issue, the access token bound to `key` if there is one. The same issue gives the

@@ -1,18 +1,22 @@
 //! Who is signed in in this browser: a sealed cookie that the callback of the sign-in sets, and the
 //! tokens that prove that a form was made for that browser (CSRF).
 //!
-//! The cookie is read by nobody but us, and nothing is stored of it. It allows no more than to be asked
-//! for consent and to see one's own account: whatever a client gets out of it is a session of its own.
+//! The cookie is read by nobody but us, and nothing is stored of it but its end: whoever signs out, or is
+//! signed out by the identity provider, leaves a mark in their ledger for as long as a copy of the cookie
+//! would be good. It allows no more than to be asked for consent and to see one's own account: whatever a
+//! client gets out of it is a session of its own.
 
 use http::header::{COOKIE, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use ledger::{Actor, Command, Once, OnceId, Outcome, Refusal};
 use oauth::keys::{self, KeyRing};
 use oauth::{base64url, seal};
 use ports::config::parsed;
-use ports::{Config, ConfigError, Millis, Random};
+use ports::{Clock, Config, ConfigError, Ledgers, Millis, Random};
 use serde::{Deserialize, Serialize};
 
-use crate::settings::public_url;
+use crate::Failure;
+use crate::settings::{Settings, public_url};
 
 /// How long a browser stays signed in, in milliseconds: a working day. Sessions of clients have lives of
 /// their own.
@@ -89,6 +93,103 @@ pub fn read(settings: &LoginSettings, headers: &HeaderMap, now: Millis) -> Optio
     let json = seal::open(&settings.keys, LABEL, &[], sealed)?;
     let login: Login = serde_json::from_slice(&json).ok()?;
     (now < login.expires_at && login.expires_at <= now.saturating_add(LIFETIME)).then_some(login)
+}
+
+/// As [`read`], unless the login was ended before its time.
+///
+/// # Errors
+/// [`Failure::Unavailable`] if the person's ledger does not say.
+pub async fn current<P: Clock + Ledgers>(
+    platform: &P,
+    service: &Settings,
+    settings: &LoginSettings,
+    headers: &HeaderMap,
+) -> Result<Option<Login>, Failure> {
+    let Some(login) = read(settings, headers, platform.now()) else { return Ok(None) };
+    Ok(if is_over(platform, service, &login).await? { None } else { Some(login) })
+}
+
+/// Whether a login was ended before its time: in its browser, at the identity provider, or with the person.
+///
+/// # Errors
+/// [`Failure::Unavailable`] if the person's ledger does not say.
+pub async fn is_over<P: Ledgers>(
+    platform: &P,
+    service: &Settings,
+    login: &Login,
+) -> Result<bool, Failure> {
+    let ends =
+        [End::Browser(&login.browser), End::SignIn(&login.sign_in), End::Person(&login.user)];
+    remembered(platform, service, &login.user, &ends).await
+}
+
+/// Whether one of these is remembered in the ledger of the person.
+async fn remembered<P: Ledgers>(
+    platform: &P,
+    service: &Settings,
+    person: &str,
+    ends: &[End<'_>],
+) -> Result<bool, Failure> {
+    let names = ends.iter().map(|end| end.name()).collect();
+    let command = service.envelope(Command::WasUsed { names });
+    match platform.execute(&service.user_ledger(person), &command).await? {
+        Outcome::Used(used) => Ok(used),
+        other => Err(Failure::unexpected(&other)),
+    }
+}
+
+/// What ends logins before their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End<'a> {
+    /// The person signs out in the browser of this name.
+    Browser(&'a str),
+    /// The identity provider ends the sign-in of this name.
+    SignIn(&'a str),
+    /// The identity provider deletes the person.
+    Person(&'a str),
+}
+
+impl End<'_> {
+    /// Remember it in the ledger of the person, until all logins that it ends have expired. It may be
+    /// repeated.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`] if the ledger does not answer.
+    pub async fn remember<P: Clock + Ledgers>(
+        self,
+        platform: &P,
+        service: &Settings,
+        person: &str,
+    ) -> Result<(), Failure> {
+        // To use it up twice would be told as an attack.
+        if remembered(platform, service, person, &[self]).await? {
+            return Ok(());
+        }
+        let once = Once { id: self.name(), until: platform.now().saturating_add(LIFETIME) };
+        let mut envelope = service.envelope(Command::Consume { once: vec![once] });
+        envelope.origin.actor = Actor::Service;
+        match platform.execute(&service.user_ledger(person), &envelope).await? {
+            Outcome::Consumed | Outcome::Refused(Refusal::Replayed) => Ok(()),
+            Outcome::Refused(Refusal::Full) => {
+                Err(Failure::Unavailable("the ledger cannot remember more ends".to_owned()))
+            }
+            other => Err(Failure::unexpected(&other)),
+        }
+    }
+
+    /// Its name in the ledger. Nobody needs to keep it secret, so it has no key.
+    fn name(self) -> OnceId {
+        let (kind, name) = match self {
+            Self::Browser(name) => ("browser", name),
+            Self::SignIn(name) => ("sign-in", name),
+            Self::Person(name) => ("person", name),
+        };
+        let digest =
+            keys::mac(&[], "atoms-edge end of logins", &[kind.as_bytes(), name.as_bytes()]);
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        OnceId::from_bytes(id)
+    }
 }
 
 /// The `Set-Cookie` that signs a person in in a browser. `None` only without a key, or for a login that

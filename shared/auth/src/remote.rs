@@ -31,8 +31,8 @@ const PAUSE: Millis = MINUTE;
 const PER_MINUTE: u32 = 60;
 /// … and the same one.
 const PER_HOST: u32 = 10;
-/// Longer addresses are nobody's.
-const MAX_URL: usize = 1024;
+/// Longer addresses are nobody's: platforms have no names for the cache of more than 512 bytes.
+const MAX_URL: usize = 480;
 /// Longer names of clients are none.
 const MAX_ID: usize = 256;
 

@@ -17,6 +17,7 @@ use crate::clients::Known;
 use crate::edge::Edge;
 use crate::proof::Nonces;
 use crate::remote::Remote;
+pub use crate::workos::{UpstreamSettings, WorkosSettings};
 use crate::{Failure, policy};
 
 /// What every use case needs: who we are, where ledgers live, how long sessions last.
@@ -72,14 +73,6 @@ pub struct MintSettings {
     pub upstream: UpstreamSettings,
 }
 
-/// What it takes to renew grants at the identity provider.
-pub struct UpstreamSettings {
-    /// The keys that seal its refresh tokens.
-    pub keys: KeyRing,
-    /// Our API key there: it authenticates us as the client.
-    pub api_key: String,
-}
-
 /// What only the introspection endpoint needs.
 pub struct Introspector {
     /// The key that signs answers, RFC 9701; it signs no tokens.
@@ -112,16 +105,6 @@ pub struct TrailSettings {
     pub keys: KeyRing,
     /// How many days of it are kept; `None` for the usual number.
     pub days: Option<u32>,
-}
-
-/// The identity provider.
-pub struct WorkosSettings {
-    /// Where its API is, without a trailing slash.
-    pub api_url: String,
-    /// The `iss` of its access tokens.
-    pub issuer: String,
-    /// Our client id there.
-    pub client_id: String,
 }
 
 impl Settings {
@@ -258,19 +241,6 @@ impl MintSettings {
     }
 }
 
-impl UpstreamSettings {
-    /// Read the settings.
-    ///
-    /// # Errors
-    /// The first one that is missing or malformed.
-    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
-        Ok(Self {
-            keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
-            api_key: required(config, "WORKOS_API_KEY")?,
-        })
-    }
-}
-
 impl Introspector {
     /// Read the settings.
     ///
@@ -301,25 +271,6 @@ impl TrailSettings {
             keys: parsed(config, "AUDIT_KEYS", RING, KeyRing::parse)?,
             days,
         })
-    }
-}
-
-impl WorkosSettings {
-    /// Read the settings.
-    ///
-    /// # Errors
-    /// The first one that is missing or malformed.
-    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
-        Ok(Self {
-            api_url: url(config, "WORKOS_API_URL")?,
-            issuer: required(config, "WORKOS_ISSUER")?,
-            client_id: required(config, "WORKOS_CLIENT_ID")?,
-        })
-    }
-
-    /// Where its public keys are.
-    pub fn jwks_url(&self) -> String {
-        format!("{}/sso/jwks/{}", self.api_url, self.client_id)
     }
 }
 
@@ -388,7 +339,7 @@ pub fn public_url(config: &impl Config) -> Result<String, ConfigError> {
     if root { Ok(url) } else { Err(ConfigError { setting, problem: "must be an origin" }) }
 }
 
-fn url(config: &impl Config, setting: &'static str) -> Result<String, ConfigError> {
+pub(crate) fn url(config: &impl Config, setting: &'static str) -> Result<String, ConfigError> {
     let problem = "must be an http(s) URL without a trailing slash";
     parsed(config, setting, problem, |text| {
         let uri: http::Uri = text.parse().map_err(|_| ())?;

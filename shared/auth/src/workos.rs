@@ -9,11 +9,63 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use ports::{Clock, Fetch, FetchError, Millis, Response};
+use oauth::keys::KeyRing;
+use ports::config::{parsed, required};
+use ports::{Clock, Config, ConfigError, Fetch, FetchError, Millis, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{UpstreamSettings, WorkosSettings};
+use crate::settings::{RING, url};
+
+/// The identity provider.
+pub struct WorkosSettings {
+    /// Where its API is, without a trailing slash.
+    pub api_url: String,
+    /// The `iss` of its access tokens.
+    pub issuer: String,
+    /// Our client id there.
+    pub client_id: String,
+}
+
+impl WorkosSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            api_url: url(config, "WORKOS_API_URL")?,
+            issuer: required(config, "WORKOS_ISSUER")?,
+            client_id: required(config, "WORKOS_CLIENT_ID")?,
+        })
+    }
+
+    /// Where its public keys are.
+    pub fn jwks_url(&self) -> String {
+        format!("{}/sso/jwks/{}", self.api_url, self.client_id)
+    }
+}
+
+/// What it takes to renew grants at the identity provider.
+pub struct UpstreamSettings {
+    /// The keys that seal its refresh tokens.
+    pub keys: KeyRing,
+    /// Our API key there: it authenticates us as the client.
+    pub api_key: String,
+}
+
+impl UpstreamSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
+            api_key: required(config, "WORKOS_API_KEY")?,
+        })
+    }
+}
 
 /// What WorkOS gives. It has no `Debug`: neither of the two is for a log.
 #[derive(Clone, Serialize, Deserialize)]

@@ -56,6 +56,7 @@ enum Told {
     Sessions(Vec<SessionView>),
     Refused(Refusal),
     Consumed,
+    Used(bool),
 }
 
 fn each<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
@@ -94,6 +95,7 @@ mod tests {
             refused.clone(),
             Outcome::NotDue { due_at: 7 },
             Outcome::Consumed,
+            Outcome::Used(true),
             Outcome::Revoked { sessions: 2 },
             Outcome::Limited(budget),
             Outcome::Sessions(Vec::new()),

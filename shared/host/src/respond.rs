@@ -6,10 +6,7 @@ use auth::bearer::{BearerError, Scheme};
 use auth::proof::{self, Nonces};
 use auth::sessions::SessionsError;
 use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, PRAGMA, RETRY_AFTER,
-    WWW_AUTHENTICATE, X_FRAME_OPTIONS,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ledger::{Budget, Class, Millis};
 use oauth::dpop;
@@ -18,6 +15,8 @@ use observe::Facts;
 use ports::route::{PROTECTED_RESOURCE_METADATA, Route};
 use ports::{Request, Response};
 use serde::Serialize;
+
+pub use crate::page::{html, see_other};
 
 /// After this many seconds a client should try again when a dependency was away.
 const RETRY_AFTER_SECONDS: &str = "5";
@@ -286,32 +285,6 @@ pub fn insufficient_scope(challenge: &Challenge<'_>) -> Response {
     let detail = "the access token lacks a scope";
     let mut response = problem(StatusCode::FORBIDDEN, "insufficient_scope", detail);
     challenge.insufficient_scope(&mut response);
-    response
-}
-
-/// A page for people. It runs nothing and loads nothing, posts its forms to us alone, and no other page
-/// can frame it, hold on to its window or learn its address; no cache may keep it.
-pub fn html(status: StatusCode, page: String) -> Response {
-    let mut response = Response::new(page.into());
-    *response.status_mut() = status;
-    for (name, value) in [
-        (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CONTENT_SECURITY_POLICY, pages::POLICY),
-        (CACHE_CONTROL, "no-store"),
-        (X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ] {
-        set(&mut response, name, value);
-    }
-    response
-}
-
-/// Go on to another page by GET, after a form or instead of one that is not for whoever asks.
-pub fn see_other(location: &str) -> Response {
-    let mut response = empty(StatusCode::SEE_OTHER);
-    set(&mut response, LOCATION, location);
-    set(&mut response, CACHE_CONTROL, "no-store");
     response
 }
 

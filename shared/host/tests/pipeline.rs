@@ -164,6 +164,53 @@ fn every_answer_has_the_security_headers_and_a_request_id() {
     }
 }
 
+struct Page;
+
+impl Endpoint for Page {
+    const FUNCTION: Function = Function::Sessions;
+    type Settings = ();
+
+    fn configure(_config: &impl Config) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    async fn handle(
+        _platform: &impl Platform,
+        _settings: &(),
+        _route: &Match<'_>,
+        _request: &Request,
+    ) -> Response {
+        respond::html(StatusCode::OK, pages::signed_out())
+    }
+}
+
+#[test]
+fn a_page_cannot_be_framed_kept_or_told_from_where_it_came_and_runs_nothing() {
+    let response = at::<Page>(Method::GET, "/account", &[]);
+    for (name, value) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("x-frame-options", "DENY"),
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+    ] {
+        assert_eq!(header(&response, name), value, "{name}");
+    }
+    assert_eq!(response.headers().get_all("content-security-policy").iter().count(), 1);
+    let policy: Vec<_> = header(&response, "content-security-policy").split("; ").collect();
+    for directive in
+        ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
+    {
+        assert!(policy.contains(&directive), "{directive}");
+    }
+    let style = policy.iter().find(|directive| directive.starts_with("style-src"));
+    assert!(style.is_some_and(|style| style.starts_with("style-src 'sha256-")));
+    assert_eq!(policy.len(), 5, "{policy:?}");
+}
+
 #[test]
 fn request_ids_differ_and_are_not_the_callers() {
     let platform = World::new().platform;

@@ -151,6 +151,7 @@ fn execute(
         Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
         Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
         Command::Consume { .. } => Outcome::Consumed,
+        Command::WasUsed { names } => Outcome::Used(once::was_used(ledger, &names, step.now)),
         Command::Register => match step.spend(Class::Register) {
             Ok(()) => Outcome::Consumed,
             Err(limited) => limited.into(),

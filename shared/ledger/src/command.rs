@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::LeaseId;
 use crate::{
-    Device, Link, Millis, Once, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
-    UpstreamStore, Usage,
+    Device, Link, Millis, Once, OnceId, Origin, Policy, SessionId, Settle, Signals, Subject,
+    UpstreamGrant, UpstreamStore, Usage,
 };
 
 /// A command with the policy it is to be judged by: what travels to the ledger's owner.
@@ -126,6 +126,11 @@ pub enum Command {
     Consume {
         /// What.
         once: Vec<Once>,
+    },
+    /// Was one of these used up? Changes nothing.
+    WasUsed {
+        /// Their names.
+        names: Vec<OnceId>,
     },
 }
 

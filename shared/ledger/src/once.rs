@@ -58,6 +58,11 @@ pub(crate) fn admit(
     has_room.then_some(all).ok_or(Refusal::Full)
 }
 
+/// Whether one of these was used up, and is remembered to be.
+pub(crate) fn was_used(ledger: &Ledger, names: &[OnceId], now: Millis) -> bool {
+    ledger.consumed.iter().any(|used| now < used.until && names.contains(&used.id))
+}
+
 /// Remembers what was used up.
 pub(crate) fn use_up(ledger: &mut Ledger, all: Vec<Once>, step: &mut Step<'_>) {
     if !all.is_empty() {

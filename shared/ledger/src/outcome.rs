@@ -50,6 +50,8 @@ pub enum Outcome {
     Swept,
     /// Consume, Register: done.
     Consumed,
+    /// WasUsed: whether one was, as far as its use is remembered still.
+    Used(bool),
     /// CreateSession, Refresh, Extend, Check with a proof, Consume, RevokeToken, RevokeSession,
     /// UpstreamGrant, UpstreamClaim, UpstreamStore: refused.
     Refused(Refusal),

@@ -5,6 +5,9 @@
 //! cannot become markup: [`html::Html`] takes markup from our sources only.
 //!
 //! Out of scope: who may see a page and what a form does (crate `auth`), headers (crate `host`).
+//!
+//! `cargo run -p pages --example gallery -- FOLDER` writes every page in each of its states;
+//! `node tests/judges/pages.mjs FOLDER PICTURES` has a browser judge them and takes their pictures.
 
 mod account;
 mod client;

@@ -65,12 +65,9 @@ fn every_function_is_a_component() {
     let expected: BTreeSet<_> = functions.chain([KV_OWNER]).collect();
     assert_eq!(components(&spin).into_keys().collect::<BTreeSet<_>>(), expected);
     for (name, component) in components(&spin) {
-        let package = format!("{name}-function");
-        let file = package.replace('-', "_");
-        let source = format!("target/wasm32-wasip2/spin/{file}.wasm");
+        let source = format!("target/components/{name}.wasm");
         assert_eq!(component["source"].as_str(), Some(source.as_str()), "{name}");
-        let command =
-            format!("cargo build --profile spin --target wasm32-wasip2 --package {package}");
+        let command = format!("cargo xtask component {name}");
         assert_eq!(component["build"]["command"].as_str(), Some(command.as_str()), "{name}");
     }
 }

@@ -2,6 +2,7 @@
 //! begin with its name.
 #![expect(clippy::disallowed_methods, reason = "a native program: it has a clock")]
 
+mod account;
 mod audit;
 mod authorization_code;
 mod authorize;

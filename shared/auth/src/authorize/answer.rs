@@ -9,9 +9,9 @@ use super::code::Granted;
 use super::entry::{place, trusted};
 use super::sealed::{Asked, open};
 use super::{AuthorizeSettings, Desk, Next, Visit};
-use crate::Failure;
 use crate::consent::{self, Decided, NoDecision};
 use crate::settings::Settings;
+use crate::{Failure, login};
 
 /// What a person has answered, and what comes of it.
 #[derive(Debug)]
@@ -40,6 +40,9 @@ pub async fn answer<P: Platform>(
     let now = platform.now();
     let decided = consent::decide(&settings.login, headers, form, now).map_err(undecided)?;
     let Decided { login, request, allowed } = &decided;
+    if login::is_over(platform, service, login).await? {
+        return Err(undecided(NoDecision::SignedOut));
+    }
     let asked: Asked = open(&settings.request_keys, &place(login), request, now)
         .ok_or(refused("you were asked too long ago; start again at the application", "too old"))?;
     let target = asked.request.target.clone();

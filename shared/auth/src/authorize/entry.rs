@@ -48,11 +48,12 @@ pub async fn authorize<P: Platform>(
             (target, request)
         }
     };
-    let signed = Signed::before(login::read(&settings.login, headers, platform.now()));
+    let login = login::current(platform, service, &settings.login, headers).await;
     let mut cookies = Vec::new();
-    let next = match request {
-        Ok(request) => desk.proceed(&client, request, &signed, &mut cookies).await,
-        Err(error) => Err(error.into()),
+    let next = match (request, login.map(Signed::before)) {
+        (Ok(request), Ok(signed)) => desk.proceed(&client, request, &signed, &mut cookies).await,
+        (Err(error), _) => Err(error.into()),
+        (Ok(_), Err(failure)) => Err(failure),
     };
     Ok(Visit { target, cookies, next })
 }

@@ -76,10 +76,11 @@ pub(super) fn depart<P: Platform>(
     let browser = browser.unwrap_or_else(|| login::new_browser(platform));
     // Anew each time, so that it lives as long as the request.
     cookies.extend(browser_cookie(&settings.login, &browser));
-    let (again, hint) = match &purpose {
+    let (asked, hint) = match &purpose {
         Purpose::Client(request) => (request.prompt.sign_in, request.login_hint.clone()),
         Purpose::Account => (false, None),
     };
+    let again = asked || login::has_signed_out(&settings.login, headers);
     let (verifier, since) = (verifier(platform), platform.now());
     let challenge = pkce::challenge(&verifier);
     let pending = Pending { purpose, verifier, since, until: since + TO_SIGN_IN };
@@ -168,7 +169,7 @@ impl<P: Platform> Desk<'_, P> {
         let signed_in = match asked.await {
             Ok(signed_in) => signed_in,
             // The page was loaded again: its first load has signed them in.
-            Err(Unredeemed::Ended) => return self.signed_before(since),
+            Err(Unredeemed::Ended) => return self.signed_before(since).await,
             Err(Unredeemed::Retryable { reason, .. }) => {
                 return Err(Failure::Unavailable(format!("identity provider: {reason}")));
             }
@@ -183,8 +184,9 @@ impl<P: Platform> Desk<'_, P> {
         Ok(Signed::now(login, Some(signed_in.refresh_token)))
     }
 
-    fn signed_before(&self, since: Millis) -> Result<Signed, Failure> {
-        let login = login::read(&self.settings.login, self.headers, self.platform.now());
+    async fn signed_before(&self, since: Millis) -> Result<Signed, Failure> {
+        let Self { platform, service, settings, headers } = *self;
+        let login = login::current(platform, service, &settings.login, headers).await?;
         let later = |login: &Login| login.authenticated_at.saturating_add(LEEWAY) >= since;
         let login = login.filter(later).ok_or(not_signed_in("AuthKit's code is not in force"))?;
         Ok(Signed::now(login, None))

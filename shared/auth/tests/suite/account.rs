@@ -9,7 +9,7 @@ use data::consents::Agreed;
 use futures::executor::block_on;
 use http::HeaderMap;
 use oauth::form::Form;
-use testing::{Dependency, Fault, NOW};
+use testing::{Dependency, Fault};
 
 use crate::login::{browser, login_of};
 use crate::support::{Edge, MINUTE};
@@ -160,20 +160,44 @@ fn a_form_counts_for_whom_it_was_made_only() {
     let login = login_of(platform, "ada");
     let headers = browser(platform, &settings, &login);
     let token = csrf(&settings, &login).unwrap();
-    let posted = |headers: &HeaderMap, token: &str, now| {
-        admit(&settings, headers, &Form::of([("csrf", Some(token.to_owned()))]).unwrap(), now)
+    let posted = |headers: &HeaderMap, token: &str| {
+        let form = Form::of([("csrf", Some(token.to_owned()))]).unwrap();
+        block_on(admit(platform, &edge.settings, &settings, headers, &form))
     };
-    assert_eq!(posted(&headers, &token, NOW), Ok(login.clone()));
-    assert_eq!(posted(&headers, "", NOW), Err(NoOrder::Incomplete));
-    assert_eq!(posted(&HeaderMap::new(), &token, NOW), Err(NoOrder::SignedOut));
-    assert_eq!(posted(&headers, &token, NOW + LIFETIME), Err(NoOrder::SignedOut));
+    assert_eq!(posted(&headers, &token), Ok(login.clone()));
+    assert_eq!(posted(&headers, ""), Err(NoOrder::Incomplete));
+    assert_eq!(posted(&HeaderMap::new(), &token), Err(NoOrder::SignedOut));
     let consent = auth::consent::csrf(&settings, &login, "request").unwrap();
     let eve = csrf(&settings, &login_of(platform, "eve")).unwrap();
     let before = csrf(&settings, &login_of(platform, "ada")).unwrap();
     for foreign in [&consent, &eve, &before, "1.x"] {
-        assert_eq!(posted(&headers, foreign, NOW), Err(NoOrder::Stale), "{foreign}");
+        assert_eq!(posted(&headers, foreign), Err(NoOrder::Stale), "{foreign}");
     }
     let mut cross = headers.clone();
     cross.insert("sec-fetch-site", "cross-site".parse().unwrap());
-    assert_eq!(posted(&cross, &token, NOW), Err(NoOrder::Elsewhere));
+    assert_eq!(posted(&cross, &token), Err(NoOrder::Elsewhere));
+    platform.fail(Dependency::Ledger, Fault::Away);
+    assert!(matches!(posted(&headers, &token), Err(NoOrder::Failed(Failure::Unavailable(_)))));
+    platform.heal(Dependency::Ledger);
+    platform.advance(LIFETIME);
+    assert_eq!(posted(&headers, &token), Err(NoOrder::SignedOut));
+}
+
+#[test]
+fn a_copy_of_the_cookie_is_worth_nothing_after_the_person_has_signed_out() {
+    let edge = Edge::new();
+    let platform = &edge.world.platform;
+    let settings = LoginSettings::load(platform).unwrap();
+    let (here, there) = (login_of(platform, "ada"), login_of(platform, "ada"));
+    let who = |login: &Login| {
+        let headers = browser(platform, &settings, login);
+        block_on(auth::login::current(platform, &edge.settings, &settings, &headers)).unwrap()
+    };
+    let cli = edge.sign_in("ada");
+    assert_eq!(who(&here), Some(here.clone()));
+    assert_eq!(done(&edge, &here, Order::SignOut), Ok(Done::SignedOut));
+    assert_eq!(who(&here), None);
+    assert_eq!(done(&edge, &here, Order::SignOut), Ok(Done::SignedOut), "it may be repeated");
+    assert_eq!(who(&there), Some(there), "in another browser they stay");
+    assert!(edge.active(cli.access()), "and applications stay connected");
 }

@@ -1,5 +1,7 @@
 //! From a client's request to its code, and what may go wrong on the way.
 
+use auth::login::{self, Login};
+use futures::executor::block_on;
 use ports::Clock as _;
 use testing::{Dependency, Fault};
 
@@ -409,4 +411,59 @@ fn an_answer_that_cannot_be_made_tells_no_cause() {
     let told = told(&visit);
     let said = format!("{told:?}");
     assert!(!said.contains("secret-code") && !said.contains("identity provider"), "{said}");
+}
+
+/// A browser in which somebody is signed in, and what is needed to end that.
+fn signed_in<'d>(door: &'d Door, user: &str) -> (Browser<'d>, Login) {
+    let browser = door.browser();
+    browser.sign_in_alone("return_to=/account", user).unwrap();
+    let headers = browser.headers();
+    let now = door.edge.world.platform.now();
+    let login = login::read(&door.settings.login, &headers, now).expect("a login");
+    (browser, login)
+}
+
+#[test]
+fn a_copied_cookie_is_worth_nothing_after_a_sign_out() {
+    let door = Door::new();
+    let (platform, service) = (&door.edge.world.platform, &door.edge.settings);
+    let (thief, login) = signed_in(&door, "ada");
+    let page = thief.go(&request("third-party", &[])).unwrap();
+    code_of(&thief.go(&request("atoms-web", &[])).unwrap());
+    let order = auth::account::Order::SignOut;
+    block_on(auth::account::perform(platform, service, &login, &order)).unwrap();
+    at_authkit(&thief.go(&request("atoms-web", &[])).unwrap());
+    assert_eq!(word(thief.answer(asked(&page), "allow")), "invalid_request");
+    assert_eq!(
+        error(&thief.go(&request("atoms-web", &[("prompt", "none")])).unwrap()),
+        "login_required"
+    );
+}
+
+#[test]
+fn who_has_signed_out_signs_in_anew_whatever_authkit_remembers() {
+    let door = Door::new();
+    let (browser, _) = signed_in(&door, "ada");
+    let cookie = login::sign_out_cookie(&door.settings.login);
+    let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+    let (name, value) = pair.split_once('=').unwrap();
+    browser.plant(name, value);
+    let page = browser.go(&request("atoms-web", &[])).unwrap();
+    assert_eq!(at_authkit(&page)["max_age"], "0");
+    code_of(&browser.sign_in(&page, "bob"));
+    let again = door.opened(&code_of(&browser.go(&request("atoms-web", &[])).unwrap()));
+    assert_eq!(again.user, "bob", "and is not asked for more");
+}
+
+#[test]
+fn a_login_of_which_nobody_knows_whether_it_is_over_counts_for_nothing() {
+    let door = Door::new();
+    let (browser, _) = signed_in(&door, "ada");
+    let page = browser.go(&request("third-party", &[])).unwrap();
+    door.edge.world.platform.fail(Dependency::Ledger, Fault::Away);
+    let visit = browser.go(&request("atoms-web", &[])).unwrap();
+    assert_eq!(error(&visit), "temporarily_unavailable");
+    assert_eq!(word(browser.answer(asked(&page), "allow")), "unavailable");
+    door.edge.world.platform.heal(Dependency::Ledger);
+    code_of(&browser.answer(asked(&page), "allow").unwrap().visit);
 }

@@ -148,7 +148,7 @@ impl Browser<'_> {
         self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
     }
 
-    fn headers(&self) -> HeaderMap {
+    pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in &*self.cookies.borrow() {
             headers.append(COOKIE, format!("{name}={value}").parse().unwrap());

@@ -1,5 +1,11 @@
 //! The use cases over fakes: what each endpoint decides, and what it says when a dependency is away.
-#![allow(clippy::unwrap_used, reason = "what does not hold must end the test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what does not hold must end the test"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "what a test makes it gives away")]
 
 mod account;
 mod authkit;

@@ -124,6 +124,9 @@ pub(crate) enum Order {
     Consume {
         uses: Vec<Use>,
     },
+    WasUsed {
+        names: Vec<u8>,
+    },
     RevokeToken {
         pick: Pick,
         access: bool,
@@ -313,6 +316,10 @@ impl Order {
             }
             Self::Consume { ref uses } => {
                 Command::Consume { once: uses.iter().map(|one| one.at(now)).collect() }
+            }
+            Self::WasUsed { ref names } => {
+                let names = names.iter().map(|name| OnceId::from_bytes([*name; 16]));
+                Command::WasUsed { names: names.collect() }
             }
             Self::List => Command::List,
             Self::Register => Command::Register,
@@ -505,6 +512,7 @@ fn order() -> impl Strategy<Value = Order> {
         6 => (pick(), any::<bool>(), bound())
             .prop_map(|(pick, access, bound)| Order::Check { pick, access, bound }),
         2 => prop::collection::vec(one_use(), 0..4).prop_map(|uses| Order::Consume { uses }),
+        1 => prop::collection::vec(0..12_u8, 0..4).prop_map(|names| Order::WasUsed { names }),
         2 => revoke(),
         1 => prop::collection::vec(revoke(), 0..4)
             .prop_map(|orders| Order::RevokeMany { orders }),

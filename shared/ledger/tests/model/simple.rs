@@ -46,6 +46,10 @@ impl Simple {
             Command::Check(check) => self.check(check, now, policy, &mut events),
             Command::RevokeToken(revoke) => self.revoke_token(revoke, now, policy, &mut events),
             Command::Consume { .. } => Outcome::Consumed,
+            Command::WasUsed { names } => {
+                let named = |one: &&Once| names.contains(&one.id);
+                Outcome::Used(self.used.iter().filter(named).any(|one| now < one.until))
+            }
             Command::RevokeSession { session, .. } => {
                 self.revoke_session(*session, now, policy, &mut events)
             }

@@ -122,6 +122,7 @@ impl Scope {
             | Command::AckOutbox { .. }
             | Command::AckEvents { .. }
             | Command::Register => Self::default(),
+            Command::WasUsed { names } => Self { once: names.clone(), ..Self::default() },
             Command::Consume { once } => {
                 Self { once: names(once.iter().copied()), ..Self::default() }
             }
@@ -200,6 +201,7 @@ const fn class(command: &Command) -> Option<Class> {
         | Command::Outbox { .. }
         | Command::AckOutbox { .. }
         | Command::AckEvents { .. }
-        | Command::Consume { .. } => None,
+        | Command::Consume { .. }
+        | Command::WasUsed { .. } => None,
     }
 }

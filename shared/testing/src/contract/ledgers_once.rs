@@ -21,6 +21,12 @@ pub(super) async fn of_many_uses_at_once_one_succeeds<L: Ledgers + Clock>(case: 
     assert_eq!(outcomes.iter().filter(|one| **one == REPLAYED).count(), CROWD - 1);
     let again = case.run(consume(vec![case.once(3), case.once(2)])).await;
     assert_eq!(again, REPLAYED, "one of it is as good as all");
+    let was_used = |numbers: &[u8]| Command::WasUsed {
+        names: numbers.iter().map(|number| case.once(*number).id).collect(),
+    };
+    for (numbers, used) in [(&[1][..], true), (&[3, 2], true), (&[3], false), (&[], false)] {
+        assert_eq!(case.run(was_used(numbers)).await, Outcome::Used(used), "{numbers:?}");
+    }
     assert_eq!(case.run(consume(vec![case.once(3)])).await, Outcome::Consumed, "it was not used");
 }
 

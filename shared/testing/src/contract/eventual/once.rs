@@ -17,7 +17,11 @@ pub(super) async fn what_was_used_up_is_so_here_at_once_and_elsewhere_in_the_end
     let consume = |number| Command::Consume { once: vec![case.once(number)] };
     assert_eq!(case.here(consume(1)).await, Outcome::Consumed);
     assert_eq!(case.here(consume(1)).await, REPLAYED);
+    let was_used = |number| Command::WasUsed { names: vec![case.once(number).id] };
+    assert_eq!(case.here(was_used(1)).await, Outcome::Used(true));
     case.store.settle().await;
+    assert_eq!(case.there(was_used(1)).await, Outcome::Used(true));
+    assert_eq!(case.there(was_used(2)).await, Outcome::Used(false));
     assert_eq!(case.there(consume(1)).await, REPLAYED);
     assert_eq!(case.there(consume(2)).await, Outcome::Consumed);
 }
