@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { launch } from "./browser.mjs";
 import { publish } from "./documents.mjs";
-import { SCOPE, check, issuer, mcp, person, refusal, registered, workos } from "./stack.mjs";
+import { SCOPE, check, issuer, mcp, person, refusal, registered } from "./stack.mjs";
 import { Visitor } from "./visitor.mjs";
 
 const ABOUT = { client_name: "A program with an MCP SDK", client_uri: "https://judge.example", grant_types: ["authorization_code", "refresh_token"], response_types: ["code"] };
@@ -36,25 +36,18 @@ export class Callback {
   }
 }
 
-/** A person at a Chromium, for whoever needs to see a page. */
+/** A person at a Chromium, for whoever needs to see a page: the one that AuthKit signs in if nobody says who. */
 export class Window {
-  constructor(browser, email) {
+  seen = [];
+
+  constructor(browser) {
     this.browser = browser;
-    this.email = email;
-    this.seen = [];
   }
 
   async visit(link, callback) {
     const context = await this.browser.newContext();
     try {
       const page = await context.newPage();
-      // At AuthKit they say who they are.
-      await page.route(`${workos}/user_management/authorize?*`, (route) => {
-        const url = new URL(route.request().url());
-        if (url.searchParams.has("login_hint")) return route.continue();
-        url.searchParams.set("login_hint", this.email);
-        return route.fulfill({ status: 302, headers: { location: url.href } });
-      });
       await page.goto(link.href ?? link);
       if (!page.url().startsWith(callback)) {
         this.seen.push(await page.locator("body").innerText());
@@ -182,7 +175,7 @@ export async function judge(sdk) {
   const browser = await launch();
   const email = await person();
   const provider = (options) => new Provider({ callback, visitor: new Program({ email }), ...options });
-  const worker = provider({ visitor: new Window(browser, email) });
+  const worker = provider({ visitor: new Window(browser) });
   const asked = () => worker.asked.length;
   await check("from the 401 through registration, sign-in and consent in a browser to a tool call", async () => {
     await work(sdk, worker);
