@@ -30,11 +30,11 @@ pub(crate) async fn answer(
     let person = match login::current(platform, service, login, request.headers()).await {
         Ok(Some(person)) => person,
         Ok(None) => return refused(NoOrder::SignedOut, platform),
-        Err(failure) => return stopped(failure, platform),
+        Err(failure) => return stopped(&failure, platform),
     };
     match account::overview(platform, service, &person).await {
         Ok(overview) => shown(platform, login, &person, &overview, request),
-        Err(failure) => stopped(failure, platform),
+        Err(failure) => stopped(&failure, platform),
     }
 }
 
@@ -130,7 +130,7 @@ async fn posted(
             signed_out(settings, Facts { failed: true, ..facts })
         }
         Err(Failure::Limited { .. }) => back(Notice::TooMany),
-        Err(failure) => stopped(failure, platform),
+        Err(failure) => stopped(&failure, platform),
     }
 }
 
@@ -149,7 +149,7 @@ fn refused(why: NoOrder, platform: &impl Clock) -> Response {
     let cause = why.to_string();
     let outcome = if why == NoOrder::SignedOut { "sign_in" } else { "refused" };
     let response = match why {
-        NoOrder::Failed(failure) => return stopped(failure, platform),
+        NoOrder::Failed(failure) => return stopped(&failure, platform),
         NoOrder::SignedOut => respond::see_other(SIGN_IN),
         NoOrder::Stale | NoOrder::Incomplete => back(Notice::Stale),
         NoOrder::Elsewhere => {
@@ -165,7 +165,7 @@ fn refused(why: NoOrder, platform: &impl Clock) -> Response {
     respond::noted(response, Facts::outcome(outcome).because(cause))
 }
 
-fn stopped(failure: Failure, platform: &impl Clock) -> Response {
+fn stopped(failure: &Failure, platform: &impl Clock) -> Response {
     let cause = failure.to_string();
     let page = |status, title, detail| {
         respond::html(status, pages::error(&ErrorPage { title, detail, code: None }))
@@ -174,7 +174,7 @@ fn stopped(failure: Failure, platform: &impl Clock) -> Response {
         Failure::Limited { budget } => {
             let detail = "The page was loaded many times in a short time. Please wait a minute.";
             let response = page(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail);
-            respond::limited(response, &budget, platform.now())
+            respond::limited(response, budget, platform.now())
         }
         Failure::Unavailable(_) | Failure::Misconfigured(_) => {
             let detail = "We cannot show or change your account at the moment. Please try again in \

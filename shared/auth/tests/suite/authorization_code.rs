@@ -57,7 +57,7 @@ fn redeem_at(
     code: &str,
     otherwise: &[(&str, &str)],
 ) -> Result<Issued, Failure> {
-    let mut parameters = vec![otherwise.to_vec()].concat();
+    let mut parameters = otherwise.to_vec();
     let usual = [("code", code), ("code_verifier", VERIFIER), ("redirect_uri", CALLBACK)];
     let is_said = |name: &str| otherwise.iter().any(|(said, _)| *said == name);
     parameters.extend(usual.into_iter().filter(|(name, _)| !is_said(name)));
