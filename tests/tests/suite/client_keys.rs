@@ -103,6 +103,20 @@ async fn c4_a_client_signs_who_it_is_at_every_endpoint() -> Result<()> {
     Ok(())
 }
 
+/// RFC 9864 gives `EdDSA` with this curve a name of its own.
+#[tokio::test]
+async fn c4_the_newer_name_of_an_algorithm_is_the_same_algorithm() -> Result<()> {
+    let client = Keyed::registered(ProofKey::eddsa(14)).await?;
+    let (path, fields) = ENDPOINTS[0];
+    let assertion = client.key.sign(&json!({ "alg": "Ed25519" }), &client.claims());
+    let answer = client.present(path, fields, &assertion).await?;
+    assert!(known(&answer), "{}", answer.text);
+    let assertion = client.key.sign(&json!({ "alg": "ES256" }), &client.claims());
+    let other = client.present(path, fields, &assertion).await?;
+    assert_eq!(other.error(), "invalid_client", "not the key's own");
+    Ok(())
+}
+
 #[tokio::test]
 async fn c4_an_assertion_is_used_once_however_many_present_it() -> Result<()> {
     let client = Keyed::registered(ProofKey::es256(12)).await?;
