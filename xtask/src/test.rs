@@ -273,6 +273,8 @@ impl Session {
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.args(arguments).current_dir(layout::root());
+    // Of a test that fails the place is enough; its frames would push out what other tests said.
+    command.env("RUST_BACKTRACE", "0");
     command
 }
 

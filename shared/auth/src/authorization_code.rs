@@ -130,7 +130,7 @@ fn command(
         key_id: client.refresh_keys.newest(),
         fresh_for: 0,
         signals: visitor.signals.clone(),
-        code: Some(Once { id, until }),
+        code: Some(Once::new(id, until)),
         proof: visitor.once(),
         key: visitor.key().map(str::to_owned),
     }))

@@ -165,7 +165,7 @@ impl End<'_> {
         if remembered(platform, service, person, &[self]).await? {
             return Ok(());
         }
-        let once = Once { id: self.name(), until: platform.now().saturating_add(LIFETIME) };
+        let once = Once::new(self.name(), platform.now().saturating_add(LIFETIME));
         let mut envelope = service.envelope(Command::Consume { once: vec![once] });
         envelope.origin.actor = Actor::Service;
         match platform.execute(&service.user_ledger(person), &envelope).await? {

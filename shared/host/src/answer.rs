@@ -23,9 +23,9 @@ pub(crate) fn read(text: &[u8]) -> Result<Answer, serde_json::Error> {
     Ok(Answer { outcome, budget })
 }
 
-/// What a command comes to that was sent again because no answer came. Most can be repeated; that something
-/// was used before may be the doing of the first attempt, and is no verdict on who brought it: then it
-/// is as unknown as ever what the command came to.
+/// What a command comes to that was sent again because no answer came. A copy says that it is one, but not
+/// every store can tell by whom something was used: that it was may be the doing of the first attempt, and
+/// is no verdict on who brought it. Then it is as unknown as ever what the command came to.
 ///
 /// # Errors
 /// `lost` of the first attempt, or that of the second.

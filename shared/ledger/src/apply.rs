@@ -174,7 +174,7 @@ fn acknowledge(ledger: &mut Ledger, up_to: u64, hash: Link, step: &mut Step<'_>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{NOW, id, ledger, refresh, run, session, sign_in};
+    use crate::fixture::{MINUTE, NOW, id, ledger, refresh, run, run_by, session, sign_in};
     use crate::{Credential, EndReason, Policy, Refusal, Revoke, State};
 
     #[test]
@@ -184,6 +184,20 @@ mod tests {
         assert_eq!(ledger, Ledger::default());
         run(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW);
         assert_eq!(ledger.schema, Ledger::SCHEMA);
+    }
+
+    #[test]
+    fn what_was_spent_is_remembered_for_as_long_as_it_counts() {
+        let policy = Policy::default();
+        let ask = |ledger: &mut Ledger, command, now| run_by(ledger, command, now, &policy);
+        let mut ledger = Ledger::default();
+        assert_eq!(ask(&mut ledger, Command::Register, NOW).outcome, Outcome::Consumed);
+        assert!(!ledger.is_empty(), "a store that forgot it would limit nobody");
+        let end = crate::next_due(&ledger, &policy).unwrap();
+        assert!(end > NOW + MINUTE && end <= NOW + 2 * MINUTE);
+        assert!(!ask(&mut ledger, Command::Sweep, end - 1).changed);
+        assert!(ask(&mut ledger, Command::Sweep, end).changed);
+        assert!(ledger.is_empty());
     }
 
     #[test]

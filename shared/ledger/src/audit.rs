@@ -15,6 +15,11 @@ pub struct Origin {
     /// The trace (W3C trace context).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
+    /// Drawn at random for a command that uses something up ([`Command::is_of_once`](crate::Command::is_of_once)).
+    /// If no answer comes and whoever carries it sends it again, the copy has the same number, and what
+    /// the first one has used up does not stand in its way. Nobody outside the service can know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sending: Option<u32>,
 }
 
 /// On whose behalf a command is sent.

@@ -10,7 +10,8 @@ use crate::{
 pub(crate) const NOW: Millis = 1_000_000;
 
 /// Of all commands.
-pub(crate) const ORIGIN: Origin = Origin { actor: Actor::Client, request_id: None, trace_id: None };
+pub(crate) const ORIGIN: Origin =
+    Origin { actor: Actor::Client, request_id: None, trace_id: None, sending: None };
 
 pub(crate) const MINUTE: Millis = 60_000;
 

@@ -3,22 +3,29 @@ use crate::rotation::{rotate, within};
 use crate::step::Step;
 use crate::{
     AuditKind, Class, CreateSession, Device, EndReason, Ledger, Millis, OnLimit, Outcome, Policy,
-    Refusal, RiskMemory, Seen, Session, SessionId, SessionLimit, SessionView, State,
+    Refusal, RiskMemory, Seen, Session, SessionId, SessionLimit, SessionView, State, Window,
 };
 
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
-/// session, end of memory of an ended one, expiry of a revoked token, or of the last of what was used up. `None`: never. When the
-/// outbox is delivered is for the store to say, and for announcements see
-/// [`Webhooks::next_due`](crate::Webhooks::next_due).
+/// session, end of memory of an ended one, expiry of a revoked token, or of the last of what was used up.
+/// Where there is none of that, the end of what was spent of rate limits; elsewhere that waits for a
+/// sweep that comes anyway. `None`: never. When the outbox is delivered is for the store to say, and for
+/// announcements see [`Webhooks::next_due`](crate::Webhooks::next_due).
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
     let sessions = ledger.sessions.iter().map(|session| match session.ended() {
         None => session.deadline(policy).0,
         Some((at, _)) => at.saturating_add(policy.revocation_memory),
     });
     let tokens = ledger.revoked_tokens.iter().map(|token| token.expires_at);
-    sessions.chain(tokens).chain(once::due(ledger)).min()
+    let spent = || ledger.windows.iter().map(Window::end).min();
+    sessions.chain(tokens).chain(once::due(ledger)).min().or_else(spent)
+}
+
+/// Nothing but what was spent of rate limits.
+fn holds_nothing(ledger: &Ledger) -> bool {
+    ledger.sessions.is_empty() && ledger.revoked_tokens.is_empty() && ledger.consumed.is_empty()
 }
 
 /// See [`Command::CreateSession`](crate::Command::CreateSession).
@@ -29,6 +36,11 @@ pub(crate) fn create(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Outcome {
     ledger.sessions.iter_mut().for_each(|session| step.expire(session));
+    let code = command.code.map(|code| code.id);
+    let started = |session: &&Session| code.is_some() && session.code == code;
+    if let Some(session) = ledger.sessions.iter().find(started) {
+        return sent_again(session);
+    }
     // Before the active session is looked for: a proof that the end of one session made worthless
     // must not fetch the tokens of the next one either.
     if ledger.sessions.iter().any(|session| outdates(session, &command)) {
@@ -84,6 +96,11 @@ pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
         once::forget(ledger, step);
     }
     step.changed |= (sessions, tokens) != (ledger.sessions.len(), ledger.revoked_tokens.len());
+    if holds_nothing(ledger) {
+        let windows = step.windows.len();
+        step.windows.retain(|window| !window.is_over(step.now));
+        step.changed |= windows != step.windows.len();
+    }
     Outcome::Swept
 }
 
@@ -96,6 +113,16 @@ pub(crate) fn forget_surplus(ledger: &mut Ledger, step: &mut Step<'_>) {
         if let Some((_, index)) = first {
             step.tell(AuditKind::SessionForgotten, &ledger.sessions.remove(index));
         }
+    }
+}
+
+/// The same command once more, as its answer was lost: nobody else gets here with a code that has started a
+/// session. Nobody holds its tokens yet, unless the first answer has arrived after all.
+fn sent_again(session: &Session) -> Outcome {
+    if session.is_active() && (session.generation, session.counter) == (0, 0) {
+        Outcome::Issued(session.issue(session.scopes.clone(), session.resources.clone(), true))
+    } else {
+        Outcome::Refused(Refusal::Replayed)
     }
 }
 

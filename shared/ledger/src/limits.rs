@@ -177,7 +177,12 @@ pub(crate) fn spend(
 impl Window {
     /// Whether nothing of it counts any more.
     pub(crate) const fn is_over(&self, now: Millis) -> bool {
-        self.bucket.saturating_add(1) < now / MINUTE
+        now >= self.end()
+    }
+
+    /// When nothing of it counts any more.
+    pub(crate) const fn end(&self) -> Millis {
+        self.bucket.saturating_add(2).saturating_mul(MINUTE)
     }
 
     /// As it stands in that minute. A clock that went back finds it as it was.

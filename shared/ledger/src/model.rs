@@ -59,6 +59,7 @@ impl Ledger {
         self.sessions.is_empty()
             && self.revoked_tokens.is_empty()
             && self.consumed.is_empty()
+            && self.windows.is_empty()
             && self.outbox.is_unused()
             && self.webhooks.is_empty()
     }
@@ -296,7 +297,7 @@ mod tests {
             schema: Ledger::SCHEMA,
             sessions: vec![session(1), ended],
             revoked_tokens: vec![RevokedToken { jti: "j".to_owned(), expires_at: Millis::MAX }],
-            consumed: vec![Once { id: OnceId::from_bytes([5; 16]), until: 9 }],
+            consumed: vec![Once::new(OnceId::from_bytes([5; 16]), 9)],
             ..Ledger::default()
         };
         let text = serde_json::to_string(&ledger).unwrap();
@@ -438,7 +439,7 @@ mod tests {
         assert!(!Ledger { outbox, ..Ledger::default() }.is_empty());
         let revoked_tokens = vec![RevokedToken { jti: "j".to_owned(), expires_at: 1 }];
         assert!(!Ledger { revoked_tokens, ..Ledger::default() }.is_empty());
-        let consumed = vec![Once { id: OnceId::from_bytes([1; 16]), until: 1 }];
+        let consumed = vec![Once::new(OnceId::from_bytes([1; 16]), 1)];
         assert!(!Ledger { consumed, ..Ledger::default() }.is_empty());
     }
 }

@@ -15,11 +15,21 @@ pub struct Once {
     /// When it stops to be of use, and its use need not be remembered any more. From then on it counts
     /// as used.
     pub until: Millis,
+    /// Of a use: the sending of the command that has used it ([`Origin::sending`](crate::Origin::sending)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<u32>,
 }
 
 impl Once {
-    fn is_used(&self, consumed: &[Self], now: Millis) -> bool {
-        self.until <= now || consumed.iter().any(|used| used.id == self.id)
+    /// What may be used until then.
+    pub const fn new(id: OnceId, until: Millis) -> Self {
+        Self { id, until, by: None }
+    }
+
+    /// Whether this very sending has used it.
+    fn is_used_by(&self, consumed: &[Self], sending: Option<u32>) -> bool {
+        let by = |used: &Self| used.by.is_some() && used.by == sending;
+        consumed.iter().any(|used| used.id == self.id && by(used))
     }
 }
 
@@ -34,13 +44,15 @@ pub(crate) fn admit(
     step: &mut Step<'_>,
 ) -> Result<Vec<Once>, Refusal> {
     let (all, code) = (uses(command), code_of(command));
+    let (consumed, sending) = (&ledger.consumed, step.origin.sending);
     // Whatever became of the memory: there is what it has started.
     let has_started = |one: &Once| {
         code.is_some() && ledger.sessions.iter().any(|session| session.code == Some(one.id))
     };
     let is_used = |(at, one): (usize, &Once)| {
-        let again = one.is_used(&ledger.consumed, step.now) || one.is_used(&all[..at], 0);
-        again || at == 0 && has_started(one)
+        let named = |all: &[Once]| all.iter().any(|other| other.id == one.id);
+        let before = named(consumed) || at == 0 && has_started(one);
+        one.until <= step.now || named(&all[..at]) || before && !one.is_used_by(consumed, sending)
     };
     match (all.iter().enumerate().position(is_used), code) {
         (None, _) => {}
@@ -53,9 +65,12 @@ pub(crate) fn admit(
             return Err(Refusal::Replayed);
         }
     }
-    let kept = ledger.consumed.iter().filter(|used| used.until > step.now).count();
-    let has_room = all.is_empty() || kept + all.len() <= Ledger::MAX_CONSUMED;
-    has_room.then_some(all).ok_or(Refusal::Full)
+    let is_new = |one: &Once| !one.is_used_by(consumed, sending);
+    let new: Vec<Once> =
+        all.into_iter().filter(is_new).map(|one| Once { by: sending, ..one }).collect();
+    let kept = consumed.iter().filter(|used| used.until > step.now).count();
+    let has_room = new.is_empty() || kept + new.len() <= Ledger::MAX_CONSUMED;
+    has_room.then_some(new).ok_or(Refusal::Full)
 }
 
 /// Whether one of these was used up, and is remembered to be.
@@ -82,6 +97,14 @@ pub(crate) fn forget(ledger: &mut Ledger, step: &mut Step<'_>) {
     let before = ledger.consumed.len();
     ledger.consumed.retain(|used| used.until > step.now);
     step.changed |= before != ledger.consumed.len();
+}
+
+impl Command {
+    /// Whether a success of it uses something up, so that a copy of it would fail if it did not say that it
+    /// is one.
+    pub fn is_of_once(&self) -> bool {
+        !uses(self).is_empty()
+    }
 }
 
 /// What a command would use up, the authorization code first.
@@ -130,14 +153,21 @@ mod tests {
     use super::*;
     use crate::fixture::{MINUTE, NOW, id, kinds, ledger, refresh, run, sign_in};
     use crate::{
-        Applied, Check, CreateSession, Credential, Inactive, Outcome, Policy, Refresh, Session,
-        Usage, next_due,
+        Applied, Check, Context, CreateSession, Credential, Inactive, Issue, Origin, Outcome,
+        Policy, Refresh, Session, Usage, apply, next_due,
     };
 
     const REPLAYED: Outcome = Outcome::Refused(Refusal::Replayed);
 
     fn once(name: u8) -> Once {
-        Once { id: OnceId::from_bytes([name; 16]), until: NOW + MINUTE }
+        Once::new(OnceId::from_bytes([name; 16]), NOW + MINUTE)
+    }
+
+    /// As sent by somebody who sends it again, should no answer come.
+    fn send(ledger: &mut Ledger, command: &Command, sending: u32, now: Millis) -> Applied {
+        let origin = Origin { sending: Some(sending), ..Origin::default() };
+        let context = Context { now, policy: &Policy::default(), origin: &origin };
+        apply(ledger, command.clone(), context, &mut |bytes| bytes.fill(7))
     }
 
     fn consume(ledger: &mut Ledger, once: &[Once], now: Millis) -> Applied {
@@ -237,6 +267,55 @@ mod tests {
         assert_eq!(ledger.consumed.len(), 1, "its use is forgotten");
         assert_eq!(redeem(&mut ledger, 7, much_later).outcome, REPLAYED);
         assert!(!ledger.sessions[0].is_active());
+    }
+
+    #[test]
+    fn a_command_that_is_sent_again_is_no_second_use() {
+        let mut ledger = ledger(&[1]);
+        let create =
+            CreateSession { code: Some(once(7)), proof: Some(once(8)), ..sign_in(Some("x"), NOW) };
+        let credential = Credential::Access { jti: "j".to_owned(), expires_at: NOW + MINUTE };
+        let (session, key, usage) = (id(1), None, Usage::Direct);
+        let check = Check { session, credential, usage, key, proof: Some(once(3)) };
+        for command in [
+            Command::CreateSession(create),
+            proved(0, once(2)),
+            Command::Check(check),
+            Command::Consume { once: vec![once(4), once(5)] },
+        ] {
+            let first = send(&mut ledger, &command, 1, NOW);
+            let held = ledger.clone();
+            let mut second = send(&mut ledger, &command, 1, NOW + 1);
+            if let Outcome::Issued(issue) = &mut second.outcome {
+                assert!(std::mem::take(&mut issue.repeated));
+            }
+            assert_eq!(second.outcome, first.outcome);
+            assert_eq!((&ledger.consumed, ledger.sessions.len()), (&held.consumed, 2));
+            for other in
+                [send(&mut held.clone(), &command, 2, NOW), run(&mut held.clone(), command, NOW)]
+            {
+                assert_eq!(other.outcome, REPLAYED, "another's");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_sent_again_gives_nothing_that_has_gone_on_or_ended() {
+        let mut ledger = Ledger::default();
+        let create = CreateSession { code: Some(once(7)), ..sign_in(Some("x"), NOW) };
+        let create = Command::CreateSession(create);
+        let first = send(&mut ledger, &create, 1, NOW).outcome;
+        let Outcome::Issued(Issue { session, .. }) = first else { panic!("{first:?}") };
+        let mut rotated = ledger.clone();
+        let refresh = Refresh { session, ..refresh(1, 0) };
+        run(&mut rotated, Command::Refresh(refresh), NOW + 1);
+        assert_eq!(rotated.sessions[0].counter, 1);
+        run(&mut ledger, Command::RevokeSession { session, reason: None }, NOW + 1);
+        for mut ledger in [rotated, ledger] {
+            let before = ledger.clone();
+            assert_eq!(send(&mut ledger, &create, 1, NOW + 2).outcome, REPLAYED);
+            assert_eq!(ledger.sessions, before.sessions, "it is nobody's but ours");
+        }
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl<'t> Assertion<'t> {
         let digest = keys::digest("client assertion", &[sub.as_bytes(), jti.as_bytes()]);
         let mut id = [0; 16];
         id.copy_from_slice(&digest[..16]);
-        Ok(Once { id: OnceId::from_bytes(id), until })
+        Ok(Once::new(OnceId::from_bytes(id), until))
     }
 }
 

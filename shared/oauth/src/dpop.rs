@@ -183,7 +183,7 @@ impl<'t> Proof<'t> {
         id.copy_from_slice(
             &digest("atoms-edge dpop", &name.each_ref().map(String::as_bytes))[..16],
         );
-        Ok(Once { id: OnceId::from_bytes(id), until: made_at.saturating_add(PAST + MEMORY) })
+        Ok(Once::new(OnceId::from_bytes(id), made_at.saturating_add(PAST + MEMORY)))
     }
 
     fn claim(&self, name: &str) -> Option<&str> {

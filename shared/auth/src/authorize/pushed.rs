@@ -129,7 +129,7 @@ pub(super) async fn take<P: Platform>(
     let (keys, now) = (&desk.settings.request_keys, desk.platform.now());
     let pushed: Pushed = open(keys, &[&client.client_id], sealed, now)
         .ok_or(refuse("unknown, another client's or too old"))?;
-    let once = Once { id: pushed.id, until: pushed.until };
+    let once = Once::new(pushed.id, pushed.until);
     let first = desk.use_up(&client.client_id, once).await?;
     if first { Ok(pushed.request) } else { Err(refuse("used before")) }
 }

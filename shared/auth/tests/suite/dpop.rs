@@ -311,7 +311,7 @@ fn a_client_that_wants_bound_tokens_only_gets_no_other() {
     assert_eq!(word(proof::required(&record, None)), "invalid_dpop_proof");
     let proved = proof::Proved {
         key: "k".to_owned(),
-        once: ledger::Once { id: ledger::OnceId::from_bytes([1; 16]), until: NOW },
+        once: ledger::Once::new(ledger::OnceId::from_bytes([1; 16]), NOW),
     };
     assert_eq!(proof::required(&record, Some(&proved)), Ok(()));
     assert_eq!(proof::required(&edge.record("atoms-web"), None), Ok(()));

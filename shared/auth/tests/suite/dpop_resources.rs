@@ -176,7 +176,7 @@ fn a_ledger_that_is_away_or_full_is_no_verdict_on_a_proof() {
     let once = (0..Ledger::MAX_CONSUMED - 2).map(|at| {
         let mut id = [7; 16];
         id[..8].copy_from_slice(&at.to_be_bytes());
-        Once { id: OnceId::from_bytes(id), until: NOW + 70 * SECOND }
+        Once::new(OnceId::from_bytes(id), NOW + 70 * SECOND)
     });
     let command = Command::Consume { once: once.collect() };
     let (envelope, address) = (edge.settings.envelope(command), edge.settings.user_ledger("ada"));

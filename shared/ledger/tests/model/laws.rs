@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ledger::{
-    Applied, AuditKind, Command, EndReason, Issue, Ledger, Millis, Outbox, Outcome, Policy,
+    Applied, AuditKind, Command, EndReason, Issue, Ledger, Millis, Once, Outbox, Outcome, Policy,
     Refresh, Refusal, Session, SessionId, Signals, State, UpstreamAnswer, UpstreamOutcome,
     Webhooks, next_due,
 };
@@ -34,6 +34,7 @@ pub(crate) fn hold(scene: &Scene<'_>) -> TestCaseResult {
     reuse_ends_its_session_only(scene)?;
     replays_converge_and_extend_nothing(scene)?;
     nothing_is_used_twice(scene)?;
+    sent_again_it_is_the_same_use(scene)?;
     a_replayed_code_ends_what_it_started(scene)?;
     a_grant_is_lent_to_one_at_a_time(scene)?;
     an_outage_of_the_provider_ends_nothing(scene)?;
@@ -230,7 +231,7 @@ fn replays_converge_and_extend_nothing(scene: &Scene<'_>) -> TestCaseResult {
 fn nothing_is_used_twice(scene: &Scene<'_>) -> TestCaseResult {
     let used = |ledger: &Ledger| -> Vec<_> {
         let lasting = ledger.consumed.iter().filter(|once| once.until > scene.now);
-        lasting.copied().collect()
+        lasting.map(|once| Once::new(once.id, once.until)).collect()
     };
     let (before, after) = (used(scene.before), used(scene.after));
     let uses = once_of(scene.command);
@@ -242,6 +243,34 @@ fn nothing_is_used_twice(scene: &Scene<'_>) -> TestCaseResult {
         prop_assert_eq!(after, [before, uses].concat());
     } else {
         prop_assert_eq!(after, before);
+    }
+    Ok(())
+}
+
+/// A copy of what has succeeded, by whoever has sent it, uses nothing up and is answered alike, however
+/// often it comes. (What a refresh comes to then is for the grace to say.)
+fn sent_again_it_is_the_same_use(scene: &Scene<'_>) -> TestCaseResult {
+    let is_success = matches!(
+        scene.applied.outcome,
+        Outcome::Issued(_) | Outcome::Active(_) | Outcome::Consumed
+    );
+    if scene.names == 0 || !is_success || !scene.command.is_of_once() {
+        return Ok(());
+    }
+    let mut ledger = scene.after.clone();
+    for _ in 0..2 {
+        let again = run(&mut ledger, scene.command, scene.now, scene.policy, scene.names).outcome;
+        prop_assert_eq!(&ledger.consumed, &scene.after.consumed);
+        prop_assert!(again != Outcome::Refused(Refusal::Replayed));
+        let expected = match (scene.command, &scene.applied.outcome) {
+            (Command::CreateSession(create), Outcome::Issued(issue)) if create.code.is_some() => {
+                prop_assert_eq!(&ledger, scene.after);
+                Outcome::Issued(Issue { repeated: true, ..issue.clone() })
+            }
+            (Command::Consume { .. }, outcome) => outcome.clone(),
+            _ => continue,
+        };
+        prop_assert_eq!(again, expected);
     }
     Ok(())
 }

@@ -349,7 +349,7 @@ impl Order {
 
 impl Use {
     fn at(self, now: Millis) -> Once {
-        Once { id: OnceId::from_bytes([self.name; 16]), until: now + self.left }
+        Once::new(OnceId::from_bytes([self.name; 16]), now + self.left)
     }
 }
 

@@ -154,7 +154,7 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
 
     async fn used(&self, once: OnceId) -> Result<Option<Once>, LedgerError> {
         let until = self.record(self.keys.used(once)).await?;
-        Ok(until.map(|until| Once { id: once, until }))
+        Ok(until.map(|until| Once::new(once, until)))
     }
 
     async fn held(

@@ -148,7 +148,7 @@ fn a_code_whose_use_cannot_be_written_starts_nothing() {
         for obstacle in [Obstacle::Away, Obstacle::TooSoon] {
             let store = Store::new();
             let Command::CreateSession(create) = sign_in() else { panic!("a sign-in") };
-            let code = Some(Once { id: OnceId::from_bytes([1; 16]), until: NOW + 60_000 });
+            let code = Some(Once::new(OnceId::from_bytes([1; 16]), NOW + 60_000));
             let redeem = Command::CreateSession(CreateSession { code, ..create });
             store.site.0.obstruct("ledger/c/", obstacle, 1);
             assert!(store.attempt(redeem.clone()).await.is_err(), "{obstacle:?}");

@@ -267,9 +267,9 @@ impl Run {
             authenticated_at,
             key_id: 1,
             fresh_for: 0,
-            code: code.then(|| Once {
-                id: OnceId::from_bytes(u128::from(self.now()).to_be_bytes()),
-                until: self.now() + 60_000,
+            code: code.then(|| {
+                let id = OnceId::from_bytes(u128::from(self.now()).to_be_bytes());
+                Once::new(id, self.now() + 60_000)
             }),
             proof: None,
             key: None,

@@ -93,9 +93,27 @@ pub(super) async fn a_bound_session_is_of_use_with_its_key_and_each_proof_once<
     assert_eq!(issue(rotated).counter, 2, "and nothing of it has cost the session anything");
 }
 
+pub(super) async fn a_command_that_is_sent_again_is_no_second_use<L: Ledgers + Clock>(
+    case: &Case<'_, L>,
+) {
+    let send = async |command: &Command, sending: u32| {
+        case.send(command.clone(), Some(sending)).await.expect("an outcome")
+    };
+    let redeem = case.redeem(1);
+    let first = issue(send(&redeem, 1).await);
+    let again = issue(send(&redeem, 1).await);
+    assert_eq!((again.session, again.counter, again.repeated), (first.session, 0, true));
+    assert_eq!(send(&consume(vec![case.once(2)]), 2).await, Outcome::Consumed);
+    assert_eq!(send(&consume(vec![case.once(2)]), 2).await, Outcome::Consumed);
+    assert_eq!(send(&consume(vec![case.once(2)]), 3).await, REPLAYED);
+    assert_eq!(send(&redeem, 3).await, REPLAYED, "somebody else");
+    let ended = Inactive::Ended(EndReason::CodeReplayed);
+    assert_eq!(case.check(first.session, "x").await, Outcome::Inactive(ended));
+}
+
 impl<L: Ledgers + Clock> Case<'_, L> {
     fn once(&self, number: u8) -> Once {
-        Once { id: OnceId::from_bytes([number; 16]), until: self.host.now() + 600_000 }
+        Once::new(OnceId::from_bytes([number; 16]), self.host.now() + 600_000)
     }
 
     /// By the code with this number, of the one sign-in.

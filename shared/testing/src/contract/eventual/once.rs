@@ -83,7 +83,7 @@ pub(super) async fn a_code_outlives_no_end_of_all_and_no_sign_out<S: EventualSto
 impl<S: EventualStore> Case<'_, S> {
     fn once(&self, number: u8) -> Once {
         let until = self.store.here().now() + 600_000;
-        Once { id: OnceId::from_bytes([number; 16]), until }
+        Once::new(OnceId::from_bytes([number; 16]), until)
     }
 
     fn redeem(&self, number: u8) -> Command {
