@@ -325,7 +325,7 @@ async fn a_sweep_forgets_what_is_over<S: LedgerStore>(store: &S, case: &Case<'_,
 async fn a_limit_holds_where_nothing_else_is_kept<L: Ledgers + Clock>(case: &Case<'_, L>) {
     let limits = Limits { register: 2, ..Limits::off() };
     let policy = Policy { limits, ..Policy::default() };
-    let case = Case { host: case.host, address: case.address.clone(), policy };
+    let case = Case { host: case.host, address: case.address, policy };
     for _ in 0..2 {
         assert_eq!(case.run(Command::Register).await, Outcome::Consumed);
     }
