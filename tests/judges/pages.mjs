@@ -11,6 +11,7 @@ import http from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { launch } from "./browser.mjs";
+import { check, finish } from "./report.mjs";
 
 const [gallery, pictures] = process.argv.slice(2);
 if (!gallery) {
@@ -24,19 +25,6 @@ const names = readdirSync(gallery).filter((file) => file.endsWith(".html")).map(
 
 const NARROW = { width: 320, height: 640 };
 const USUAL = { width: 1024, height: 768 };
-let passed = 0;
-let failed = 0;
-
-async function check(name, test) {
-  try {
-    await test();
-    passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL ${name}: ${error.message}`);
-  }
-}
 
 /** Serves the gallery as the functions do, and keeps what is asked of it. */
 function serve() {
@@ -265,5 +253,4 @@ try {
   await browser.close();
   site.close();
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

@@ -1,10 +1,12 @@
 // What judges of the authorization server have in common: the stack that they judge, its people and
-// registered clients, and how they report.
+// registered clients, and (from report.mjs) how they report.
 //
 // A judge is told of the stack by the file that ATOMS_STACK names (StackInfo in tests/stack).
 
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+
+export { check, finish, refusal } from "./report.mjs";
 
 const file = process.env.ATOMS_STACK;
 if (!file) {
@@ -63,49 +65,4 @@ async function administer(path, body) {
   });
   if (!response.ok) throw new Error(`the identity provider answered ${response.status}`);
   return response.json();
-}
-
-let passed = 0;
-let failed = 0;
-
-/** One check; answers what the test answers, or undefined if it failed. */
-export async function check(name, test) {
-  try {
-    const answer = await test();
-    passed += 1;
-    console.log(`ok   ${name}`);
-    return answer;
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL ${name}: ${described(error)}`);
-    return undefined;
-  }
-}
-
-/** The error that `promise` is rejected with. */
-export async function refusal(promise) {
-  let answer;
-  try {
-    answer = await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new Error(`was not refused: ${JSON.stringify(answer)}`);
-}
-
-/** What went wrong, and why, as far as libraries tell. */
-function described(error) {
-  const parts = [];
-  for (let cause = error; cause && parts.length < 4; cause = cause.cause) {
-    if (cause instanceof Response) parts.push(`answered ${cause.status}`);
-    else if (cause instanceof Error) parts.push(cause.message);
-    else parts.push(JSON.stringify(cause));
-  }
-  return parts.join(" ← ").replace(/\s+/g, " ");
-}
-
-/** The last line, and the end. */
-export function finish() {
-  console.log(`${passed} passed, ${failed} failed`);
-  process.exit(failed === 0 && passed > 0 ? 0 : 1);
 }
