@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import { neon, neonConfig } from "@neondatabase/serverless";
+import { check, finish, refusal } from "./report.mjs";
 
 const [endpoint, connectionString] = process.argv.slice(2);
 if (!endpoint || !connectionString) {
@@ -18,29 +19,6 @@ neonConfig.fetchEndpoint = endpoint;
 const sql = neon(connectionString);
 const schema = `judge_${process.pid}_${Date.now()}`;
 const account = `${schema}.account`;
-let passed = 0;
-let failed = 0;
-
-async function check(name, test) {
-  try {
-    await test();
-    passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL ${name}: ${error.message}`);
-  }
-}
-
-/** The error that `promise` is rejected with. */
-async function refusal(promise) {
-  try {
-    await promise;
-  } catch (error) {
-    return error;
-  }
-  throw new assert.AssertionError({ message: "was not refused" });
-}
 
 /** The first statement of every transaction on behalf of a person. */
 function asUser(sub) {
@@ -257,5 +235,4 @@ await check("wrong credentials are refused", async () => {
 });
 
 await sql.query(`drop schema ${schema} cascade`);
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

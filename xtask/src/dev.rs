@@ -116,6 +116,10 @@ fn invite(info: &StackInfo, took: Duration) {
     println!(
         r#"
 Atoms Edge serves on {url} (after {seconds} s); logs in {folder}
+
+For MCP clients   {url}/mcp   (docs/connect-a-client.md)
+For a browser     {url}/account
+
 Five commands to paste:
 
 curl {url}/health/ready

@@ -2,13 +2,15 @@
 //! refuse is not sent.
 
 use anyhow::{Result, anyhow, bail};
+use auth::authorize::AuthorizeSettings;
 use auth::edge::Edge;
+use auth::login::LoginSettings;
 use auth::operator::Operators;
-use auth::policy;
 use auth::settings::{
-    ClientSettings, Introspector, MintSettings, Settings as Service, SqlSettings, TrailSettings,
-    Verifier, WorkosSettings, public_url, published_keys, webhook_secret,
+    ClientSettings, Introspector, MintSettings, ResourceSettings, Settings as Service, SqlSettings,
+    TrailSettings, Verifier, WorkosSettings, webhook_secret,
 };
+use auth::{policy, published};
 use host::{Origins, store};
 use ports::{Config, ConfigError};
 use stack::layout::FUNCTIONS;
@@ -37,7 +39,7 @@ fn load(function: &str, values: &Settings) -> Result<()> {
         "introspect" => introspect(&given),
         "revoke" => client_endpoint(&given),
         "sessions" => sessions(&given),
-        "mcp" => bearer_endpoint(&given),
+        "mcp" => resource(&given),
         "health" => health(&given),
         other => bail!("nobody knows what the function {other} loads"),
     };
@@ -61,18 +63,22 @@ fn owner(given: &Given) -> Result<(), ConfigError> {
 }
 
 fn authorize(given: &Given) -> Result<(), ConfigError> {
-    public_url(given)?;
-    published_keys(given).map(drop)
+    Service::load(given)?;
+    AuthorizeSettings::load(given)?;
+    ClientSettings::of_credentials(given)?;
+    published::keys(given).map(drop)
 }
 
 fn token(given: &Given) -> Result<(), ConfigError> {
-    client_endpoint(given)?;
-    MintSettings::load(given).map(drop)
+    ClientSettings::load(given)?;
+    MintSettings::load(given)?;
+    resource(given)
 }
 
 fn sessions(given: &Given) -> Result<(), ConfigError> {
-    bearer_endpoint(given)?;
+    resource(given)?;
     Operators::load(given)?;
+    LoginSettings::load(given)?;
     webhook_secret(given).map(drop)
 }
 
@@ -82,13 +88,14 @@ fn introspect(given: &Given) -> Result<(), ConfigError> {
 }
 
 fn client_endpoint(given: &Given) -> Result<(), ConfigError> {
+    Service::load(given)?;
     ClientSettings::load(given)?;
-    bearer_endpoint(given)
+    Verifier::load(given).map(drop)
 }
 
-fn bearer_endpoint(given: &Given) -> Result<(), ConfigError> {
+fn resource(given: &Given) -> Result<(), ConfigError> {
     Service::load(given)?;
-    Verifier::load(given).map(drop)
+    ResourceSettings::load(given).map(drop)
 }
 
 fn health(given: &Given) -> Result<(), ConfigError> {
@@ -143,7 +150,7 @@ mod tests {
             ("PUBLIC_KEYS", "{\"keys\":7}", "sessions"),
             ("INTERNAL_MAC_KEYS_MCP", "1=c2hvcnQ", "introspect"),
             ("REFRESH_MAC_KEYS", "1=c2hvcnQ", "introspect"),
-            ("CLIENT_SECRET_KEY", "c2hvcnQ", "introspect"),
+            ("CLIENT_SECRET_KEY", "c2hvcnQ", "authorize"),
             ("AUDIT_KEYS", "1=c2hvcnQ", "ledger"),
             ("AUDIT_LEVEL", "All", "ledger"),
             ("LEDGER_STORE", "sqlite", "ledger"),
@@ -151,17 +158,17 @@ mod tests {
             ("NOT_BEFORE", "yesterday", "ledger"),
             ("ON_DEVICE_CHANGE", "Refuse", "ledger"),
             ("ON_NETWORK_CHANGE", "deny", "ledger"),
-            ("TRUSTED_PROXY_HEADER", "no header", "introspect"),
+            ("TRUSTED_PROXY_HEADER", "no header", "authorize"),
             ("DEVICE_KEY", "c2hvcnQ", "token"),
             ("SIGNING_KEYS", "{\"keys\":[]}", "token"),
-            ("UPSTREAM_KEYS", "1=c2hvcnQ", "token"),
-            ("WORKOS_API_KEY", "", "token"),
+            ("UPSTREAM_KEYS", "1=c2hvcnQ", "authorize"),
+            ("WORKOS_API_KEY", "", "authorize"),
             ("WORKOS_WEBHOOK_SECRET", "too short", "sessions"),
             ("INTROSPECTION_SIGNING_KEYS", "{\"keys\":[]}", "introspect"),
             ("INTROSPECTION_PUBLIC_KEYS", "{\"keys\":[]}", "authorize"),
-            ("WORKOS_API_URL", "https://example.test/", "health"),
+            ("WORKOS_API_URL", "https://example.test/", "authorize"),
             ("INTROSPECTION_MODE", "weak", "ledger"),
-            ("WORKOS_CLIENT_ID", "", "health"),
+            ("WORKOS_CLIENT_ID", "", "authorize"),
             ("WEBHOOK_URLS", "https://192.168.0.1/hook", "ledger"),
             ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "ledger"),
         ] {

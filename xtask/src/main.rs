@@ -7,12 +7,14 @@ mod build;
 mod configuration;
 mod deploy;
 mod dev;
+mod judges;
 mod loading;
 mod prerequisites;
 mod redis;
 mod report;
 mod run;
 mod secrets;
+mod shrink;
 mod spin;
 mod test;
 mod tools;
@@ -39,6 +41,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Build every function for each platform and print its size
     Build(build::Arguments),
+    /// Build one component for Spin: `spin build` runs this for each
+    Component(spin::Arguments),
     /// Deploy the functions
     #[command(subcommand)]
     Deploy(deploy::Target),
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => return test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
+        Command::Component(arguments) => spin::one(&arguments),
         Command::Deploy(target) => deploy::run(&target),
         Command::Secrets(arguments) => secrets::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),

@@ -3,17 +3,26 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 use stack::layout;
 use toml::{Table, Value};
 
-use crate::{build, report, run};
+use crate::{build, prerequisites, report, run, shrink, tools};
 
 /// The largest component we accept, compressed.
 const LIMIT: usize = 350 * 1024;
 /// What the owners of ledgers build the host with, and nobody else may.
 const OWNER_FEATURE: &str = "ledger-owner";
+
+/// What `component` builds.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Its name in spin.toml
+    name: String,
+}
 
 /// A component, as `spin.toml` declares it.
 pub(crate) struct Component {
@@ -26,21 +35,39 @@ pub(crate) struct Component {
     pub(crate) is_owner: bool,
 }
 
+/// `cargo xtask component`, which is what `spin build` runs for each.
+///
+/// # Errors
+/// If there is none of that name, it does not build or is too large.
+pub(crate) fn one(arguments: &Arguments) -> Result<()> {
+    prerequisites::check()?;
+    let mut components = declared()?;
+    components.retain(|component| component.name == arguments.name);
+    if components.is_empty() {
+        bail!("spin.toml has no component {}", arguments.name);
+    }
+    make(&components)
+}
+
 /// Build the components and print their sizes.
 ///
 /// # Errors
 /// If one does not build or is too large.
 pub(crate) fn components() -> Result<()> {
-    let components = declared()?;
+    make(&declared()?)
+}
+
+fn make(components: &[Component]) -> Result<()> {
+    tools::install_for_stacks()?;
     // The owners build the host with a feature that the others must not have, so by themselves.
     for owners in [false, true] {
         let group: Vec<_> = components.iter().filter(|one| one.is_owner == owners).collect();
-        compile(&group)?;
+        if !group.is_empty() {
+            compile(&group)?;
+        }
     }
-    for component in &components {
-        place(component)?;
-    }
-    sizes(&components)
+    build::two_at_a_time(components, shrink)?;
+    sizes(components)
 }
 
 /// See to it that components can be served: by the `spin` on PATH, else by the program of
@@ -73,16 +100,12 @@ pub(crate) fn declared() -> Result<Vec<Component>> {
 fn component(name: &str, table: &Value) -> Result<Component> {
     let source = table.get("source").and_then(Value::as_str);
     let source = source.with_context(|| format!("the component {name} has no file as source"))?;
-    let command = table.get("build").and_then(|build| build.get("command")?.as_str());
-    let package = command.and_then(|command| command.split_once("--package ")?.1.split(' ').next());
-    let package =
-        package.with_context(|| format!("the component {name} is not built with --package"))?;
     let cargo = read(&layout::root().join("functions").join(name).join("Cargo.toml"))?;
     let features = cargo.get("dependencies").and_then(|all| all.get("host")?.get("features"));
     let features = features.and_then(Value::as_array);
     Ok(Component {
         name: name.to_owned(),
-        package: package.to_owned(),
+        package: build::package_name(name),
         source: source.into(),
         is_owner: features.is_some_and(|features| features.contains(&OWNER_FEATURE.into())),
     })
@@ -94,7 +117,6 @@ fn read(path: &Path) -> Result<Table> {
     text.parse().with_context(|| format!("{} is not TOML", path.display()))
 }
 
-/// Like the build commands of `spin.toml`, many at once.
 fn compile(components: &[&Component]) -> Result<()> {
     let mut command = Command::new("cargo");
     command
@@ -107,21 +129,33 @@ fn compile(components: &[&Component]) -> Result<()> {
     run::step(&format!("compile {} to components", names.join(" ")), &mut command)
 }
 
-/// Cargo may build elsewhere than where `spin.toml` looks.
-fn place(component: &Component) -> Result<()> {
+/// From where cargo put the component to where Spin looks for it, unless that is done.
+fn shrink(component: &Component) -> Result<()> {
+    let file = format!("wasm32-wasip2/spin/{}.wasm", component.package.replace('-', "_"));
+    let built = layout::cargo_target().join(file);
     let source = layout::root().join(&component.source);
-    let inside = component.source.strip_prefix("target").with_context(|| {
-        format!("the source of the component {} is not in target/", component.name)
-    })?;
-    let built = layout::cargo_target().join(inside);
-    if built == source {
+    let digest = digest(&built)?;
+    let stamp = layout::target().join("stamps").join(format!("spin-{}", component.name));
+    if source.is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == digest) {
         return Ok(());
     }
-    if let Some(folder) = source.parent() {
-        fs::create_dir_all(folder)?;
+    for file in [&source, &stamp] {
+        fs::create_dir_all(file.parent().context("a file is in a folder")?)?;
     }
-    fs::copy(&built, &source).with_context(|| format!("cargo made no {}", built.display()))?;
-    Ok(())
+    let since = Instant::now();
+    shrink::component(&component.name, &built, &source)?;
+    report::done(&format!("shrink {}", component.name), since.elapsed());
+    Ok(fs::write(stamp, digest)?)
+}
+
+fn digest(built: &Path) -> Result<String> {
+    let mut digest = Sha256::new();
+    digest.update(shrink::recipe());
+    for file in [built, &layout::root().join("package-lock.json")] {
+        let content = fs::read(file).with_context(|| format!("there is no {}", file.display()))?;
+        digest.update(Sha256::digest(content));
+    }
+    Ok(build::hexadecimal(digest))
 }
 
 fn sizes(components: &[Component]) -> Result<()> {

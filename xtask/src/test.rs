@@ -1,6 +1,5 @@
 //! `cargo xtask test`: every check and every test, cheapest first, up to the first failure.
 
-use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use stack::layout::{self, FUNCTIONS};
 use stack::{PLATFORM_VARIABLE, Platform, STACK_VARIABLE, Stack};
 
 use crate::spin::Component;
-use crate::{bench, build, dev, prerequisites, redis, report, run, spin, tools};
+use crate::{bench, build, dev, judges, prerequisites, redis, report, run, spin, tools};
 
 /// How `test` runs.
 #[derive(clap::Args)]
@@ -41,7 +40,7 @@ enum Step {
     SpinHost,
     /// Black-box tests against a local stack, on each platform
     E2e,
-    /// Other people's clients against a local stack
+    /// Other people's clients against a local stack, on each platform
     Judges,
 }
 
@@ -62,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 struct Session {
     passed: u64,
     failed: u64,
-    steps: Vec<(&'static str, bool, Duration)>,
+    steps: Vec<(String, bool, Duration)>,
 }
 
 impl Session {
@@ -95,6 +94,9 @@ impl Session {
         }
         if wanted(Step::SpinHost) && platforms.contains(&Platform::Spin) {
             self.spin_host()?;
+        }
+        if wanted(Step::Judges) {
+            self.step("judge of pages", judges::of_pages()?)?;
         }
         self.against_stacks(platforms, wanted(Step::E2e), wanted(Step::Judges))?;
         if wanted(Step::E2e) && platforms.contains(&Platform::Workers) {
@@ -183,17 +185,20 @@ impl Session {
 
     fn against_stacks(&mut self, platforms: &[Platform], suites: bool, judges: bool) -> Result<()> {
         for (index, platform) in platforms.iter().enumerate() {
-            // They judge the SQL proxy, which is the same on all platforms.
-            let judges = judges && index == 0;
             if suites || judges {
-                self.against_a_stack(*platform, suites, judges)?;
+                self.against_a_stack(*platform, suites, judges.then_some(index == 0))?;
             }
         }
         Ok(())
     }
 
-    /// The stack lives as long as its tests.
-    fn against_a_stack(&mut self, platform: Platform, suites: bool, judges: bool) -> Result<()> {
+    /// The stack lives as long as its tests. `judges` says whether they are asked for the first time.
+    fn against_a_stack(
+        &mut self,
+        platform: Platform,
+        suites: bool,
+        judges: Option<bool>,
+    ) -> Result<()> {
         redis::prepare()?;
         dev::prepare(platform)?;
         let runtime = tokio::runtime::Runtime::new()?;
@@ -202,10 +207,15 @@ impl Session {
         if suites {
             outcome = self.suites(platform, &stack);
         }
-        if judges && outcome.is_ok() {
-            // After the suites: they must see the rights that functions have.
-            outcome = runtime.block_on(stack.info().allow_schemas());
-            outcome = outcome.and_then(|()| self.judges(&stack));
+        if let Some(first) = judges {
+            outcome = outcome.and_then(|()| self.judges(platform, &stack));
+            if first {
+                // After all others: they must see the rights that functions have.
+                outcome = outcome.and_then(|()| runtime.block_on(stack.info().allow_schemas()));
+                outcome = outcome.and_then(|()| {
+                    self.step("judge of the SQL proxy", judges::of_sql_proxy(stack.info()))
+                });
+            }
         }
         let folder = stack.info().folder.display().to_string();
         stack.stop();
@@ -228,17 +238,15 @@ impl Session {
         self.step(name, command)
     }
 
-    fn judges(&mut self, stack: &Stack) -> Result<()> {
-        let info = stack.info();
-        let mut command = Command::new(layout::npm_program("node"));
-        command
-            .arg(Path::new("tests/judges/neon-driver.mjs"))
-            .args([&info.sql_url, &info.sql_connection_string])
-            .current_dir(layout::root());
-        self.step("judge neon driver", command)
+    fn judges(&mut self, platform: Platform, stack: &Stack) -> Result<()> {
+        for name in judges::OF_THE_SERVICE {
+            let command = judges::of_the_service(name, stack.info())?;
+            self.step(&format!("judge {name} on {platform}"), command)?;
+        }
+        Ok(())
     }
 
-    fn step(&mut self, name: &'static str, mut command: Command) -> Result<()> {
+    fn step(&mut self, name: &str, mut command: Command) -> Result<()> {
         let since = Instant::now();
         let (mut passed, mut failed) = (0, 0);
         let outcome = run::watched(name, &mut command, |line| {
@@ -249,7 +257,7 @@ impl Session {
         });
         self.passed += passed;
         self.failed += failed;
-        self.steps.push((name, outcome.is_ok(), since.elapsed()));
+        self.steps.push((name.to_owned(), outcome.is_ok(), since.elapsed()));
         outcome
     }
 
@@ -257,7 +265,7 @@ impl Session {
         report::line("");
         for (name, passed, took) in &self.steps {
             let mark = if *passed { "✓" } else { "✗" };
-            report::line(&format!("{mark} {name:<24} {:>7.1} s", took.as_secs_f64()));
+            report::line(&format!("{mark} {name:<32} {:>7.1} s", took.as_secs_f64()));
         }
     }
 }
@@ -265,6 +273,8 @@ impl Session {
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.args(arguments).current_dir(layout::root());
+    // Of a test that fails the place is enough; its frames would push out what other tests said.
+    command.env("RUST_BACKTRACE", "0");
     command
 }
 

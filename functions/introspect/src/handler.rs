@@ -60,8 +60,7 @@ async fn introspect(
     let IntrospectSettings { service, client, verifier, introspector } = settings;
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let form = Form::parse(header(CONTENT_TYPE), request.body())?;
-    let caller =
-        clients::authenticate(platform, &service.sql, client, request.headers(), &form).await?;
+    let caller = clients::authenticate(platform, service, client, request.headers(), &form).await?;
     facts.client_id = Some(caller.client_id.clone());
     let Introspected { answer, outcome, budget } =
         introspect::introspect(platform, service, client, verifier, introspector, &caller, &form)

@@ -1,10 +1,10 @@
 use auth::Settings;
-use auth::bearer::{self, Bearer, BearerError};
-use auth::settings::Verifier;
+use auth::bearer::{self, Bearer, BearerError, Scheme};
+use auth::settings::ResourceSettings;
 use data::NeonSql;
 use host::respond::{self, Challenge};
 use host::{Endpoint, Origins};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};
+use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, StatusCode};
 use mcp::{Principal, Reply, Services};
 use oauth::scope;
@@ -17,7 +17,7 @@ pub(crate) struct Mcp;
 
 pub(crate) struct McpSettings {
     service: Settings,
-    verifier: Verifier,
+    resource: ResourceSettings,
     origins: Origins,
 }
 
@@ -28,12 +28,12 @@ impl Endpoint for Mcp {
     fn configure(config: &impl Config) -> Result<McpSettings, ConfigError> {
         Ok(McpSettings {
             service: Settings::load(config)?,
-            verifier: Verifier::load(config)?,
+            resource: ResourceSettings::load(config)?,
             origins: Origins::load(config)?,
         })
     }
 
-    /// 1. the origin (DNS rebinding), 2. the bearer token, 3. the message.
+    /// 1. the origin (DNS rebinding), 2. the access token, 3. the message.
     async fn handle(
         platform: &impl Platform,
         settings: &McpSettings,
@@ -47,14 +47,14 @@ impl Endpoint for Mcp {
             let detail = "the origin is not allowed";
             return respond::problem(StatusCode::FORBIDDEN, "origin_not_allowed", detail);
         }
-        let McpSettings { service, verifier, .. } = settings;
-        let authorization =
-            request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let McpSettings { service, resource, .. } = settings;
         let audience = service.resources.mcp();
-        match bearer::authenticate(platform, service, verifier, authorization, audience).await {
+        let entered = bearer::authenticate(platform, service, resource, request, audience).await;
+        let response = match entered {
             Ok(caller) => answer(platform, service, &caller, request).await,
-            Err(error) => refuse(service, &error),
-        }
+            Err(error) => refuse(service, request, &error),
+        };
+        respond::nonced(response, request, &resource.nonces, platform.now())
     }
 }
 
@@ -88,7 +88,8 @@ async fn answer(
         Reply::InsufficientScope { required, .. } => {
             let scope = required.join(" ");
             let metadata = metadata(settings);
-            let challenge = Challenge { metadata: &metadata, scope: Some(&scope) };
+            let scheme = Scheme::of(request);
+            let challenge = Challenge { metadata: &metadata, scope: Some(&scope), scheme };
             challenge.insufficient_scope(&mut response);
             facts.outcome = Some("insufficient_scope".to_owned());
         }
@@ -120,15 +121,19 @@ fn principal(caller: &Bearer) -> Principal {
     }
 }
 
-fn refuse(settings: &Settings, error: &BearerError) -> Response {
+fn refuse(settings: &Settings, request: &Request, error: &BearerError) -> Response {
     let metadata = metadata(settings);
     let scope = scope::MCP.join(" ");
-    let challenge = Challenge { metadata: &metadata, scope: Some(&scope) };
-    let (response, outcome) = match error {
-        BearerError::Missing => (respond::unauthorized(&challenge, false), "no_token"),
-        BearerError::Invalid(_) => (respond::unauthorized(&challenge, true), "invalid_token"),
-        BearerError::Unavailable(_) => (respond::unavailable(), "unavailable"),
-        BearerError::Internal(_) => (respond::internal(), "internal"),
+    let scheme = Scheme::of(request);
+    let challenge = Challenge { metadata: &metadata, scope: Some(&scope), scheme };
+    let response = respond::not_let_in(&challenge, error);
+    let outcome = match error {
+        BearerError::Missing => "no_token",
+        BearerError::Invalid(_) => "invalid_token",
+        BearerError::Proof(_) => "invalid_dpop_proof",
+        BearerError::Nonce => "use_dpop_nonce",
+        BearerError::Unavailable(_) => "unavailable",
+        BearerError::Internal(_) => "internal",
     };
     respond::noted(response, Facts::outcome(outcome).because(error.to_string()))
 }

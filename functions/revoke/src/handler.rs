@@ -70,7 +70,7 @@ async fn revoke(
         let bulk = Bulk::of_form(&form)?;
         (form, bulk)
     };
-    let record = clients::authenticate(platform, &service.sql, client, headers, &form).await?;
+    let record = clients::authenticate(platform, service, client, headers, &form).await?;
     facts.client_id = Some(record.client_id.clone());
     let network = network::of(headers, client.proxy_header.as_ref());
     let forged = |times: usize| {

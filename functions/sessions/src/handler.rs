@@ -1,30 +1,34 @@
+use auth::login::LoginSettings;
 use auth::operator::Operators;
 use auth::revoke::reason;
 use auth::sessions::{self, Acting, Caller, SessionEntry, SessionsError};
-use auth::settings::{Verifier, webhook_secret};
+use auth::settings::{ResourceSettings, webhook_secret};
 use auth::{Settings, audit};
 use host::{Endpoint, respond};
-use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 use oauth::form::Form;
 use oauth::{OAuthError, scope};
 use observe::Facts;
-use ports::route::{AUDIT, Function, Match, REVOKE_ALL, WORKOS_WEBHOOK};
+use ports::route::{
+    ACCOUNT, ACCOUNT_APPS, ACCOUNT_OTHERS, ACCOUNT_SESSION, ACCOUNT_SIGN_OUT, AUDIT, Function,
+    Match, REVOKE_ALL, WORKOS_WEBHOOK,
+};
 use ports::{Config, ConfigError, Platform, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::workos;
+use crate::{account, workos};
 
 /// `/auth/sessions*` and `/auth/audit`: what a person sees and ends of their own sessions, and what
-/// has happened to them; operators of anybody's. `/webhooks/workos`: what their identity provider ends
-/// of them.
+/// has happened to them; operators of anybody's. `/account`: the same as a page, for whoever is signed in
+/// in the browser. `/webhooks/workos`: what their identity provider ends of them.
 pub(crate) struct Sessions;
 
 pub(crate) struct SessionsSettings {
     pub(crate) service: Settings,
-    verifier: Verifier,
+    resource: ResourceSettings,
     operators: Operators,
+    pub(crate) login: LoginSettings,
     pub(crate) webhook_secret: Option<String>,
 }
 
@@ -35,8 +39,9 @@ impl Endpoint for Sessions {
     fn configure(config: &impl Config) -> Result<SessionsSettings, ConfigError> {
         Ok(SessionsSettings {
             service: Settings::load(config)?,
-            verifier: Verifier::load(config)?,
+            resource: ResourceSettings::load(config)?,
             operators: Operators::load(config)?,
+            login: LoginSettings::load(config)?,
             webhook_secret: webhook_secret(config)?,
         })
     }
@@ -47,19 +52,25 @@ impl Endpoint for Sessions {
         found: &Match<'_>,
         request: &Request,
     ) -> Response {
-        if found.route.path == WORKOS_WEBHOOK {
-            return workos::webhook(platform, settings, request).await;
+        match found.route.path {
+            WORKOS_WEBHOOK => return workos::webhook(platform, settings, request).await,
+            ACCOUNT | ACCOUNT_SESSION | ACCOUNT_OTHERS | ACCOUNT_APPS | ACCOUNT_SIGN_OUT => {
+                return account::answer(platform, settings, found, request).await;
+            }
+            _ => {}
         }
         let mut facts = Facts::default();
-        match answer(platform, settings, found, request, &mut facts).await {
+        let now = platform.now();
+        let response = match answer(platform, settings, found, request, &mut facts).await {
             Ok(response) => respond::noted(response, facts),
             Err(Refusal::Request(detail)) => {
                 respond::problem(StatusCode::BAD_REQUEST, "invalid_request", detail)
             }
             Err(Refusal::Sessions(error)) => {
-                respond::sessions(&settings.service.issuer, &error, platform.now(), facts)
+                respond::sessions(&settings.service.issuer, request, &error, now, facts)
             }
-        }
+        };
+        respond::nonced(response, request, &settings.resource.nonces, now)
     }
 }
 
@@ -109,14 +120,12 @@ async fn answer(
     request: &Request,
     facts: &mut Facts,
 ) -> Result<Response, Refusal> {
-    let SessionsSettings { service, verifier, operators, .. } = settings;
+    let SessionsSettings { service, resource, operators, .. } = settings;
     let scope = match found.route.path {
         AUDIT => scope::AUDIT_READ,
         _ => sessions::scope_for(matches!(*request.method(), Method::GET | Method::HEAD)),
     };
-    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let caller =
-        sessions::enter(platform, service, verifier, operators, authorization, scope).await?;
+    let caller = sessions::enter(platform, service, resource, operators, request, scope).await?;
     note(facts, &caller);
     if found.route.path == AUDIT {
         let query = audit::Query::parse(request.uri().query())?;

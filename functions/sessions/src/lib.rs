@@ -1,5 +1,6 @@
 //! A person's sessions.
 
+mod account;
 mod handler;
 mod workos;
 

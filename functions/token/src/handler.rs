@@ -1,14 +1,17 @@
 use auth::issue::TokenResponse;
 use auth::refresh::Refreshed;
 use auth::sessions::{self, SessionsError};
-use auth::settings::{ClientSettings, MintSettings, Verifier};
+use auth::settings::{ClientSettings, MintSettings, ResourceSettings};
 use auth::visitor::Visitor;
-use auth::{Failure, Settings, clients, exchange, extend, refresh};
+use auth::{
+    Failure, Settings, authorization_code, client_credentials, clients, exchange, extend, proof,
+    refresh,
+};
 use host::{Endpoint, respond};
 use http::StatusCode;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use oauth::form::Form;
-use oauth::metadata::{REFRESH_TOKEN, TOKEN_EXCHANGE};
+use oauth::metadata::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, TOKEN_EXCHANGE};
 use oauth::{ErrorCode, OAuthError, scope};
 use observe::Facts;
 use ports::route::{EXTEND, Function, Match, REFRESH};
@@ -22,7 +25,7 @@ pub(crate) struct TokenSettings {
     service: Settings,
     client: ClientSettings,
     mint: MintSettings,
-    verifier: Verifier,
+    resource: ResourceSettings,
 }
 
 impl Endpoint for Token {
@@ -34,7 +37,7 @@ impl Endpoint for Token {
             service: Settings::load(config)?,
             client: ClientSettings::load(config)?,
             mint: MintSettings::load(config)?,
-            verifier: Verifier::load(config)?,
+            resource: ResourceSettings::load(config)?,
         })
     }
 
@@ -44,24 +47,45 @@ impl Endpoint for Token {
         found: &Match<'_>,
         request: &Request,
     ) -> Response {
-        let mut facts = Facts::default();
-        if found.route.path == EXTEND {
-            let id = found.id.unwrap_or_default();
-            return match prolong(platform, settings, id, request, &mut facts).await {
-                Ok((tokens, done)) => issued(platform, &tokens, done, facts),
-                Err(error) => {
-                    let issuer = &settings.service.issuer;
-                    respond::sessions(issuer, &error, platform.now(), facts)
-                }
-            };
-        }
-        let refresh_only = found.route.path == REFRESH;
-        match grant(platform, settings, refresh_only, request, &mut facts).await {
-            Ok((tokens, done)) => issued(platform, &tokens, done, facts),
-            Err(failure) => {
-                let response = respond::failure(failure, platform.now(), &mut facts);
-                respond::noted(response, facts)
+        let response = match found.route.path {
+            EXTEND => {
+                let id = found.id.unwrap_or_default();
+                prolonged(platform, settings, id, request).await
             }
+            path => granted(platform, settings, path == REFRESH, request).await,
+        };
+        respond::nonced(response, request, &settings.resource.nonces, platform.now())
+    }
+}
+
+async fn prolonged(
+    platform: &impl Platform,
+    settings: &TokenSettings,
+    id: &str,
+    request: &Request,
+) -> Response {
+    let mut facts = Facts::default();
+    match prolong(platform, settings, id, request, &mut facts).await {
+        Ok((tokens, done)) => issued(platform, &tokens, done, facts),
+        Err(error) => {
+            let issuer = &settings.service.issuer;
+            respond::sessions(issuer, request, &error, platform.now(), facts)
+        }
+    }
+}
+
+async fn granted(
+    platform: &impl Platform,
+    settings: &TokenSettings,
+    refresh_only: bool,
+    request: &Request,
+) -> Response {
+    let mut facts = Facts::default();
+    match grant(platform, settings, refresh_only, request, &mut facts).await {
+        Ok((tokens, done)) => issued(platform, &tokens, done, facts),
+        Err(failure) => {
+            let response = respond::failure(failure, platform.now(), &mut facts);
+            respond::noted(response, facts)
         }
     }
 }
@@ -74,15 +98,15 @@ async fn prolong(
     request: &Request,
     facts: &mut Facts,
 ) -> Result<(TokenResponse, Refreshed), SessionsError> {
-    let TokenSettings { service, client, mint, verifier } = settings;
-    let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let TokenSettings { service, client, mint, resource } = settings;
     let needed = scope::SESSIONS_WRITE;
-    let person = sessions::authorize(platform, service, verifier, authorization, needed).await?;
+    let person = sessions::authorize(platform, service, resource, request, needed).await?;
     facts.client_id = Some(person.record.client_id.clone());
     extend::extend(platform, service, client, mint, &person, id).await
 }
 
-/// 1. read the form, 2. look at who calls, 3. authenticate the client, 4. serve the grant.
+/// 1. read the form, 2. look at who calls, and which key they prove to hold, 3. authenticate the client,
+/// 4. serve the grant.
 async fn grant(
     platform: &impl Platform,
     settings: &TokenSettings,
@@ -90,17 +114,28 @@ async fn grant(
     request: &Request,
     facts: &mut Facts,
 ) -> Result<(TokenResponse, Refreshed), Failure> {
-    let TokenSettings { service, client, mint, .. } = settings;
+    let TokenSettings { service, client, mint, resource } = settings;
     let headers = request.headers();
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let form = Form::parse(content_type, request.body())?;
     let grant_type = grant_type(&form, refresh_only)?;
-    let visitor = Visitor::of(request, &form, client, mint)?;
-    let record = clients::authenticate(platform, &service.sql, client, headers, &form).await?;
+    let mut visitor = Visitor::of(request, &form, client, mint)?;
+    // Before the client is authenticated: who has to come again with a nonce has used up nothing.
+    visitor.proof = proof::check(platform, service, &resource.nonces, request, None).await?;
+    let record = clients::authenticate(platform, service, client, headers, &form).await?;
     facts.client_id = Some(record.client_id.clone());
+    proof::required(&record, visitor.proof.as_ref())?;
     match grant_type {
         Grant::Refresh => {
             refresh::refresh(platform, service, client, mint, &record, &visitor, &form).await
+        }
+        Grant::Code => {
+            authorization_code::redeem(platform, service, client, mint, &record, &visitor, &form)
+                .await
+        }
+        Grant::Client => {
+            client_credentials::issue(platform, service, client, mint, &record, &visitor, &form)
+                .await
         }
         Grant::Exchange => {
             exchange::exchange(platform, service, client, mint, &record, &visitor, &form).await
@@ -109,6 +144,8 @@ async fn grant(
 }
 
 enum Grant {
+    Code,
+    Client,
     Refresh,
     Exchange,
 }
@@ -118,6 +155,8 @@ fn grant_type(form: &Form, refresh_only: bool) -> Result<Grant, OAuthError> {
         None if refresh_only => Ok(Grant::Refresh),
         None => Err(OAuthError::invalid_request("grant_type is missing")),
         Some(REFRESH_TOKEN) => Ok(Grant::Refresh),
+        Some(AUTHORIZATION_CODE) if !refresh_only => Ok(Grant::Code),
+        Some(CLIENT_CREDENTIALS) if !refresh_only => Ok(Grant::Client),
         Some(TOKEN_EXCHANGE) if !refresh_only => Ok(Grant::Exchange),
         Some(_) => Err(OAuthError::new(
             ErrorCode::UnsupportedGrantType,

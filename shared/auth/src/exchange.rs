@@ -5,14 +5,15 @@
 use std::time::Duration;
 
 use data::clients::{ClientKind, ClientRecord};
-use ledger::{Answer, Command, CreateSession, Envelope, Outcome, Subject};
+use ledger::{Command, CreateSession, Envelope, Refusal, Subject};
+use oauth::dpop::InvalidProof;
 use oauth::form::Form;
 use oauth::metadata::TOKEN_EXCHANGE;
 use oauth::{ErrorCode, scope};
 use ports::Platform;
 
 use crate::authkit::{self, Identity};
-use crate::issue::{TokenResponse, mint};
+use crate::issue::{TokenResponse, mint, started};
 use crate::refresh::{Refreshed, UNAUTHORIZED, refused, resources};
 use crate::settings::{ClientSettings, MintSettings, Settings};
 use crate::visitor::Visitor;
@@ -49,21 +50,24 @@ pub async fn exchange<P: Platform>(
     let address = settings.user_ledger(&subject.id);
     let command = asked(request, client, record, visitor, subject, &identity);
     let envelope = Envelope { policy, ..settings.envelope(command) };
-    let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
-    match outcome {
-        Outcome::Issued(issue) => {
-            if let Some(token) = refresh_token {
-                let place = (&address, issue.session);
-                upstream::grant(platform, settings, minting, place, &token, &identity).await?;
-            }
-            let mut response = mint(platform, settings, client, minting, record, &issue).await?;
-            response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
-            let session = issue.session.to_string();
-            Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
-        }
-        Outcome::Refused(refusal) => Err(refused(refusal)),
-        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
-        other => Err(Failure::unexpected(&other)),
+    let (issue, budget) =
+        started(platform, &address, &envelope).await?.map_err(refused_or_replayed)?;
+    if let Some(token) = refresh_token {
+        let place = (&address, issue.session);
+        upstream::grant(platform, settings, minting, place, &token, &identity).await?;
+    }
+    let key = visitor.key();
+    let mut response = mint(platform, settings, client, minting, record, &issue, key).await?;
+    response.issued_token_type = Some(ACCESS_TOKEN_TYPE);
+    let session = issue.session.to_string();
+    Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
+}
+
+/// How a refusal of the ledger looks where nothing can be used once but a proof.
+pub(crate) fn refused_or_replayed(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Replayed => InvalidProof::Replayed.into(),
+        other => refused(other),
     }
 }
 
@@ -88,6 +92,10 @@ fn asked(
         authenticated_at: identity.issued_at,
         key_id: client.refresh_keys.newest(),
         signals: visitor.signals.clone(),
+        fresh_for: 0,
+        code: None,
+        proof: visitor.once(),
+        key: visitor.key().map(str::to_owned),
     })
 }
 
@@ -124,21 +132,20 @@ enum Proof<'f> {
 }
 
 /// Scopes or resources, and whether they are the default because the client named none.
-struct Ask {
-    names: Vec<String>,
+pub(crate) struct Ask {
+    pub(crate) names: Vec<String>,
     by_default: bool,
 }
 
 impl Ask {
-    fn new(named: Option<Vec<String>>, default: impl FnOnce() -> Vec<String>) -> Self {
+    pub(crate) fn new(named: Option<Vec<String>>, default: impl FnOnce() -> Vec<String>) -> Self {
         Self { by_default: named.is_none(), names: named.unwrap_or_else(default) }
     }
 }
 
 impl<'f> Request<'f> {
     fn parse(settings: &Settings, record: &ClientRecord, form: &'f Form) -> Result<Self, Failure> {
-        let registered = record.grant_types.iter().any(|grant| grant == TOKEN_EXCHANGE);
-        if !registered || !record.first_party {
+        if !record.may_use(TOKEN_EXCHANGE) || !record.first_party {
             return Err(UNAUTHORIZED);
         }
         let subject_token = form.require("subject_token", "subject_token is missing")?;
@@ -158,19 +165,22 @@ impl<'f> Request<'f> {
         if form.get("actor_token").is_some() {
             return Err(invalid("actor tokens are not supported"));
         }
-        let ours =
-            || vec![settings.resources.issuer().to_owned(), settings.resources.mcp().to_owned()];
         Ok(Self {
             subject,
             scopes: scopes(record, form)?,
-            resources: Ask::new(resources(settings, form)?, ours),
+            resources: Ask::new(resources(settings, form)?, || everything(settings)),
         })
     }
 }
 
+/// All resources of the deployment.
+pub(crate) fn everything(settings: &Settings) -> Vec<String> {
+    vec![settings.resources.issuer().to_owned(), settings.resources.mcp().to_owned()]
+}
+
 /// The scopes asked for, all of which the client must be registered for; by default all that it is
 /// registered for but `offline_access`, which lengthens a session and is asked for by name.
-fn scopes(record: &ClientRecord, form: &Form) -> Result<Ask, Failure> {
+pub(crate) fn scopes(record: &ClientRecord, form: &Form) -> Result<Ask, Failure> {
     let named = form.get("scope").map(scope::parse).transpose()?;
     if named.iter().flatten().any(|name| !record.scopes.contains(name)) {
         return Err(Failure::refused(

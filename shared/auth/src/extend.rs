@@ -36,7 +36,9 @@ pub async fn extend<P: Platform>(
     let Answer { outcome, budget } = platform.ask(&address, &envelope).await?;
     match outcome {
         Outcome::Issued(issue) => {
-            let tokens = mint(platform, settings, client, minting, record, &issue).await?;
+            // A session of a key has tokens of that key only, and this one was proved to be held.
+            let key = bearer.key();
+            let tokens = mint(platform, settings, client, minting, record, &issue, key).await?;
             let session = issue.session.to_string();
             Ok((tokens, Refreshed { session, repeated: issue.repeated, budget }))
         }

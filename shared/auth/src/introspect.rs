@@ -6,6 +6,7 @@ use ledger::{
     Actor, Answer, Budget, Check, Command, Envelope, Outcome, SessionId, Standing, Usage,
 };
 use oauth::access_token::{AccessToken, Audience};
+use oauth::dpop::{self, Confirmation};
 use oauth::form::Form;
 use oauth::{ErrorCode, OAuthError, RefreshToken, introspection_jwt, jws, scope};
 use ports::{Clock, Kv, Ledgers, Publisher, Signatures};
@@ -47,7 +48,10 @@ pub struct Introspected {
 
 /// What is said of a token in force. Times are seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the members of RFC 7662 section 2.2 and the claims of RFC 9068")]
+#[expect(
+    missing_docs,
+    reason = "the members of RFC 7662 section 2.2 and RFC 9449 section 6.2, and the claims of RFC 9068"
+)]
 pub struct Active {
     pub active: bool,
     pub iss: String,
@@ -67,6 +71,8 @@ pub struct Active {
     pub org: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
 }
 
 /// Tell a registered resource server whether a token is in force.
@@ -150,7 +156,7 @@ async fn check<P: Clock + Kv + Ledgers + Publisher>(
     if !allowed {
         return Ok((Err("audience not the caller's"), None));
     }
-    let check = Check { session, credential, usage: Usage::Introspection };
+    let check = Check { session, credential, usage: Usage::Introspection, key: None, proof: None };
     let envelope = envelope(settings, record, check)?;
     // Refresh tokens are for the ledger alone: what has replaced them is nowhere else.
     if let (Some(edge), Token::Access(claims)) = (&introspector.edge, &token) {
@@ -221,9 +227,10 @@ fn access_token(claims: AccessToken) -> Active {
         iat: claims.iat,
         aud: Some(claims.aud),
         jti: Some(claims.jti),
-        token_type: Some("Bearer"),
+        token_type: Some(if claims.cnf.is_some() { dpop::SCHEME } else { "Bearer" }),
         org: claims.org,
         roles: claims.roles,
+        cnf: claims.cnf,
     }
 }
 
@@ -243,6 +250,7 @@ fn refresh_token(settings: &Settings, token: &RefreshToken, standing: Standing) 
         token_type: None,
         org: standing.subject.organization,
         roles: standing.subject.roles,
+        cnf: standing.key.map(|jkt| Confirmation { jkt }),
     }
 }
 

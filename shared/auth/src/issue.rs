@@ -1,10 +1,12 @@
 //! From what the ledger decided to the tokens that a client gets.
 
 use data::clients::ClientRecord;
-use ledger::Issue;
+use ledger::{Address, Answer, Budget, Envelope, Issue, Outcome, Refusal};
 use oauth::access_token::{AccessToken, Audience, jti};
+use oauth::dpop::{self, Confirmation};
+use oauth::metadata::REFRESH_TOKEN;
 use oauth::{RefreshToken, scope};
-use ports::{Clock, Signatures};
+use ports::{Clock, Ledgers, Signatures};
 use serde::Serialize;
 
 use crate::settings::{ClientSettings, MintSettings, Settings};
@@ -21,20 +23,42 @@ pub struct TokenResponse {
     /// Its type, RFC 8693 section 2.2.1; only in answers to a token exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued_token_type: Option<&'static str>,
-    /// How to use it, RFC 6750.
+    /// How to use it: RFC 6750, or RFC 9449 if it is bound to a key.
     pub token_type: &'static str,
     /// For how long it works from now.
     pub expires_in: u64,
     /// When to refresh it, from now.
     pub refresh_in: u64,
-    /// The refresh token.
-    pub refresh_token: String,
+    /// The refresh token, if the client may use it: one that acts for itself gets none, RFC 6749
+    /// section 4.4.3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
     /// What the access token allows.
     pub scope: String,
 }
 
-/// Mint the tokens of an issue. The same issue gives the same tokens, so a replay or a parallel
-/// refresh yields byte for byte what the first one did; only the remaining times differ.
+/// What the ledger makes of a command that starts a session: what its tokens are minted from, and what is
+/// left of a rate limit; or why it refuses.
+///
+/// # Errors
+/// If the ledger does not answer, or a limit is met.
+pub(crate) async fn started(
+    platform: &impl Ledgers,
+    address: &Address,
+    envelope: &Envelope,
+) -> Result<Result<(Issue, Option<Budget>), Refusal>, Failure> {
+    let Answer { outcome, budget } = platform.ask(address, envelope).await?;
+    match outcome {
+        Outcome::Issued(issue) => Ok(Ok((issue, budget))),
+        Outcome::Refused(refusal) => Ok(Err(refusal)),
+        Outcome::Limited(budget) => Err(Failure::Limited { budget }),
+        other => Err(Failure::unexpected(&other)),
+    }
+}
+
+/// Mint the tokens of an issue, the access token bound to `key` if there is one. The same issue gives the
+/// same tokens, so a replay or a parallel refresh yields byte for byte what the first one did; only the
+/// remaining times differ.
 ///
 /// # Errors
 /// [`Failure::Internal`] if a key is missing from the ring, [`Failure::Misconfigured`] if the client's
@@ -46,15 +70,17 @@ pub async fn mint(
     mint: &MintSettings,
     record: &ClientRecord,
     issue: &Issue,
+    key: Option<&str>,
 ) -> Result<TokenResponse, Failure> {
-    let claims = claims(settings, record, issue)?;
+    let claims = claims(settings, record, issue, key)?;
     let access_token = access::sign(platform, settings, mint, &claims).await?;
-    let refresh_token = refresh_token(settings, client, issue)?;
+    let refreshes = record.may_use(REFRESH_TOKEN) && !claims.is_of_client();
+    let refresh_token = refreshes.then(|| refresh_token(settings, client, issue)).transpose()?;
     let expires_in = claims.exp.saturating_sub(platform.now() / 1000);
     Ok(TokenResponse {
         access_token,
         issued_token_type: None,
-        token_type: "Bearer",
+        token_type: if key.is_some() { dpop::SCHEME } else { "Bearer" },
         expires_in,
         refresh_in: expires_in.saturating_sub(REFRESH_AHEAD),
         refresh_token,
@@ -66,6 +92,7 @@ fn claims(
     settings: &Settings,
     record: &ClientRecord,
     issue: &Issue,
+    key: Option<&str>,
 ) -> Result<AccessToken, Failure> {
     let lifetime = settings.policy_of(record)?.access_token;
     let end = (issue.issued_at + lifetime).min(issue.absolute_end);
@@ -76,12 +103,13 @@ fn claims(
         aud: Audience::of(&issue.resources),
         exp: end / 1000,
         iat: issue.issued_at / 1000,
-        jti: jti(&issue.session, issue.generation, issue.counter, &scope, &issue.resources),
+        jti: jti(&issue.session, issue.generation, issue.counter, &scope, &issue.resources, key),
         client_id: record.client_id.clone(),
         scope,
         sid: issue.session,
         org: issue.subject.organization.clone(),
         roles: issue.subject.roles.clone(),
+        cnf: key.map(|jkt| Confirmation { jkt: jkt.to_owned() }),
     })
 }
 

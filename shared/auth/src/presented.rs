@@ -47,7 +47,7 @@ impl Token {
     pub(crate) fn place(&self, settings: &Settings) -> (Address, SessionId, Credential) {
         match self {
             Self::Access(claims) => {
-                (settings.user_ledger(&claims.sub), claims.sid, access::credential(claims))
+                (settings.ledger_of(claims), claims.sid, access::credential(claims))
             }
             Self::Refresh(token) => {
                 let (generation, counter) = (token.generation, token.counter);

@@ -2,6 +2,7 @@
 
 use data::clients::ClientRecord;
 use ledger::{Address, Answer, Budget, Command, Outcome, Refresh, Refusal, UpstreamOutcome};
+use oauth::dpop::InvalidProof;
 use oauth::form::Form;
 use oauth::metadata::REFRESH_TOKEN;
 use oauth::{ErrorCode, RefreshToken, scope};
@@ -33,20 +34,26 @@ pub async fn refresh<P: Platform>(
     form: &Form,
 ) -> Result<(TokenResponse, Refreshed), Failure> {
     let text = form.require("refresh_token", "refresh_token is missing")?;
-    if !record.grant_types.iter().any(|grant| grant == REFRESH_TOKEN) {
+    if !record.may_use(REFRESH_TOKEN) {
         return Err(UNAUTHORIZED);
     }
-    let token = RefreshToken::decode(text, &settings.issuer, &client.refresh_keys)
-        .map_err(|_| guess(client, record, visitor, platform.now()))?;
+    let token =
+        RefreshToken::decode(text, &settings.issuer, &client.refresh_keys).map_err(|_| {
+            let failure = Failure::invalid_grant(FORGED);
+            guessed(client, record, visitor, platform.now(), failure)
+        })?;
     let command = asked(settings, client, record, visitor, &token, form)?;
     let Answer { outcome, budget } =
         decided(platform, settings, minting, record, &token.address, command).await?;
     match outcome {
         Outcome::Issued(issue) => {
-            let response = mint(platform, settings, client, minting, record, &issue).await?;
+            let key = visitor.key();
+            let response = mint(platform, settings, client, minting, record, &issue, key).await?;
             let session = issue.session.to_string();
             Ok((response, Refreshed { session, repeated: issue.repeated, budget }))
         }
+        // Of all that could be used once, there is nothing but the proof.
+        Outcome::Refused(Refusal::Replayed) => Err(InvalidProof::Replayed.into()),
         Outcome::Refused(refusal) => Err(refused(refusal)),
         Outcome::Limited(budget) => Err(Failure::Limited { budget }),
         Outcome::NotDue { due_at } => Err(Failure::NotDue { due_at }),
@@ -75,6 +82,8 @@ fn asked(
         force_rotation: form.flag("force_rotation")?,
         renews_upstream: true,
         signals: visitor.signals.clone(),
+        key: visitor.key().map(str::to_owned),
+        proof: visitor.once(),
     })
 }
 
@@ -108,16 +117,17 @@ pub struct Refreshed {
     pub budget: Option<Budget>,
 }
 
-/// A refresh token that nobody has minted counts against whoever presents it.
-fn guess(
+/// A token or code that nobody has minted counts against whoever presents it.
+pub(crate) fn guessed(
     client: &ClientSettings,
     record: &ClientRecord,
     visitor: &Visitor,
     now: Millis,
+    failure: Failure,
 ) -> Failure {
     let network = visitor.signals.network.as_deref();
     client.failures.borrow_mut().failed(&record.client_id, network, now);
-    Failure::invalid_grant(FORGED)
+    failure
 }
 
 /// The resources that a request asks for, in their canonical form; `None` if it asks for none.
@@ -136,7 +146,7 @@ pub(crate) fn resources(settings: &Settings, form: &Form) -> Result<Option<Vec<S
 }
 
 /// How a refusal of the ledger looks to a client: every way of not being in force looks alike.
-pub(crate) const fn refused(refusal: Refusal) -> Failure {
+pub(crate) fn refused(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::UnknownSession => Failure::invalid_grant("unknown session"),
         Refusal::SessionEnded(_) => Failure::invalid_grant("session ended"),
@@ -162,6 +172,9 @@ pub(crate) const fn refused(refusal: Refusal) -> Failure {
             "the resource exceeds what was granted",
             "resource not granted",
         ),
+        Refusal::Replayed => Failure::invalid_grant("used before"),
+        Refusal::WrongKey => Failure::invalid_grant("bound to another key"),
+        Refusal::Full => Failure::Unavailable("no room to remember what is used up".to_owned()),
         Refusal::SessionLimit => Failure::refused(
             ErrorCode::AccessDenied,
             "the person has as many sessions as are allowed",

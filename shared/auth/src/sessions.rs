@@ -7,12 +7,12 @@ use ledger::{
     SessionId, SessionView, UpstreamState,
 };
 use oauth::scope;
-use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Signatures};
+use ports::{Clock, Fetch, Kv, LedgerError, Ledgers, Request, Signatures};
 use serde::Serialize;
 
-use crate::bearer::{self, Bearer, BearerError};
+use crate::bearer::{self, Bearer, BearerError, Scheme};
 use crate::operator::{self, Operators};
-use crate::settings::{Settings, Verifier};
+use crate::settings::{ResourceSettings, Settings};
 use crate::{Failure, clients};
 
 /// One session, as the person sees it. Times are seconds.
@@ -189,19 +189,22 @@ impl From<Failure> for SessionsError {
 pub async fn enter<P: Clock + Signatures + Fetch + Kv + Ledgers>(
     platform: &P,
     settings: &Settings,
-    verifier: &Verifier,
+    resource: &ResourceSettings,
     operators: &Operators,
-    authorization: Option<&str>,
+    request: &Request,
     scope: &'static str,
 ) -> Result<Caller, SessionsError> {
-    let credential = bearer::token(authorization).unwrap_or_default();
-    if !credential.starts_with(operator::PREFIX) {
-        let person = authorize(platform, settings, verifier, authorization, scope).await?;
-        return Ok(Caller::Person(Box::new(person)));
-    }
-    match operators.recognise(credential) {
-        Some(name) => Ok(Caller::Operator(name.to_owned())),
-        None => Err(BearerError::Invalid("no operator's credential").into()),
+    match bearer::token(bearer::authorization(request)) {
+        Ok((Scheme::Bearer, credential)) if credential.starts_with(operator::PREFIX) => {
+            match operators.recognise(credential) {
+                Some(name) => Ok(Caller::Operator(name.to_owned())),
+                None => Err(BearerError::Invalid("no operator's credential").into()),
+            }
+        }
+        _ => {
+            let person = authorize(platform, settings, resource, request, scope).await?;
+            Ok(Caller::Person(Box::new(person)))
+        }
     }
 }
 
@@ -212,15 +215,17 @@ pub async fn enter<P: Clock + Signatures + Fetch + Kv + Ledgers>(
 pub async fn authorize<P: Clock + Signatures + Fetch + Kv + Ledgers>(
     platform: &P,
     settings: &Settings,
-    verifier: &Verifier,
-    authorization: Option<&str>,
+    resource: &ResourceSettings,
+    request: &Request,
     scope: &'static str,
 ) -> Result<Person, SessionsError> {
     let audience = settings.resources.issuer();
-    let bearer =
-        bearer::authenticate(platform, settings, verifier, authorization, audience).await?;
-    let record = clients::find(platform, &settings.sql, &bearer.claims.client_id).await?;
-    let record = record.filter(|record| record.first_party && !record.disabled);
+    let bearer = bearer::authenticate(platform, settings, resource, request, audience).await?;
+    // One that is not in the database is a stranger's.
+    let record = clients::registered(platform, &settings.sql, &bearer.claims.client_id).await?;
+    let admitted = |record: &ClientRecord| record.first_party && !record.disabled;
+    // Nor is a client that acts for itself a person.
+    let record = record.filter(|record| admitted(record) && !bearer.claims.is_of_client());
     let record = record.ok_or(SessionsError::ThirdParty)?;
     if bearer.has_scope(scope) {
         Ok(Person { bearer, record })

@@ -5,17 +5,19 @@ use std::cell::RefCell;
 use data::clients::ClientRecord;
 use http::HeaderName;
 use ledger::{Address, Command, Envelope, Origin, Policy};
-use oauth::access_token::{SigningKey, VerifyingKeys};
+use oauth::access_token::{AccessToken, SigningKey, VerifyingKeys};
 use oauth::internal_mac::InternalKeys;
 use oauth::keys::{self, Key, KeyRing};
 use oauth::resource::{Resources, Site};
 use ports::config::{number, parsed, required};
 use ports::{Config, ConfigError};
-use serde_json::{Value, json};
 
 use crate::backoff::Backoff;
 use crate::clients::Known;
 use crate::edge::Edge;
+use crate::proof::Nonces;
+use crate::remote::Remote;
+pub use crate::workos::{UpstreamSettings, WorkosSettings};
 use crate::{Failure, policy};
 
 /// What every use case needs: who we are, where ledgers live, how long sessions last.
@@ -31,14 +33,16 @@ pub struct Settings {
     address_key: Key,
 }
 
-/// Where to reach the database.
+/// Where to reach the database, and what is known of the clients in it and elsewhere.
 pub struct SqlSettings {
     /// The endpoint.
     pub url: String,
     /// Its credentials.
     pub connection_string: String,
-    /// The clients that it told of lately.
+    /// The clients that were told of lately.
     pub clients: Known,
+    /// How clients are asked for that are not in it.
+    pub remote: Remote,
 }
 
 /// What endpoints need that take clients' credentials and refresh tokens.
@@ -61,18 +65,12 @@ pub struct MintSettings {
     pub internal: InternalKeys,
     /// The key of device fingerprints.
     pub device_key: Key,
+    /// The keys of authorization codes.
+    pub code_keys: KeyRing,
     /// The identity provider.
     pub workos: WorkosSettings,
     /// Our grants there.
     pub upstream: UpstreamSettings,
-}
-
-/// What it takes to renew grants at the identity provider.
-pub struct UpstreamSettings {
-    /// The keys that seal its refresh tokens.
-    pub keys: KeyRing,
-    /// Our API key there: it authenticates us as the client.
-    pub api_key: String,
 }
 
 /// What only the introspection endpoint needs.
@@ -91,6 +89,14 @@ pub struct Verifier {
     pub internal: InternalKeys,
 }
 
+/// What endpoints need that are protected resources.
+pub struct ResourceSettings {
+    /// To recognise access tokens.
+    pub verifier: Verifier,
+    /// For the proofs that some come with.
+    pub nonces: Nonces,
+}
+
 /// What only the owner of the ledgers needs, to deliver their audit trail.
 pub struct TrailSettings {
     /// Where to.
@@ -99,16 +105,6 @@ pub struct TrailSettings {
     pub keys: KeyRing,
     /// How many days of it are kept; `None` for the usual number.
     pub days: Option<u32>,
-}
-
-/// The identity provider.
-pub struct WorkosSettings {
-    /// Where its API is, without a trailing slash.
-    pub api_url: String,
-    /// The `iss` of its access tokens.
-    pub issuer: String,
-    /// Our client id there.
-    pub client_id: String,
 }
 
 impl Settings {
@@ -155,8 +151,31 @@ impl Settings {
 
     /// Where the ledger of a person lives: a keyed hash, so that the address reveals nothing.
     pub fn user_ledger(&self, subject: &str) -> Address {
+        self.address(b"user", subject)
+    }
+
+    /// Where the ledger of a client lives: what it has used up, and the tokens that speak of nobody else.
+    pub fn client_ledger(&self, client_id: &str) -> Address {
+        self.address(b"client", client_id)
+    }
+
+    /// Where the ledger lives that knows an access token.
+    pub fn ledger_of(&self, claims: &AccessToken) -> Address {
+        if claims.is_of_client() {
+            self.client_ledger(&claims.client_id)
+        } else {
+            self.user_ledger(&claims.sub)
+        }
+    }
+
+    /// Where the ledger of a network lives, which is there to count what strangers in it do.
+    pub fn network_ledger(&self, network: &str) -> Address {
+        self.address(b"network", network)
+    }
+
+    fn address(&self, kind: &[u8], name: &str) -> Address {
         let label = "atoms-edge ledger address";
-        let mac = keys::mac(&self.address_key, label, &[b"user", subject.as_bytes()]);
+        let mac = keys::mac(&self.address_key, label, &[kind, name.as_bytes()]);
         let mut address = [0; 16];
         address.copy_from_slice(&mac[..16]);
         Address::from_bytes(address)
@@ -173,6 +192,7 @@ impl SqlSettings {
             url: url(config, "SQL_URL")?,
             connection_string: required(config, "SQL_CONNECTION_STRING")?,
             clients: Known::default(),
+            remote: Remote::load(config)?,
         })
     }
 }
@@ -184,8 +204,20 @@ impl ClientSettings {
     /// The first one that is missing or malformed.
     pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
         Ok(Self {
-            client_secret_key: key(config, "CLIENT_SECRET_KEY")?,
             refresh_keys: parsed(config, "REFRESH_MAC_KEYS", RING, KeyRing::parse)?,
+            ..Self::of_credentials(config)?
+        })
+    }
+
+    /// Read the settings of an endpoint that takes credentials and no refresh tokens: it is not given
+    /// their keys.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn of_credentials(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            client_secret_key: key(config, "CLIENT_SECRET_KEY")?,
+            refresh_keys: KeyRing::default(),
             proxy_header: proxy_header(config)?,
             failures: RefCell::default(),
         })
@@ -202,11 +234,9 @@ impl MintSettings {
             signing_key: parsed(config, "SIGNING_KEYS", PRIVATE_SET, SigningKey::newest_of)?,
             internal: internal_keys(config)?,
             device_key: key(config, "DEVICE_KEY")?,
+            code_keys: parsed(config, "CODE_KEYS", RING, KeyRing::parse)?,
             workos: WorkosSettings::load(config)?,
-            upstream: UpstreamSettings {
-                keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
-                api_key: required(config, "WORKOS_API_KEY")?,
-            },
+            upstream: UpstreamSettings::load(config)?,
         })
     }
 }
@@ -244,25 +274,6 @@ impl TrailSettings {
     }
 }
 
-impl WorkosSettings {
-    /// Read the settings.
-    ///
-    /// # Errors
-    /// The first one that is missing or malformed.
-    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
-        Ok(Self {
-            api_url: url(config, "WORKOS_API_URL")?,
-            issuer: required(config, "WORKOS_ISSUER")?,
-            client_id: required(config, "WORKOS_CLIENT_ID")?,
-        })
-    }
-
-    /// Where its public keys are.
-    pub fn jwks_url(&self) -> String {
-        format!("{}/sso/jwks/{}", self.api_url, self.client_id)
-    }
-}
-
 impl Verifier {
     /// Read the settings.
     ///
@@ -272,6 +283,16 @@ impl Verifier {
         let set = "must be a JWK set of Ed25519 keys with kid";
         let keys = parsed(config, "PUBLIC_KEYS", set, VerifyingKeys::parse)?;
         Ok(Self { keys, internal: internal_keys(config)? })
+    }
+}
+
+impl ResourceSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self { verifier: Verifier::load(config)?, nonces: Nonces::load(config)? })
     }
 }
 
@@ -304,7 +325,7 @@ fn internal_keys(config: &impl Config) -> Result<InternalKeys, ConfigError> {
 }
 
 const PRIVATE_SET: &str = "must be a private JWK set of Ed25519 keys with kid";
-const RING: &str = "must be id=base64url,… with keys of 32 bytes";
+pub(crate) const RING: &str = "must be id=base64url,… with keys of 32 bytes";
 
 /// The issuer.
 ///
@@ -318,27 +339,7 @@ pub fn public_url(config: &impl Config) -> Result<String, ConfigError> {
     if root { Ok(url) } else { Err(ConfigError { setting, problem: "must be an origin" }) }
 }
 
-/// The JWK set that the deployment publishes (RFC 7517 section 5): the public keys of access tokens and
-/// those of introspection answers.
-///
-/// # Errors
-/// If a set is missing, is none of Ed25519 keys, or has a private part in it: that must never be
-/// published by mistake.
-pub fn published_keys(config: &impl Config) -> Result<Value, ConfigError> {
-    let problem = "must be a JWK set of Ed25519 keys with kid, without private parts";
-    let mut keys = Vec::new();
-    for setting in ["PUBLIC_KEYS", "INTROSPECTION_PUBLIC_KEYS"] {
-        keys.extend(parsed(config, setting, problem, |text| {
-            VerifyingKeys::parse(text).map_err(drop)?;
-            let mut set: Value = serde_json::from_slice(text.as_bytes()).map_err(drop)?;
-            let keys = set["keys"].as_array_mut().map(std::mem::take).ok_or(())?;
-            if keys.iter().any(|key| key.get("d").is_some()) { Err(()) } else { Ok(keys) }
-        })?);
-    }
-    Ok(json!({ "keys": keys }))
-}
-
-fn url(config: &impl Config, setting: &'static str) -> Result<String, ConfigError> {
+pub(crate) fn url(config: &impl Config, setting: &'static str) -> Result<String, ConfigError> {
     let problem = "must be an http(s) URL without a trailing slash";
     parsed(config, setting, problem, |text| {
         let uri: http::Uri = text.parse().map_err(|_| ())?;

@@ -1,12 +1,13 @@
-//! Where a call of a person's client comes from, in the ledger's terms.
+//! Where a call of a person's client comes from, and what it proves, in the ledger's terms.
 
-use ledger::{Device, Location, Signals};
+use ledger::{Device, Location, Once, Signals};
 use oauth::form::Form;
 use ports::{Place, Request};
 
 use crate::Failure;
 use crate::device::Description;
 use crate::network;
+use crate::proof::Proved;
 use crate::settings::{ClientSettings, MintSettings};
 
 /// What a call tells of its device, its network and its place. All of it may be unknown, which
@@ -17,6 +18,9 @@ pub struct Visitor {
     pub device: Device,
     /// What the ledger compares.
     pub signals: Signals,
+    /// The key that the sender holds, if it has proved to hold one: what [`Self::of`] leaves to
+    /// [`proof::check`](crate::proof::check).
+    pub proof: Option<Proved>,
 }
 
 impl Visitor {
@@ -45,6 +49,16 @@ impl Visitor {
             location: place.degrees.and_then(|(lat, long)| Location::from_degrees(lat, long)),
         };
         let label = description.label().to_owned();
-        Ok(Self { device: Device { label, fingerprint: hashes.fingerprint }, signals })
+        Ok(Self { device: Device { label, fingerprint: hashes.fingerprint }, signals, proof: None })
+    }
+
+    /// The thumbprint of the key that the sender holds.
+    pub fn key(&self) -> Option<&str> {
+        self.proof.as_ref().map(|proof| proof.key.as_str())
+    }
+
+    /// What the proof of that uses up.
+    pub fn once(&self) -> Option<Once> {
+        self.proof.as_ref().map(|proof| proof.once)
     }
 }

@@ -1,4 +1,5 @@
-//! WorkOS's token endpoint: a refresh token for a newer one and an access token.
+//! WorkOS's token endpoint: a refresh token for a newer one and an access token, and the code of a
+//! sign-in for the first of them.
 //!
 //! WorkOS rotates its refresh tokens: whoever asks and does not get to see the answer may have lost
 //! the grant. So it matters not only whether to try again, but also whether an answer may be lost.
@@ -8,10 +9,63 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use ports::{Clock, Fetch, FetchError, Millis, Response};
+use oauth::keys::KeyRing;
+use ports::config::{parsed, required};
+use ports::{Clock, Config, ConfigError, Fetch, FetchError, Millis, Response};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{UpstreamSettings, WorkosSettings};
+use crate::settings::{RING, url};
+
+/// The identity provider.
+pub struct WorkosSettings {
+    /// Where its API is, without a trailing slash.
+    pub api_url: String,
+    /// The `iss` of its access tokens.
+    pub issuer: String,
+    /// Our client id there.
+    pub client_id: String,
+}
+
+impl WorkosSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            api_url: url(config, "WORKOS_API_URL")?,
+            issuer: required(config, "WORKOS_ISSUER")?,
+            client_id: required(config, "WORKOS_CLIENT_ID")?,
+        })
+    }
+
+    /// Where its public keys are.
+    pub fn jwks_url(&self) -> String {
+        format!("{}/sso/jwks/{}", self.api_url, self.client_id)
+    }
+}
+
+/// What it takes to renew grants at the identity provider.
+pub struct UpstreamSettings {
+    /// The keys that seal its refresh tokens.
+    pub keys: KeyRing,
+    /// Our API key there: it authenticates us as the client.
+    pub api_key: String,
+}
+
+impl UpstreamSettings {
+    /// Read the settings.
+    ///
+    /// # Errors
+    /// The first one that is missing or malformed.
+    pub fn load(config: &impl Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            keys: parsed(config, "UPSTREAM_KEYS", RING, KeyRing::parse)?,
+            api_key: required(config, "WORKOS_API_KEY")?,
+        })
+    }
+}
 
 /// What WorkOS gives. It has no `Debug`: neither of the two is for a log.
 #[derive(Clone, Serialize, Deserialize)]
@@ -22,10 +76,29 @@ pub struct Redeemed {
     pub refresh_token: String,
 }
 
+/// What WorkOS gives for the code of a sign-in. Nor has it a `Debug`.
+#[derive(Clone, Deserialize)]
+pub struct SignedIn {
+    /// Its access token, a JWT.
+    pub access_token: String,
+    /// The first refresh token of the sign-in.
+    pub refresh_token: String,
+    /// Who signed in.
+    #[serde(default)]
+    pub user: Person,
+}
+
+/// What WorkOS tells of a person.
+#[derive(Clone, Default, Deserialize)]
+pub struct Person {
+    /// As whom they have signed in.
+    pub email: Option<String>,
+}
+
 /// Why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unredeemed {
-    /// WorkOS says that the grant has ended.
+    /// WorkOS says that the grant has ended, or that the code is none any more.
     Ended,
     /// It cannot be told; to be tried again.
     Retryable {
@@ -55,34 +128,84 @@ pub async fn redeem(
     refresh_token: &str,
     patience: Duration,
 ) -> Result<Redeemed, Unredeemed> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        grant_type: &'static str,
-        client_id: &'a str,
-        client_secret: &'a str,
-        refresh_token: &'a str,
-    }
-    let body = Body {
+    let grant = Grant {
         grant_type: "refresh_token",
-        client_id: &workos.client_id,
-        client_secret: &upstream.api_key,
-        refresh_token,
+        refresh_token: Some(refresh_token),
+        ..Grant::default()
     };
+    let answer = ask(platform, workos, upstream, grant, patience).await;
+    let redeemed: Redeemed = judge(answer, platform.now(), &ENDED[..1])?;
+    if redeemed.refresh_token.is_empty() { Err(INCOMPLETE) } else { Ok(redeemed) }
+}
+
+/// Redeem the code of a sign-in at WorkOS, within `patience`. The verifier is that of the challenge which
+/// the sign-in was asked for with.
+///
+/// # Errors
+/// See [`Unredeemed`].
+pub async fn sign_in(
+    platform: &(impl Clock + Fetch),
+    workos: &WorkosSettings,
+    upstream: &UpstreamSettings,
+    (code, code_verifier): (&str, &str),
+    patience: Duration,
+) -> Result<SignedIn, Unredeemed> {
+    let grant = Grant {
+        grant_type: "authorization_code",
+        code: Some(code),
+        code_verifier: Some(code_verifier),
+        ..Grant::default()
+    };
+    let answer = ask(platform, workos, upstream, grant, patience).await;
+    let signed_in: SignedIn = judge(answer, platform.now(), &ENDED)?;
+    if signed_in.refresh_token.is_empty() { Err(INCOMPLETE) } else { Ok(signed_in) }
+}
+
+/// The codes of errors that end a grant: that of OAuth, and those that WorkOS's API has for codes.
+const ENDED: [&str; 4] = ["invalid_grant", "invalid_code", "expired_code", "invalid_code_verifier"];
+
+#[derive(Default, Serialize)]
+struct Grant<'a> {
+    grant_type: &'static str,
+    client_id: &'a str,
+    client_secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_verifier: Option<&'a str>,
+}
+
+async fn ask(
+    platform: &impl Fetch,
+    workos: &WorkosSettings,
+    upstream: &UpstreamSettings,
+    grant: Grant<'_>,
+    patience: Duration,
+) -> Result<Response, FetchError> {
+    let (client_id, client_secret) = (&workos.client_id, &upstream.api_key);
     // Texts always have a JSON form.
-    let body = serde_json::to_vec(&body).unwrap_or_default();
+    let body = serde_json::to_vec(&Grant { client_id, client_secret, ..grant }).unwrap_or_default();
     let request = http::Request::post(format!("{}/user_management/authenticate", workos.api_url))
         .header(ACCEPT, "application/json")
         .header(CONTENT_TYPE, "application/json")
         .body(Bytes::from(body))
-        .map_err(|_| Unredeemed::retryable("no request could be made", false))?;
-    judge(platform.fetch(request, patience).await, platform.now())
+        .map_err(|error| FetchError::Connection(error.to_string()))?;
+    platform.fetch(request, patience).await
 }
+
+const INCOMPLETE: Unredeemed = Unredeemed::retryable("an answer without tokens", true);
 
 /// What an answer of the token endpoint means.
 ///
-/// Only the code `invalid_grant` ends a grant, whatever the status beside it (WorkOS has used 400 and
-/// 401). That WorkOS does not know us, or our request, is our fault and says nothing of the grant.
-fn judge(answer: Result<Response, FetchError>, now: Millis) -> Result<Redeemed, Unredeemed> {
+/// Only a code that says so ends a grant, whatever the status beside it (WorkOS has used 400 and 401).
+/// That WorkOS does not know us, or our request, is our fault and says nothing of the grant.
+fn judge<T: DeserializeOwned>(
+    answer: Result<Response, FetchError>,
+    now: Millis,
+    ended: &[&str],
+) -> Result<T, Unredeemed> {
     let response = match answer {
         Ok(response) => response,
         Err(FetchError::Timeout(_)) => {
@@ -95,7 +218,7 @@ fn judge(answer: Result<Response, FetchError>, now: Millis) -> Result<Redeemed, 
             return Err(Unredeemed::Retryable { reason: "left alone", retry_at, unsure: false });
         }
         // Perhaps it broke after the request was read: that cannot be told from here.
-        Err(FetchError::Connection(_)) => {
+        Err(FetchError::Connection(_) | FetchError::TooLong(_)) => {
             return Err(Unredeemed::retryable("no connection, or it broke", true));
         }
     };
@@ -105,13 +228,10 @@ fn judge(answer: Result<Response, FetchError>, now: Millis) -> Result<Redeemed, 
         Err(Unredeemed::Retryable { reason, retry_at, unsure })
     };
     match status {
-        _ if status.is_success() => serde_json::from_slice(response.body())
-            .ok()
-            .filter(|redeemed: &Redeemed| !redeemed.refresh_token.is_empty())
-            .ok_or(Unredeemed::retryable("an answer without tokens", true)),
+        _ if status.is_success() => serde_json::from_slice(response.body()).map_err(|_| INCOMPLETE),
         StatusCode::TOO_MANY_REQUESTS => wait("too many requests", false),
         _ if status.is_client_error() => match code(&response).as_deref() {
-            Some("invalid_grant") => Err(Unredeemed::Ended),
+            Some(code) if ended.contains(&code) => Err(Unredeemed::Ended),
             _ if status == StatusCode::UNAUTHORIZED => wait("it does not know us", false),
             _ => wait("it refuses our request", false),
         },
@@ -149,7 +269,12 @@ mod tests {
         if let Some(wait) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, wait.parse().unwrap());
         }
-        judge(Ok(response), NOW).map(drop)
+        let redeemed: Redeemed = judge(Ok(response), NOW, &ENDED[..1])?;
+        if redeemed.refresh_token.is_empty() { Err(INCOMPLETE) } else { Ok(()) }
+    }
+
+    fn unanswered(error: FetchError) -> Result<(), Unredeemed> {
+        judge::<Redeemed>(Err(error), NOW, &ENDED).map(drop)
     }
 
     /// Whether an answer may be lost, of those that are to be tried again.
@@ -178,6 +303,7 @@ mod tests {
         }
         for (status, body) in [
             (400, r#"{"error":"invalid_request"}"#),
+            (400, r#"{"code":"invalid_code"}"#),
             (400, r#"{"message":"invalid_grant"}"#),
             (400, "invalid_grant"),
             (400, ""),
@@ -190,6 +316,21 @@ mod tests {
         ] {
             assert!(!unsure(answers(status, body, None)), "{status} {body}: nothing has happened");
         }
+    }
+
+    #[test]
+    fn a_code_that_is_none_is_known_by_any_of_its_words() {
+        for word in ENDED {
+            let body = format!(r#"{{"code":"{word}","message":"m"}}"#);
+            let mut response = Response::new(body.into());
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            let judged = judge::<SignedIn>(Ok(response), NOW, &ENDED).map(drop);
+            assert_eq!(judged, Err(Unredeemed::Ended), "{word}");
+        }
+        let body = r#"{"access_token":"a","refresh_token":"r","user":{"email":"a@b","id":"u"}}"#;
+        let signed_in = judge::<SignedIn>(Ok(Response::new(body.into())), NOW, &ENDED).ok();
+        let signed_in = signed_in.map(|it| (it.refresh_token, it.user.email));
+        assert_eq!(signed_in, Some(("r".to_owned(), Some("a@b".to_owned()))));
     }
 
     #[test]
@@ -207,13 +348,13 @@ mod tests {
             assert!(unsure(answers(status, body, None)), "{status} {body}");
         }
         let timeout = FetchError::Timeout(Duration::from_secs(3));
-        assert!(unsure(judge(Err(timeout), NOW).map(drop)));
+        assert!(unsure(unanswered(timeout)));
         let broken = FetchError::Connection("reset".to_owned());
-        assert!(unsure(judge(Err(broken), NOW).map(drop)));
+        assert!(unsure(unanswered(broken)));
         let paused = FetchError::Paused(Duration::from_secs(3));
         let (reason, retry_at) = ("left alone", Some(NOW + 3_000));
         let expected = Unredeemed::Retryable { reason, retry_at, unsure: false };
-        assert_eq!(judge(Err(paused), NOW).map(drop), Err(expected), "it was not even asked");
+        assert_eq!(unanswered(paused), Err(expected), "it was not even asked");
     }
 
     #[test]

@@ -8,8 +8,9 @@ use oauth::workos_signature::{self, InvalidSignature};
 use ports::{Clock, LedgerError, Ledgers};
 use serde::Deserialize;
 
-use crate::authkit;
+use crate::login::End;
 use crate::settings::Settings;
+use crate::{Failure, authkit};
 
 /// Why an event is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +43,7 @@ struct Event {
 }
 
 /// Take an event, once it is certain that WorkOS sent it: `session.revoked` ends all sessions that
-/// came from the sign-in, `user.deleted` all of the person. Others are none of our business. Answers
+/// came from the sign-in, `user.deleted` all of the person, and both the logins in browsers. Others are none of our business. Answers
 /// in a word what came of it, for the log.
 ///
 /// # Errors
@@ -61,14 +62,24 @@ pub async fn receive(
         text.ok_or(EventError::Malformed)
     };
     let reason = Some(event.event.clone());
-    let (user, command) = match event.event.as_str() {
+    let (user, end, command) = match event.event.as_str() {
         "session.revoked" => {
-            let external_id = authkit::external_id(member("id")?);
-            (member("user_id")?, Command::RevokeExternal { external_id, reason })
+            let sign_in = member("id")?;
+            let external_id = authkit::external_id(sign_in);
+            let command = Command::RevokeExternal { external_id, reason };
+            (member("user_id")?, End::SignIn(sign_in), command)
         }
-        "user.deleted" => (member("id")?, Command::RevokeAll { except: None, reason }),
+        "user.deleted" => {
+            let user = member("id")?;
+            (user, End::Person(user), Command::RevokeAll { except: None, reason })
+        }
         _ => return Ok("ignored"),
     };
+    // First, so that no browser begins a session that the other command does not see.
+    end.remember(platform, settings, user).await.map_err(|failure| match failure {
+        Failure::Unavailable(cause) => EventError::Unavailable(cause),
+        other => EventError::Internal(other.to_string()),
+    })?;
     let mut envelope = settings.envelope(command);
     // The person's rate limits are not for what their provider does.
     envelope.origin.actor = Actor::Service;

@@ -63,8 +63,8 @@ impl Breakers {
 fn failed(outcome: &Result<Response, FetchError>) -> bool {
     match outcome {
         Err(FetchError::Timeout(_) | FetchError::Connection(_)) => true,
-        // It was not asked.
-        Err(FetchError::Paused(_)) => false,
+        // It was not asked, or has answered more than was wanted.
+        Err(FetchError::Paused(_) | FetchError::TooLong(_)) => false,
         Ok(response) => match response.status() {
             StatusCode::TOO_MANY_REQUESTS => true,
             // Of the request alone: a method or a version unknown there, an answer too large.

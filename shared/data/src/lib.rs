@@ -10,6 +10,7 @@ use ports::{Millis, Random, Sql, SqlError, Statement};
 
 pub mod audit;
 pub mod clients;
+pub mod consents;
 mod error;
 pub mod membership;
 mod neon;

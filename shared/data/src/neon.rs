@@ -54,9 +54,10 @@ impl<P: Fetch> Sql for NeonSql<'_, P> {
         let request = self.request(statements)?;
         let response =
             self.platform.fetch(request, self.timeout).await.map_err(|error| match error {
-                FetchError::Timeout(_) | FetchError::Connection(_) | FetchError::Paused(_) => {
-                    SqlError::Unavailable(error.to_string())
-                }
+                FetchError::Timeout(_)
+                | FetchError::Connection(_)
+                | FetchError::TooLong(_)
+                | FetchError::Paused(_) => SqlError::Unavailable(error.to_string()),
             })?;
         if response.status() != StatusCode::OK {
             return Err(failure(&response));

@@ -23,6 +23,19 @@ pub(crate) fn read(text: &[u8]) -> Result<Answer, serde_json::Error> {
     Ok(Answer { outcome, budget })
 }
 
+/// What a command comes to that was sent again because no answer came. A copy says that it is one, but not
+/// every store can tell by whom something was used: that it was may be the doing of the first attempt, and
+/// is no verdict on who brought it. Then it is as unknown as ever what the command came to.
+///
+/// # Errors
+/// `lost` of the first attempt, or that of the second.
+pub(crate) fn of_second<E>(lost: E, second: Result<Answer, E>) -> Result<Answer, E> {
+    match second {
+        Ok(Answer { outcome: Outcome::Refused(Refusal::Replayed), .. }) => Err(lost),
+        second => second,
+    }
+}
+
 /// The outcomes that functions are told.
 #[derive(Deserialize)]
 #[serde(remote = "Outcome", rename_all = "snake_case")]
@@ -42,6 +55,8 @@ enum Told {
     Limited(Budget),
     Sessions(Vec<SessionView>),
     Refused(Refusal),
+    Consumed,
+    Used(bool),
 }
 
 fn each<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
@@ -53,9 +68,18 @@ fn each<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Vec<Outcome>, D::Err
 
 #[cfg(test)]
 mod tests {
-    use ledger::{Class, Refusal, UpstreamOutcome};
+    use ledger::{Class, UpstreamOutcome};
 
     use super::*;
+
+    #[test]
+    fn what_the_first_attempt_may_have_used_up_is_no_verdict() {
+        let answer = |refusal| Answer { outcome: Outcome::Refused(refusal), budget: None };
+        assert_eq!(of_second("lost", Ok(answer(Refusal::Replayed))), Err("lost"));
+        let other = answer(Refusal::WrongKey);
+        assert_eq!(of_second("lost", Ok(other.clone())), Ok(other));
+        assert_eq!(of_second("lost", Err("again")), Err("again"));
+    }
 
     fn told(outcome: Outcome, budget: Option<Budget>) -> bool {
         let answer = Answer { outcome, budget };
@@ -70,6 +94,8 @@ mod tests {
         for outcome in [
             refused.clone(),
             Outcome::NotDue { due_at: 7 },
+            Outcome::Consumed,
+            Outcome::Used(true),
             Outcome::Revoked { sessions: 2 },
             Outcome::Limited(budget),
             Outcome::Sessions(Vec::new()),

@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderName, StatusCode};
 use ports::Response;
-use ports::route::{Function, find};
+use ports::route::find;
 
 use crate::respond;
 
@@ -26,19 +26,11 @@ pub fn counted_as(parts: &Parts, address: &HeaderName) -> Option<String> {
 
 /// The answer to one too many: 429 in the shape of the function's own answers.
 pub fn refusal(path: &str) -> Response {
-    let mut response = match find(path).map(|found| found.route.function) {
-        Some(Function::Token | Function::Revoke | Function::Introspect) => respond::oauth_busy(),
-        Some(
-            Function::Authorize
-            | Function::Sessions
-            | Function::Mcp
-            | Function::Health
-            | Function::Ledger,
-        )
-        | None => {
-            let detail = "too many requests from this network; try again later";
-            respond::problem(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
-        }
+    let mut response = if find(path).is_some_and(|found| found.route.speaks_oauth()) {
+        respond::oauth_busy()
+    } else {
+        let detail = "too many requests from this network; try again later";
+        respond::problem(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
     };
     respond::set(&mut response, http::header::RETRY_AFTER, PERIOD);
     response
@@ -73,6 +65,8 @@ mod tests {
     fn a_refusal_says_when_to_come_back_in_the_words_of_the_endpoint() {
         for (path, member) in [
             ("/oauth/token", "\"error\":\"temporarily_unavailable\""),
+            ("/oauth/register", "\"error\":\"temporarily_unavailable\""),
+            ("/oauth/authorize", "\"code\":\"rate_limited\""),
             ("/health", "\"code\":\"rate_limited\""),
             ("/nowhere", "\"code\":\"rate_limited\""),
         ] {

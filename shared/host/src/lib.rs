@@ -10,6 +10,7 @@ mod endpoint;
 pub mod guard;
 mod origins;
 pub mod owner;
+mod page;
 mod pipeline;
 pub mod respond;
 pub mod settings;

@@ -18,7 +18,7 @@ use oauth::OAuthError;
 use observe::log::severity;
 use observe::trace::Trace;
 use observe::{Facts, RequestLine};
-use ports::route::{Function, HEALTH_LIVE, HEALTH_READY, Match, Route, find};
+use ports::route::{HEALTH_LIVE, HEALTH_READY, Match, Route, find};
 use ports::{Clock, Config, ConfigError, Log, Millis, Place, Platform, Random, Request, Response};
 
 use crate::traced::Traced;
@@ -237,24 +237,21 @@ fn no_body(route: &Route, error: BodyError) -> Response {
             (StatusCode::BAD_REQUEST, "body_unreadable", "the body could not be read")
         }
     };
-    match route.function {
-        Function::Token | Function::Revoke | Function::Introspect => {
-            respond::oauth_error(&OAuthError::invalid_request(detail), status)
-        }
-        Function::Authorize
-        | Function::Sessions
-        | Function::Mcp
-        | Function::Health
-        | Function::Ledger => respond::problem(status, code, detail),
+    if route.speaks_oauth() {
+        respond::oauth_error(&OAuthError::invalid_request(detail), status)
+    } else {
+        respond::problem(status, code, detail)
     }
 }
 
 /// Headers that keep browsers from making more of a response than it is.
 fn secure(response: &mut Response) {
     let headers = response.headers_mut();
+    // A page has a policy of its own, which also allows its style.
+    let policy = headers.entry(CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     for (name, value) in [
         (STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
     ] {
@@ -281,14 +278,15 @@ fn cross_origin(
         });
         let Some(origin) = origin else { return };
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        let exposed = "www-authenticate, retry-after, ratelimit, ratelimit-policy, x-request-id";
+        let exposed = "www-authenticate, dpop-nonce, retry-after, ratelimit, ratelimit-policy, \
+             x-request-id";
         respond::set(response, ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     if parts.method == Method::OPTIONS {
         let methods = respond::allowed(found.route.methods);
         respond::set(response, ACCESS_CONTROL_ALLOW_METHODS, &methods);
         let headers =
-            "authorization, content-type, mcp-protocol-version, mcp-session-id, traceparent";
+            "authorization, content-type, dpop, mcp-protocol-version, mcp-session-id, traceparent";
         respond::set(response, ACCESS_CONTROL_ALLOW_HEADERS, headers);
         respond::set(response, ACCESS_CONTROL_MAX_AGE, "600");
     }

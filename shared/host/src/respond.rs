@@ -1,17 +1,22 @@
-//! Answers, in the few shapes that the service has: JSON, OAuth errors, problem details, challenges.
+//! Answers, in the few shapes that the service has: JSON, OAuth errors, problem details, challenges,
+//! pages.
 
 use auth::Failure;
-use auth::bearer::BearerError;
+use auth::bearer::{BearerError, Scheme};
+use auth::proof::{self, Nonces};
 use auth::sessions::SessionsError;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use ledger::{Budget, Class, Millis};
+use oauth::dpop;
 use oauth::{ErrorCode, OAuthError};
 use observe::Facts;
-use ports::Response;
-use ports::route::{Function, PROTECTED_RESOURCE_METADATA};
+use ports::route::{PROTECTED_RESOURCE_METADATA, Route};
+use ports::{Request, Response};
 use serde::Serialize;
+
+pub use crate::page::{html, see_other};
 
 /// After this many seconds a client should try again when a dependency was away.
 const RETRY_AFTER_SECONDS: &str = "5";
@@ -108,19 +113,9 @@ pub fn unavailable() -> Response {
     retry_later(problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail))
 }
 
-/// A function cannot be reached: 503 in the shape of its own answers.
-pub fn unavailable_at(function: Option<Function>) -> Response {
-    match function {
-        Some(Function::Token | Function::Revoke | Function::Introspect) => oauth_unavailable(),
-        Some(
-            Function::Authorize
-            | Function::Sessions
-            | Function::Mcp
-            | Function::Health
-            | Function::Ledger,
-        )
-        | None => unavailable(),
-    }
+/// A function cannot be reached: 503 in the shape of the route's own answers.
+pub fn unavailable_at(route: Option<&Route>) -> Response {
+    if route.is_some_and(Route::speaks_oauth) { oauth_unavailable() } else { unavailable() }
 }
 
 /// No route of this path.
@@ -219,12 +214,14 @@ pub fn too_many(budget: &Budget, now: Millis) -> Response {
     limited(problem(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail), budget, now)
 }
 
-/// What a challenge names, RFC 6750 section 3 and RFC 9728 section 5.1.
+/// What a challenge names, RFC 6750 section 3, RFC 9728 section 5.1 and RFC 9449 section 7.1.
 pub struct Challenge<'a> {
     /// Where the metadata of the resource is.
     pub metadata: &'a str,
     /// The scopes that would do.
     pub scope: Option<&'a str>,
+    /// How the request has presented its token: an error is told in that scheme.
+    pub scheme: Option<Scheme>,
 }
 
 impl Challenge<'_> {
@@ -233,28 +230,53 @@ impl Challenge<'_> {
         set(response, WWW_AUTHENTICATE, &self.header(Some("insufficient_scope")));
     }
 
+    /// Both schemes in one field, Bearer first: some clients read the first one alone.
     fn header(&self, error: Option<&str>) -> String {
+        let (bearer, dpop) = match self.scheme {
+            Some(Scheme::Dpop) => (None, error),
+            Some(Scheme::Bearer) | None => (error, None),
+        };
         let mut header = format!("Bearer resource_metadata=\"{}\"", self.metadata);
-        for (name, value) in [("error", error), ("scope", self.scope)] {
+        for (name, value) in [("error", bearer), ("scope", self.scope)] {
             if let Some(value) = value {
                 header.push_str(&format!(", {name}=\"{value}\""));
             }
+        }
+        header.push_str(&format!(", {} algs=\"{}\"", dpop::SCHEME, dpop::ALGORITHMS.join(" ")));
+        if let Some(error) = dpop {
+            header.push_str(&format!(", error=\"{error}\""));
         }
         header
     }
 }
 
-/// No token, or one that is not in force: 401 and where to get another. Without a token the
-/// challenge names no error, RFC 6750 section 3.1.
-pub fn unauthorized(challenge: &Challenge<'_>, invalid: bool) -> Response {
-    let (code, detail) = if invalid {
-        ("invalid_token", "the access token is not in force for this resource")
-    } else {
-        ("token_missing", "the request carries no bearer token")
+/// A request is not let in: 401 and where to get another token, or what is wrong with the proof of its
+/// key. Without a token the challenge names no error, RFC 6750 section 3.1.
+pub fn not_let_in(challenge: &Challenge<'_>, error: &BearerError) -> Response {
+    let (code, detail) = match error {
+        BearerError::Missing => ("token_missing", "the request carries no access token"),
+        BearerError::Invalid(_) => {
+            ("invalid_token", "the access token is not in force for this resource")
+        }
+        BearerError::Proof(invalid) => (ErrorCode::InvalidDpopProof.as_str(), invalid.as_str()),
+        BearerError::Nonce => (ErrorCode::UseDpopNonce.as_str(), proof::NONCE),
+        BearerError::Unavailable(_) => return unavailable(),
+        BearerError::Internal(_) => return internal(),
     };
     let mut response = problem(StatusCode::UNAUTHORIZED, code, detail);
-    let header = challenge.header(invalid.then_some("invalid_token"));
-    set(&mut response, WWW_AUTHENTICATE, &header);
+    let named = (*error != BearerError::Missing).then_some(code);
+    set(&mut response, WWW_AUTHENTICATE, &challenge.header(named));
+    response
+}
+
+/// With the nonce for the next proof, if the request has to do with proofs: RFC 9449 section 8.2.
+#[must_use]
+pub fn nonced(mut response: Response, request: &Request, nonces: &Nonces, now: Millis) -> Response {
+    let proves = request.headers().contains_key(dpop::HEADER);
+    if proves || Scheme::of(request) == Some(Scheme::Dpop) {
+        let nonce = nonces.current(now).unwrap_or_default();
+        set(&mut response, HeaderName::from_static(dpop::NONCE_HEADER), &nonce);
+    }
     response
 }
 
@@ -295,13 +317,19 @@ pub fn retry_later(mut response: Response) -> Response {
 }
 
 /// How the session endpoints answer a failure; its cause goes into the facts for the log.
-pub fn sessions(issuer: &str, error: &SessionsError, now: Millis, mut facts: Facts) -> Response {
+pub fn sessions(
+    issuer: &str,
+    request: &Request,
+    error: &SessionsError,
+    now: Millis,
+    mut facts: Facts,
+) -> Response {
     let metadata = format!("{issuer}{PROTECTED_RESOURCE_METADATA}");
-    let challenge = |scope| Challenge { metadata: &metadata, scope };
+    let scheme = Scheme::of(request);
+    let challenge = |scope| Challenge { metadata: &metadata, scope, scheme };
     let forbidden = |code, detail| problem(StatusCode::FORBIDDEN, code, detail);
     let response = match error {
-        SessionsError::Bearer(BearerError::Missing) => unauthorized(&challenge(None), false),
-        SessionsError::Bearer(BearerError::Invalid(_)) => unauthorized(&challenge(None), true),
+        SessionsError::Bearer(error) => not_let_in(&challenge(None), error),
         SessionsError::Scope(scope) => insufficient_scope(&challenge(Some(scope))),
         SessionsError::ThirdParty => forbidden(
             "first_party_only",
@@ -327,10 +355,8 @@ pub fn sessions(issuer: &str, error: &SessionsError, now: Millis, mut facts: Fac
             problem(StatusCode::CONFLICT, "extended_too_often", detail)
         }
         SessionsError::Limited(budget) => too_many(budget, now),
-        SessionsError::Misconfigured(_)
-        | SessionsError::Unavailable(_)
-        | SessionsError::Bearer(BearerError::Unavailable(_)) => unavailable(),
-        SessionsError::Internal(_) | SessionsError::Bearer(BearerError::Internal(_)) => internal(),
+        SessionsError::Misconfigured(_) | SessionsError::Unavailable(_) => unavailable(),
+        SessionsError::Internal(_) => internal(),
     };
     facts.cause = Some(error.to_string());
     noted(response, facts)

@@ -38,6 +38,10 @@ impl Endpoint for Begins {
             authenticated_at: NOW,
             key_id: 1,
             signals: Signals::default(),
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         });
         let policy = Policy { limits: Limits::off(), ..Policy::default() };
         let actor = Actor::Operator("olga".to_owned());

@@ -164,6 +164,53 @@ fn every_answer_has_the_security_headers_and_a_request_id() {
     }
 }
 
+struct Page;
+
+impl Endpoint for Page {
+    const FUNCTION: Function = Function::Sessions;
+    type Settings = ();
+
+    fn configure(_config: &impl Config) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    async fn handle(
+        _platform: &impl Platform,
+        _settings: &(),
+        _route: &Match<'_>,
+        _request: &Request,
+    ) -> Response {
+        respond::html(StatusCode::OK, pages::signed_out())
+    }
+}
+
+#[test]
+fn a_page_cannot_be_framed_kept_or_told_from_where_it_came_and_runs_nothing() {
+    let response = at::<Page>(Method::GET, "/account", &[]);
+    for (name, value) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("x-frame-options", "DENY"),
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+    ] {
+        assert_eq!(header(&response, name), value, "{name}");
+    }
+    assert_eq!(response.headers().get_all("content-security-policy").iter().count(), 1);
+    let policy: Vec<_> = header(&response, "content-security-policy").split("; ").collect();
+    for directive in
+        ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
+    {
+        assert!(policy.contains(&directive), "{directive}");
+    }
+    let style = policy.iter().find(|directive| directive.starts_with("style-src"));
+    assert!(style.is_some_and(|style| style.starts_with("style-src 'sha256-")));
+    assert_eq!(policy.len(), 5, "{policy:?}");
+}
+
 #[test]
 fn request_ids_differ_and_are_not_the_callers() {
     let platform = World::new().platform;
@@ -498,15 +545,36 @@ fn failures_of_oauth_endpoints_have_their_status_and_tell_their_cause_to_the_log
 
 #[test]
 fn challenges_name_the_metadata_and_an_error_only_where_there_was_a_token() {
-    let challenge = respond::Challenge { metadata: "https://m.example", scope: Some("a b") };
-    let missing = respond::unauthorized(&challenge, false);
-    let plain = "Bearer resource_metadata=\"https://m.example\", scope=\"a b\"";
-    assert_eq!((missing.status().as_u16(), header(&missing, "www-authenticate")), (401, plain));
-    let invalid = respond::unauthorized(&challenge, true);
-    assert!(header(&invalid, "www-authenticate").contains("error=\"invalid_token\""));
-    let narrow = respond::insufficient_scope(&challenge);
-    assert_eq!(narrow.status(), StatusCode::FORBIDDEN);
-    assert!(header(&narrow, "www-authenticate").contains("error=\"insufficient_scope\""));
+    use auth::bearer::{BearerError, Scheme};
+    use oauth::dpop::InvalidProof;
+    let challenge =
+        |scheme| respond::Challenge { metadata: "https://m.example", scope: Some("a b"), scheme };
+    let (bearer, dpop) = (challenge(Some(Scheme::Bearer)), challenge(Some(Scheme::Dpop)));
+    let told = |response: &Response| {
+        (response.status().as_u16(), header(response, "www-authenticate").to_owned())
+    };
+    let expected = |status: u16, bearer: &str, dpop: &str| {
+        let start = "Bearer resource_metadata=\"https://m.example\"";
+        let algs = "DPoP algs=\"ES256 Ed25519 EdDSA\"";
+        (status, format!("{start}{bearer}, scope=\"a b\", {algs}{dpop}"))
+    };
+    let missing = respond::not_let_in(&challenge(None), &BearerError::Missing);
+    assert_eq!(told(&missing), expected(401, "", ""));
+    // An error is told in the scheme that was used.
+    let invalid = BearerError::Invalid("the cause");
+    let error = ", error=\"invalid_token\"";
+    assert_eq!(told(&respond::not_let_in(&bearer, &invalid)), expected(401, error, ""));
+    assert_eq!(told(&respond::not_let_in(&dpop, &invalid)), expected(401, "", error));
+    let proof = BearerError::Proof(InvalidProof::Url);
+    let error = ", error=\"invalid_dpop_proof\"";
+    assert_eq!(told(&respond::not_let_in(&dpop, &proof)), expected(401, "", error));
+    let error = ", error=\"use_dpop_nonce\"";
+    assert_eq!(told(&respond::not_let_in(&dpop, &BearerError::Nonce)), expected(401, "", error));
+    let error = ", error=\"insufficient_scope\"";
+    assert_eq!(told(&respond::insufficient_scope(&bearer)), expected(403, error, ""));
+    assert_eq!(told(&respond::insufficient_scope(&dpop)), expected(403, "", error));
+    let away = respond::not_let_in(&bearer, &BearerError::Unavailable("the cause".to_owned()));
+    assert_eq!(told(&away), (503, String::new()));
 }
 
 #[test]

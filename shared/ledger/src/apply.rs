@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::step::{Context, Step};
 use crate::{
-    AuditEvent, Budget, Command, Delivery, Ledger, Link, Millis, Outcome, SessionId, checking,
-    extension, lifecycle, revocation, rotation, upstream, webhooks,
+    AuditEvent, Budget, Class, Command, Delivery, Ledger, Link, Millis, Outcome, SessionId,
+    checking, extension, lifecycle, once, revocation, rotation, upstream, webhooks,
 };
 
 /// What a command did.
@@ -101,6 +101,23 @@ fn dispatch(
     step: &mut Step<'_>,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Outcome {
+    let used = match once::admit(ledger, &command, step) {
+        Ok(used) => used,
+        Err(refusal) => return Outcome::Refused(refusal),
+    };
+    let outcome = execute(ledger, command, step, random);
+    if matches!(outcome, Outcome::Issued(_) | Outcome::Active(_) | Outcome::Consumed) {
+        once::use_up(ledger, used, step);
+    }
+    outcome
+}
+
+fn execute(
+    ledger: &mut Ledger,
+    command: Command,
+    step: &mut Step<'_>,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Outcome {
     match command {
         Command::CreateSession(command) => lifecycle::create(ledger, command, step, random),
         Command::Refresh(command) => rotation::refresh(ledger, command, step),
@@ -113,6 +130,9 @@ fn dispatch(
         }
         Command::RevokeAll { except, reason } => {
             revocation::revoke_all(ledger, except, reason.as_deref(), step)
+        }
+        Command::RevokeSome { which, reason } => {
+            revocation::revoke_some(ledger, &which, reason.as_deref(), step)
         }
         Command::RevokeExternal { external_id, reason } => {
             revocation::revoke_external(ledger, &external_id, reason.as_deref(), step)
@@ -130,6 +150,12 @@ fn dispatch(
         }
         Command::ClaimWebhooks { limit } => webhooks::claim(ledger, limit, step),
         Command::SettleWebhook(command) => webhooks::settle(ledger, command, step),
+        Command::Consume { .. } => Outcome::Consumed,
+        Command::WasUsed { names } => Outcome::Used(once::was_used(ledger, &names, step.now)),
+        Command::Register => match step.spend(Class::Register) {
+            Ok(()) => Outcome::Consumed,
+            Err(limited) => limited.into(),
+        },
     }
 }
 
@@ -148,7 +174,7 @@ fn acknowledge(ledger: &mut Ledger, up_to: u64, hash: Link, step: &mut Step<'_>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{NOW, id, ledger, refresh, run, session, sign_in};
+    use crate::fixture::{MINUTE, NOW, id, ledger, refresh, run, run_by, session, sign_in};
     use crate::{Credential, EndReason, Policy, Refusal, Revoke, State};
 
     #[test]
@@ -158,6 +184,20 @@ mod tests {
         assert_eq!(ledger, Ledger::default());
         run(&mut ledger, Command::CreateSession(sign_in(None, NOW)), NOW);
         assert_eq!(ledger.schema, Ledger::SCHEMA);
+    }
+
+    #[test]
+    fn what_was_spent_is_remembered_for_as_long_as_it_counts() {
+        let policy = Policy::default();
+        let ask = |ledger: &mut Ledger, command, now| run_by(ledger, command, now, &policy);
+        let mut ledger = Ledger::default();
+        assert_eq!(ask(&mut ledger, Command::Register, NOW).outcome, Outcome::Consumed);
+        assert!(!ledger.is_empty(), "a store that forgot it would limit nobody");
+        let end = crate::next_due(&ledger, &policy).unwrap();
+        assert!(end > NOW + MINUTE && end <= NOW + 2 * MINUTE);
+        assert!(!ask(&mut ledger, Command::Sweep, end - 1).changed);
+        assert!(ask(&mut ledger, Command::Sweep, end).changed);
+        assert!(ledger.is_empty());
     }
 
     #[test]

@@ -15,6 +15,11 @@ pub struct Origin {
     /// The trace (W3C trace context).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
+    /// Drawn at random for a command that uses something up ([`Command::is_of_once`](crate::Command::is_of_once)).
+    /// If no answer comes and whoever carries it sends it again, the copy has the same number, and what
+    /// the first one has used up does not stand in its way. Nobody outside the service can know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sending: Option<u32>,
 }
 
 /// On whose behalf a command is sent.
@@ -200,8 +205,16 @@ kinds! {
     ResourceRefused = "token.resource_refused", Refused, Refusal;
     /// A sign-in was proved by something older than the end of its session.
     ProofStale = "proof.stale", Refused, Refusal;
+    /// The authorization code that started a session was used again; the session has been ended.
+    CodeReplayed = "code.replayed", Alert, Notable;
+    /// An authorization code was used that is used up or too old, and started no session that lives.
+    CodeRefused = "code.refused", Refused, Refusal;
+    /// A proof, an assertion or a request was used again that may be used once.
+    OnceReplayed = "once.replayed", Refused, Refusal;
     /// A session is used from another device.
     DeviceChanged = "device.changed", Success, Notable;
+    /// A refresh token was used with another key than it is bound to.
+    KeyRefused = "key.refused", Alert, Refusal;
     /// A refresh from another device was refused.
     DeviceRefused = "device.refused", Alert, Refusal;
     /// A session is used from another network.
@@ -248,6 +261,7 @@ impl AuditKind {
         match reason {
             EndReason::Revoked => Self::SessionRevoked,
             EndReason::RevokedAll => Self::SessionRevokedAll,
+            EndReason::CodeReplayed => Self::CodeReplayed,
             EndReason::Reuse => Self::ReuseDetected,
             EndReason::Evicted => Self::SessionEvicted,
             EndReason::IdleTimeout => Self::SessionIdle,
@@ -264,6 +278,7 @@ impl AuditKind {
     pub const fn is_announced(self) -> bool {
         match self {
             Self::ReuseDetected
+            | Self::CodeReplayed
             | Self::RiskFlagged
             | Self::RiskCleared
             | Self::RiskEnded
@@ -290,6 +305,9 @@ impl AuditKind {
             | Self::ScopeRefused
             | Self::ResourceRefused
             | Self::ProofStale
+            | Self::CodeRefused
+            | Self::OnceReplayed
+            | Self::KeyRefused
             | Self::DeviceChanged
             | Self::DeviceRefused
             | Self::NetworkChanged

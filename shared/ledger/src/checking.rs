@@ -1,6 +1,9 @@
 use crate::session::Place;
 use crate::step::Step;
-use crate::{Check, Credential, Inactive, Ledger, Outcome, RevokedToken, Session, Standing};
+use crate::{
+    AuditKind, Check, Credential, Inactive, Ledger, Outcome, Refusal, RevokedToken, Session,
+    Standing,
+};
 
 /// See [`Command::Check`](crate::Command::Check). Never reuse, and never moves a counter: whoever
 /// asks about a token need not be its holder. Every use counts as use, whoever reports it.
@@ -16,6 +19,10 @@ pub(crate) fn check(ledger: &mut Ledger, command: &Check, step: &mut Step<'_>) -
     if let Some(inactive) = withdrawn(session, revoked_tokens, &command.credential, step) {
         return Outcome::Inactive(inactive);
     }
+    let (held, proved) = (&session.key, &command.key);
+    if proved.is_some() && held.is_some() && held != proved {
+        return step.refuse(Refusal::WrongKey, AuditKind::KeyRefused, session);
+    }
     step.touch(session);
     Outcome::Active(Standing {
         subject: session.subject.clone(),
@@ -24,6 +31,7 @@ pub(crate) fn check(ledger: &mut Ledger, command: &Check, step: &mut Step<'_>) -
         resources: session.resources.clone(),
         rotated_at: session.rotated_at,
         expires_at: session.deadline(step.policy).0,
+        key: session.key.clone(),
     })
 }
 
@@ -54,10 +62,16 @@ fn withdrawn(
 mod tests {
     use super::*;
     use crate::fixture::{MINUTE, NOW, id, kinds, ledger, run};
-    use crate::{Applied, AuditKind, Command, EndReason, Millis, Policy, Usage};
+    use crate::{Applied, Command, EndReason, Millis, Policy, Usage};
 
     fn at(ledger: &mut Ledger, name: u8, credential: Credential, now: Millis) -> Applied {
-        let command = Check { session: id(name), credential, usage: Usage::Introspection };
+        let command = Check {
+            session: id(name),
+            credential,
+            usage: Usage::Introspection,
+            key: None,
+            proof: None,
+        };
         run(ledger, Command::Check(command), now)
     }
 

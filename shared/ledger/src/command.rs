@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::LeaseId;
 use crate::{
-    Device, Link, Millis, Origin, Policy, SessionId, Settle, Signals, Subject, UpstreamGrant,
-    UpstreamStore, Usage,
+    Device, Link, Millis, Once, OnceId, Origin, Policy, SessionId, Settle, Signals, Subject,
+    UpstreamGrant, UpstreamStore, Usage,
 };
 
 /// A command with the policy it is to be judged by: what travels to the ledger's owner.
@@ -66,6 +66,14 @@ pub enum Command {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// End the sessions that a person does not want any more.
+    RevokeSome {
+        /// Which ones.
+        which: Which,
+        /// Why, for the record. Longer ones are cut at 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// Give a session the grant of the sign-in that it came from. One that was issued before the one
     /// that it holds is not taken.
     UpstreamGrant(UpstreamGrant),
@@ -110,6 +118,20 @@ pub enum Command {
     },
     /// Tell what became of a claimed announcement.
     SettleWebhook(Settle),
+    /// Take one from the limit on registrations of clients, in the ledger of the network that one comes
+    /// from.
+    Register,
+    /// Use up what may be used once: all of it, or nothing if one of it was used before. Whoever does
+    /// not get the answer must begin anew: repeated, it is refused.
+    Consume {
+        /// What.
+        once: Vec<Once>,
+    },
+    /// Was one of these used up? Changes nothing.
+    WasUsed {
+        /// Their names.
+        names: Vec<OnceId>,
+    },
 }
 
 impl Command {
@@ -126,8 +148,20 @@ impl Command {
                 | Self::RevokeSession { .. }
                 | Self::RevokeAll { .. }
                 | Self::RevokeExternal { .. }
+                | Self::RevokeSome { .. }
         )
     }
+}
+
+/// See [`Command::RevokeSome`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// All but those that came from one sign-in at the identity provider: the others, for a person who
+    /// looks at them in the browser of that sign-in. Counted and remembered as the end of all.
+    NotFrom(String),
+    /// Those of one client: the person has disconnected it. Counted as the end of one session.
+    OfClient(String),
 }
 
 /// See [`Command::CreateSession`].
@@ -153,16 +187,31 @@ pub struct CreateSession {
     pub device: Device,
     /// The upstream sign-in; the same one by the same client yields the same session.
     pub external_id: Option<String>,
-    /// When the upstream proof was issued. A proof from before the end of the session that it
+    /// When the upstream proof, or the authorization code, was issued. A proof from before the end of the session that it
     /// started cannot start another. Proofs carry whole seconds, rounded down, so one that was
     /// issued within the second after the end is refused too: the safe side, and a proof of the
-    /// next second is accepted.
+    /// next second is accepted. A code from before the moment when all sessions were revoked is refused,
+    /// and so is every code of a sign-in that the provider has ended.
     pub authenticated_at: Millis,
     /// The key under which the first refresh token is minted.
     pub key_id: u8,
+    /// A session that is there already rotates first if its access token expires within this time, and
+    /// does not count if it ends within it.
+    #[serde(default)]
+    pub fresh_for: Millis,
     /// Where the sign-in came from: what the first refresh is compared with.
     #[serde(default)]
     pub signals: Signals,
+    /// The authorization code that this redeems. Then it is always a new session, and the code is used
+    /// up by it. If it was used before, the session that it started is ended (RFC 6749 section 4.1.2).
+    #[serde(default)]
+    pub code: Option<Once>,
+    /// The DPoP proof of the call (RFC 9449 section 11.1), used up by a success.
+    #[serde(default)]
+    pub proof: Option<Once>,
+    /// The thumbprint of the key that the refresh tokens are bound to (RFC 9449 section 5).
+    #[serde(default)]
+    pub key: Option<String>,
 }
 
 /// See [`Command::Refresh`]. The token's MAC has been checked before.
@@ -199,6 +248,14 @@ pub struct Refresh {
     /// Where the call comes from.
     #[serde(default)]
     pub signals: Signals,
+    /// The thumbprint of the key that the caller has proved to hold. A session that is bound to another
+    /// one, or to none where there is one, refuses without effect: all tokens of a session are of one key,
+    /// or none is.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The DPoP proof of the call (RFC 9449 section 11.1), used up by a success.
+    #[serde(default)]
+    pub proof: Option<Once>,
 }
 
 /// See [`Command::Extend`]. The absolute end stays where it is. The refresh token before it stays
@@ -223,6 +280,13 @@ pub struct Check {
     pub credential: Credential,
     /// Who asks.
     pub usage: Usage,
+    /// The thumbprint of the key that the caller has proved to hold. A session that is bound to another
+    /// one refuses; what its access token is bound to, the token itself says.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The DPoP proof of the call (RFC 9449 section 11.1), used up if the token is in force.
+    #[serde(default)]
+    pub proof: Option<Once>,
 }
 
 /// A token of a session, in the ledger's terms. Signature, expiry and audience have been checked.

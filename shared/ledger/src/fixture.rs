@@ -10,7 +10,8 @@ use crate::{
 pub(crate) const NOW: Millis = 1_000_000;
 
 /// Of all commands.
-pub(crate) const ORIGIN: Origin = Origin { actor: Actor::Client, request_id: None, trace_id: None };
+pub(crate) const ORIGIN: Origin =
+    Origin { actor: Actor::Client, request_id: None, trace_id: None, sending: None };
 
 pub(crate) const MINUTE: Millis = 60_000;
 
@@ -37,6 +38,8 @@ pub(crate) fn session(name: u8) -> Session {
         risk: RiskMemory::default(),
         refreshes: vec![],
         external_id: None,
+        code: None,
+        key: None,
         upstream: None,
         created_at: NOW,
         last_seen_at: NOW,
@@ -75,7 +78,11 @@ pub(crate) fn sign_in(external_id: Option<&str>, authenticated_at: Millis) -> Cr
         external_id: external_id.map(str::to_owned),
         authenticated_at,
         key_id: 1,
+        fresh_for: 0,
         signals: Signals::default(),
+        code: None,
+        proof: None,
+        key: None,
     }
 }
 
@@ -93,6 +100,8 @@ pub(crate) fn refresh(name: u8, counter: u32) -> Refresh {
         force_rotation: false,
         renews_upstream: false,
         signals: Signals::default(),
+        key: None,
+        proof: None,
     }
 }
 

@@ -22,6 +22,11 @@ pub struct Fingerprint([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaseId([u8; 16]);
 
+/// The name of something that may be used once, 16 bytes; 32 lower-case hexadecimal digits as text.
+/// Whoever issues it draws it at random, or hashes what others have drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OnceId([u8; 16]);
+
 /// A link of the audit chain, 32 bytes; 64 lower-case hexadecimal digits as text. `Default` is the
 /// one before the first event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -92,6 +97,7 @@ hex_id!(Address, 16);
 hex_id!(SessionId, 16);
 hex_id!(Fingerprint, 16);
 hex_id!(LeaseId, 16);
+hex_id!(OnceId, 16);
 hex_id!(Link, 32);
 
 fn parse_hex<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {

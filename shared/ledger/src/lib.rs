@@ -23,6 +23,7 @@ mod id;
 mod lifecycle;
 mod limits;
 mod model;
+mod once;
 mod outbox;
 mod outcome;
 mod policy;
@@ -38,15 +39,18 @@ mod webhooks;
 pub use alarm::{SPREAD, alarm};
 pub use apply::{Answer, Applied, Revocation, apply};
 pub use audit::{Actor, AuditEvent, AuditKind, AuditLevel, AuditOutcome, Origin};
-pub use command::{Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke};
+pub use command::{
+    Check, Command, CreateSession, Credential, Envelope, Extend, Refresh, Revoke, Which,
+};
 pub use device::{Device, Location, OnChange, Seen, Signals};
 pub use hex::Hex;
-pub use id::{Address, Fingerprint, InvalidId, LeaseId, Link, SessionId};
+pub use id::{Address, Fingerprint, InvalidId, LeaseId, Link, OnceId, SessionId};
 pub use lifecycle::next_due;
 pub use limits::{Budget, Class, Limits, Window};
 pub use model::{
     EndReason, Ledger, PastRefresh, RevokedToken, Session, State, Subject, UnsupportedSchema, Usage,
 };
+pub use once::Once;
 pub use outbox::{ChainedEvent, Delivery, Outbox};
 pub use outcome::{Inactive, Issue, Outcome, Refusal, SessionView, Standing};
 pub use policy::{OnLimit, Policy, SessionLimit};

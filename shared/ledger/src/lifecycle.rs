@@ -1,23 +1,31 @@
+use crate::once;
 use crate::rotation::{rotate, within};
 use crate::step::Step;
 use crate::{
     AuditKind, Class, CreateSession, Device, EndReason, Ledger, Millis, OnLimit, Outcome, Policy,
-    Refusal, RiskMemory, Seen, Session, SessionId, SessionLimit, SessionView, State,
+    Refusal, RiskMemory, Seen, Session, SessionId, SessionLimit, SessionView, State, Window,
 };
 
 const OFFLINE_ACCESS: &str = "offline_access";
 
 /// When the next [`Sweep`](crate::Command::Sweep) has work: the earliest timeout of an active
-/// session, end of memory of an ended one, or expiry of a revoked token. `None`: never. When the
-/// outbox is delivered is for the store to say, and for announcements see
-/// [`Webhooks::next_due`](crate::Webhooks::next_due).
+/// session, end of memory of an ended one, expiry of a revoked token, or of the last of what was used up.
+/// Where there is none of that, the end of what was spent of rate limits; elsewhere that waits for a
+/// sweep that comes anyway. `None`: never. When the outbox is delivered is for the store to say, and for
+/// announcements see [`Webhooks::next_due`](crate::Webhooks::next_due).
 pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
     let sessions = ledger.sessions.iter().map(|session| match session.ended() {
         None => session.deadline(policy).0,
         Some((at, _)) => at.saturating_add(policy.revocation_memory),
     });
     let tokens = ledger.revoked_tokens.iter().map(|token| token.expires_at);
-    sessions.chain(tokens).min()
+    let spent = || ledger.windows.iter().map(Window::end).min();
+    sessions.chain(tokens).chain(once::due(ledger)).min().or_else(spent)
+}
+
+/// Nothing but what was spent of rate limits.
+fn holds_nothing(ledger: &Ledger) -> bool {
+    ledger.sessions.is_empty() && ledger.revoked_tokens.is_empty() && ledger.consumed.is_empty()
 }
 
 /// See [`Command::CreateSession`](crate::Command::CreateSession).
@@ -28,23 +36,20 @@ pub(crate) fn create(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Outcome {
     ledger.sessions.iter_mut().for_each(|session| step.expire(session));
-    if command.external_id.is_some() {
-        let same = |session: &Session| {
-            session.external_id == command.external_id && session.client_id == command.client_id
-        };
-        // Before the active session is looked for: a proof that the end of one session made
-        // worthless must not fetch the tokens of the next one either. A sign-out at the provider
-        // makes it worthless for all clients.
-        let over = |session: &&Session| same(session) || signed_out(session, &command);
-        let ends = ledger.sessions.iter().filter(over);
-        if ends.filter_map(Session::ended).any(|(at, _)| command.authenticated_at <= at) {
-            step.tell_of_none(AuditKind::ProofStale, Some(&command.client_id));
-            return Outcome::Refused(Refusal::StaleProof);
-        }
-        let mut active = ledger.sessions.iter_mut().filter(|session| session.is_active());
-        if let Some(session) = active.find(|session| same(session)) {
-            return repeat(session, &command, step);
-        }
+    let code = command.code.map(|code| code.id);
+    let started = |session: &&Session| code.is_some() && session.code == code;
+    if let Some(session) = ledger.sessions.iter().find(started) {
+        return sent_again(session);
+    }
+    // Before the active session is looked for: a proof that the end of one session made worthless
+    // must not fetch the tokens of the next one either.
+    if ledger.sessions.iter().any(|session| outdates(session, &command)) {
+        step.tell_of_none(AuditKind::ProofStale, Some(&command.client_id));
+        return Outcome::Refused(Refusal::StaleProof);
+    }
+    let mut active = ledger.sessions.iter_mut().filter(|session| session.is_active());
+    if let Some(session) = active.find(|session| is_started_by(session, &command, step.now)) {
+        return repeat(session, &command, step);
     }
     if !make_room(ledger, &command.client_id, step) {
         step.tell_of_none(AuditKind::SessionDenied, Some(&command.client_id));
@@ -87,7 +92,15 @@ pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
         _ => true,
     });
     ledger.revoked_tokens.retain(|token| token.expires_at > step.now);
+    if once::due(ledger).is_some_and(|due| due <= step.now) {
+        once::forget(ledger, step);
+    }
     step.changed |= (sessions, tokens) != (ledger.sessions.len(), ledger.revoked_tokens.len());
+    if holds_nothing(ledger) {
+        let windows = step.windows.len();
+        step.windows.retain(|window| !window.is_over(step.now));
+        step.changed |= windows != step.windows.len();
+    }
     Outcome::Swept
 }
 
@@ -103,6 +116,16 @@ pub(crate) fn forget_surplus(ledger: &mut Ledger, step: &mut Step<'_>) {
     }
 }
 
+/// The same command once more, as its answer was lost: nobody else gets here with a code that has started a
+/// session. Nobody holds its tokens yet, unless the first answer has arrived after all.
+fn sent_again(session: &Session) -> Outcome {
+    if session.is_active() && (session.generation, session.counter) == (0, 0) {
+        Outcome::Issued(session.issue(session.scopes.clone(), session.resources.clone(), true))
+    } else {
+        Outcome::Refused(Refusal::Replayed)
+    }
+}
+
 /// The same sign-in once more: the tokens that its session has now. They are rotated first if the
 /// access token among them is of no use: it has expired, may have been revoked, or speaks of an
 /// organization or roles that the person has left. A new counter gives it a new `jti`.
@@ -115,7 +138,8 @@ fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -
     let Some(resources) = within(&session.resources, asked) else {
         return Outcome::Refused(Refusal::ResourceNotGranted);
     };
-    let young = step.now < session.rotated_at.saturating_add(step.policy.access_token);
+    let fresh_until = step.now.saturating_add(command.fresh_for);
+    let young = fresh_until < session.rotated_at.saturating_add(step.policy.access_token);
     if young && !session.access_revoked && session.subject == command.subject {
         step.touch(session);
         step.tell(AuditKind::SessionResumed, session);
@@ -130,10 +154,30 @@ fn repeat(session: &mut Session, command: &CreateSession, step: &mut Step<'_>) -
     }
 }
 
-/// Whether the identity provider has ended the sign-in.
-fn signed_out(session: &Session, command: &CreateSession) -> bool {
-    session.external_id == command.external_id
-        && session.ended().is_some_and(|(_, reason)| reason == EndReason::SignedOut)
+/// Whether the end of this session made the proof worthless. A sign-out at the provider does for all
+/// clients; for a code, which is issued on the strength of a sign-in and perhaps long after it, whenever
+/// that was.
+fn outdates(session: &Session, command: &CreateSession) -> bool {
+    let Some((at, reason)) = session.ended() else { return false };
+    let same = command.external_id.is_some() && session.external_id == command.external_id;
+    let older = command.authenticated_at <= at;
+    if command.code.is_some() {
+        return same && reason == EndReason::SignedOut || reason == EndReason::RevokedAll && older;
+    }
+    let own = session.code.is_none() && session.client_id == command.client_id;
+    same && older && (own || reason == EndReason::SignedOut)
+}
+
+/// Whether the same sign-in by the same client, and with the same key, has started it, and it does not end
+/// before the tokens that are wanted.
+fn is_started_by(session: &Session, command: &CreateSession, now: Millis) -> bool {
+    now.saturating_add(command.fresh_for) < session.absolute_end
+        && command.code.is_none()
+        && session.code.is_none()
+        && command.external_id.is_some()
+        && session.external_id == command.external_id
+        && session.client_id == command.client_id
+        && session.key == command.key
 }
 
 /// Evicts until one more session fits; `false` if the policy denies the newcomer instead. Nobody is
@@ -188,6 +232,8 @@ fn begin(id: SessionId, command: CreateSession, step: &mut Step<'_>) -> Session 
         risk: RiskMemory::default(),
         refreshes: vec![],
         external_id: command.external_id,
+        code: command.code.map(|code| code.id),
+        key: command.key,
         upstream: None,
         created_at: step.now,
         last_seen_at: step.now,
@@ -224,6 +270,8 @@ fn view(session: &Session, step: &Step<'_>) -> SessionView {
         client_id: session.client_id.clone(),
         device: session.device.clone(),
         network: session.network.clone(),
+        country: session.seen.country.clone(),
+        external_id: session.external_id.clone(),
         risk: session.risk.at(step.now),
         refreshes: session.refreshes.clone(),
         upstream: session.upstream.as_ref().map(|grant| grant.state),
@@ -280,6 +328,30 @@ mod tests {
         let after = create(&mut ledger, sign_in(Some("x"), later), later);
         assert_eq!((issued(&after).counter, issued(&after).repeated), (1, false));
         assert_eq!(kinds(&after), [AuditKind::TokenRotated]);
+    }
+
+    #[test]
+    fn the_same_sign_in_rotates_earlier_for_whoever_needs_a_fresh_token() {
+        let mut ledger = Ledger::default();
+        let asked = CreateSession { fresh_for: 5 * MINUTE, ..sign_in(Some("x"), NOW) };
+        create(&mut ledger, asked.clone(), NOW);
+        let later = NOW + Policy::default().access_token - 5 * MINUTE;
+        assert!(issued(&create(&mut ledger, asked.clone(), later - 1)).repeated);
+        assert_eq!(issued(&create(&mut ledger, asked.clone(), later)).counter, 1);
+        ledger.sessions[0].absolute_end = later + 5 * MINUTE;
+        create(&mut ledger, asked, later);
+        assert_eq!(ledger.sessions.len(), 2, "and another session if it is about to end");
+    }
+
+    #[test]
+    fn the_same_sign_in_with_another_key_is_another_session() {
+        let mut ledger = Ledger::default();
+        for (key, sessions) in [(None, 1), (Some("one"), 2), (Some("two"), 3), (Some("one"), 3)] {
+            let key = key.map(str::to_owned);
+            let command = CreateSession { key: key.clone(), ..sign_in(Some("x"), NOW) };
+            create(&mut ledger, command, NOW);
+            assert_eq!(ledger.sessions.len(), sessions, "{key:?}");
+        }
     }
 
     #[test]

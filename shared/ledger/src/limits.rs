@@ -26,6 +26,8 @@ pub struct Limits {
     pub delete: u32,
     /// Ends of all sessions.
     pub revoke_all: u32,
+    /// Registrations of clients from one network.
+    pub register: u32,
     /// Introspections by one caller. Not counted in the ledger, see [`Throttle`](crate::Throttle).
     pub introspect: u32,
     /// All of them are multiplied by this: the tier of the client.
@@ -41,6 +43,7 @@ impl Default for Limits {
             list: 30,
             delete: 5,
             revoke_all: 1,
+            register: 10,
             introspect: 30,
             tier: 1,
         }
@@ -57,6 +60,7 @@ impl Limits {
             list: 0,
             delete: 0,
             revoke_all: 0,
+            register: 0,
             introspect: 0,
             tier: 1,
         }
@@ -71,6 +75,7 @@ impl Limits {
             Class::List => self.list,
             Class::Delete => self.delete,
             Class::RevokeAll => self.revoke_all,
+            Class::Register => self.register,
             Class::Introspect => self.introspect,
         };
         match limit.saturating_mul(self.tier) {
@@ -96,6 +101,8 @@ pub enum Class {
     Delete,
     /// See [`Limits::revoke_all`].
     RevokeAll,
+    /// See [`Limits::register`].
+    Register,
     /// See [`Limits::introspect`].
     Introspect,
 }
@@ -110,6 +117,7 @@ impl Class {
             Self::List => "list",
             Self::Delete => "delete",
             Self::RevokeAll => "revoke_all",
+            Self::Register => "register",
             Self::Introspect => "introspect",
         }
     }
@@ -169,7 +177,12 @@ pub(crate) fn spend(
 impl Window {
     /// Whether nothing of it counts any more.
     pub(crate) const fn is_over(&self, now: Millis) -> bool {
-        self.bucket.saturating_add(1) < now / MINUTE
+        now >= self.end()
+    }
+
+    /// When nothing of it counts any more.
+    pub(crate) const fn end(&self) -> Millis {
+        self.bucket.saturating_add(2).saturating_mul(MINUTE)
     }
 
     /// As it stands in that minute. A clock that went back finds it as it was.

@@ -2,7 +2,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, Millis, Outbox, RiskMemory, Seen, SessionId, Upstream, Webhooks, Window};
+use crate::{
+    Device, Millis, Once, OnceId, Outbox, RiskMemory, Seen, SessionId, Upstream, Webhooks, Window,
+};
 
 /// Everything that is remembered about one user's sessions. `Default` is the empty ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct Ledger {
     /// Access tokens revoked one by one, until they would have expired anyway.
     #[serde(default)]
     pub revoked_tokens: Vec<RevokedToken>,
+    /// What may be used once and was, until it is of no use anyway. At most [`Ledger::MAX_CONSUMED`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumed: Vec<Once>,
     /// What was spent of the rate limits lately. It keeps no ledger alive.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
@@ -32,7 +37,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// The shape that this code writes. Older shapes are read; newer ones are refused.
-    pub const SCHEMA: u16 = 2;
+    pub const SCHEMA: u16 = 3;
 
     /// Ended sessions that one ledger remembers, whatever the policy says, so that the document
     /// stays small. Beyond it those that ended first are forgotten. Their tokens stay refused (as
@@ -44,11 +49,17 @@ impl Ledger {
     /// forgotten, so the next one ends its whole session instead.
     pub const MAX_REVOKED_TOKENS: usize = 256;
 
+    /// Uses of what may be used once that are remembered at any time. None of them must be forgotten,
+    /// so the next one is refused instead.
+    pub const MAX_CONSUMED: usize = 512;
+
     /// Whether nothing is remembered, so that the document need not be kept. The head of an audit
     /// trail is remembered for ever: without it nobody could tell that the trail was cut.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
             && self.revoked_tokens.is_empty()
+            && self.consumed.is_empty()
+            && self.windows.is_empty()
             && self.outbox.is_unused()
             && self.webhooks.is_empty()
     }
@@ -66,6 +77,9 @@ impl Ledger {
                 let first = self.sessions.first().map(|session| session.subject.id.clone());
                 Ok(Self { schema: Self::SCHEMA, owner: self.owner.or(first), ..self })
             }
+            // Schema 3 has added what is used up, and codes and keys of sessions: all may be absent, but
+            // code that does not know of them would take a bound token for a free one.
+            2 => Ok(Self { schema: Self::SCHEMA, ..self }),
             Self::SCHEMA => Ok(self),
             found => Err(UnsupportedSchema { found }),
         }
@@ -117,6 +131,12 @@ pub struct Session {
     /// Identifies the upstream sign-in that this session came from, for idempotent creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The authorization code that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<OnceId>,
+    /// The thumbprint of the key that its refresh tokens are bound to (RFC 9449 section 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The grant of that sign-in, if it was handed over; an ended session keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
@@ -209,6 +229,8 @@ pub enum EndReason {
     Revoked,
     /// All sessions of the person were revoked.
     RevokedAll,
+    /// The authorization code that started it was used again.
+    CodeReplayed,
     /// A refresh token was used after it had been replaced: theft, or a broken client.
     Reuse,
     /// The person signed in on more devices than the policy allows.
@@ -266,6 +288,8 @@ mod tests {
     fn a_document_survives_json() {
         let mut ended = session(2);
         ended.external_id = Some("upstream".to_owned());
+        ended.code = Some(OnceId::from_bytes([4; 16]));
+        ended.key = Some("thumbprint".to_owned());
         ended.subject.organization = Some("org".to_owned());
         ended.subject.roles = vec!["admin".to_owned()];
         ended.state = State::Ended { at: 7, reason: EndReason::AbsoluteTimeout };
@@ -273,6 +297,7 @@ mod tests {
             schema: Ledger::SCHEMA,
             sessions: vec![session(1), ended],
             revoked_tokens: vec![RevokedToken { jti: "j".to_owned(), expires_at: Millis::MAX }],
+            consumed: vec![Once::new(OnceId::from_bytes([5; 16]), 9)],
             ..Ledger::default()
         };
         let text = serde_json::to_string(&ledger).unwrap();
@@ -296,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_document_of_an_older_or_equal_schema_is_upgraded() {
-        for schema in [0, 1, Ledger::SCHEMA] {
+        for schema in [0, 1, 2, Ledger::SCHEMA] {
             let ledger = Ledger { schema, sessions: vec![session(1)], ..Ledger::default() };
             let upgraded = ledger.clone().upgraded().unwrap();
             let owner = (schema < 2).then(|| "user".to_owned());
@@ -310,7 +335,7 @@ mod tests {
         let stored: Ledger = serde_json::from_str(text).unwrap();
         assert_eq!(stored.schema, 1);
         let mut ledger = stored.clone().upgraded().unwrap();
-        assert_eq!(ledger.schema, 2);
+        assert_eq!(ledger.schema, Ledger::SCHEMA);
         assert_eq!(ledger.owner.as_deref(), Some("user_01HZX8K2M3N4P5Q6R7S8T9V0W1"));
         assert_eq!(ledger.sessions, stored.sessions);
         assert_eq!(ledger.revoked_tokens, stored.revoked_tokens);
@@ -325,6 +350,8 @@ mod tests {
             session: ledger.sessions[1].id,
             credential: Credential::Refresh { generation: 0, counter: 0 },
             usage: Usage::Direct,
+            key: None,
+            proof: None,
         });
         let applied = run(&mut ledger, ended, 1_750_000_700_000);
         let revoked = Outcome::Inactive(Inactive::Ended(EndReason::Revoked));
@@ -382,6 +409,22 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_document_of_schema_2_goes_on_without_keys_and_codes() {
+        let text = include_str!("../tests/fixtures/schema_2_without_webhooks.json");
+        let stored: Ledger = serde_json::from_str(text).unwrap();
+        assert_eq!((stored.schema, stored.consumed.len()), (2, 0));
+        let mut ledger = stored.upgraded().unwrap();
+        let session = ledger.sessions[0].clone();
+        assert_eq!((session.code, &session.key), (None, &None));
+        let (now, client_id) = (session.last_seen_at, session.client_id.clone());
+        let (generation, counter) = (session.generation, session.counter);
+        let command =
+            Refresh { session: session.id, generation, counter, client_id, ..refresh(1, 0) };
+        let applied = run(&mut ledger, Command::Refresh(command), now);
+        assert!(matches!(applied.outcome, Outcome::Issued(_)), "{:?}", applied.outcome);
+    }
+
+    #[test]
     fn a_document_of_a_newer_schema_is_refused() {
         let ledger = Ledger { schema: Ledger::SCHEMA + 1, ..Ledger::default() };
         assert_eq!(ledger.upgraded(), Err(UnsupportedSchema { found: Ledger::SCHEMA + 1 }));
@@ -396,5 +439,7 @@ mod tests {
         assert!(!Ledger { outbox, ..Ledger::default() }.is_empty());
         let revoked_tokens = vec![RevokedToken { jti: "j".to_owned(), expires_at: 1 }];
         assert!(!Ledger { revoked_tokens, ..Ledger::default() }.is_empty());
+        let consumed = vec![Once::new(OnceId::from_bytes([1; 16]), 1)];
+        assert!(!Ledger { consumed, ..Ledger::default() }.is_empty());
     }
 }

@@ -22,7 +22,7 @@ pub enum Outcome {
     Inactive(Inactive),
     /// UpstreamGrant, UpstreamClaim, UpstreamStore, and a Refresh before which the grant is due.
     Upstream(UpstreamOutcome),
-    /// RevokeToken, RevokeSession, RevokeAll, RevokeExternal: done, also when there was nothing left to do.
+    /// RevokeToken, RevokeSession, RevokeAll, RevokeExternal, RevokeSome: done, also when there was nothing left to do.
     Revoked {
         /// How many sessions ended by this command.
         sessions: u32,
@@ -48,8 +48,12 @@ pub enum Outcome {
     Settled,
     /// Sweep: done.
     Swept,
-    /// CreateSession, Refresh, Extend, RevokeToken, RevokeSession, UpstreamGrant, UpstreamClaim,
-    /// UpstreamStore: refused.
+    /// Consume, Register: done.
+    Consumed,
+    /// WasUsed: whether one was, as far as its use is remembered still.
+    Used(bool),
+    /// CreateSession, Refresh, Extend, Check with a proof, Consume, RevokeToken, RevokeSession,
+    /// UpstreamGrant, UpstreamClaim, UpstreamStore: refused.
     Refused(Refusal),
 }
 
@@ -123,6 +127,9 @@ pub struct Standing {
     pub rotated_at: Millis,
     /// When the session ends if it is not used again (the nearer of idle and absolute end).
     pub expires_at: Millis,
+    /// The thumbprint of the key that the session's refresh tokens are bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Why a token is not in force. For logs only: clients learn `active: false` and nothing more.
@@ -139,8 +146,8 @@ pub enum Inactive {
     Superseded,
 }
 
-/// Why a command was refused. Nothing changed but for a timeout that was noticed, and for `Reuse`,
-/// which ends the session. (A counter at its largest value cannot rotate: that, too, ends the
+/// Why a command was refused. Nothing changed but for a timeout that was noticed, and for `Reuse` and
+/// a `Replayed` code, which end the session. (A counter at its largest value cannot rotate: that, too, ends the
 /// session, and is `SessionEnded(Revoked)`.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -169,6 +176,13 @@ pub enum Refusal {
     SessionLimit,
     /// The upstream proof is older than the end of the session that it started.
     StaleProof,
+    /// What may be used once was used before, or its time is over. If it is an authorization code, the
+    /// session that it started has been ended now.
+    Replayed,
+    /// The session is bound to another key than the one that was proved.
+    WrongKey,
+    /// As much is remembered to be used up as there is room for: try again later.
+    Full,
 }
 
 /// One active session, as a person sees it.
@@ -182,6 +196,12 @@ pub struct SessionView {
     pub device: Device,
     /// The network prefix of the last refresh that told one.
     pub network: Option<String>,
+    /// The country that it was last used from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// The sign-in at the identity provider that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// How risky it looks now, and why.
     pub risk: Risk,
     /// Its last refreshes, oldest first.

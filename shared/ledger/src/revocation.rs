@@ -2,7 +2,7 @@ use crate::outcome::Stop;
 use crate::step::Step;
 use crate::{
     AuditKind, Class, Command, Credential, EndReason, Ledger, Millis, Outcome, Refusal, Revocation,
-    Revoke, RevokedToken, Session, SessionId,
+    Revoke, RevokedToken, Session, SessionId, Which,
 };
 
 /// For so long a revocation by name may be repeated. The ports send a command again when its answer
@@ -109,6 +109,55 @@ pub(crate) fn revoke_all(
     Outcome::Revoked { sessions: ended }
 }
 
+/// See [`Command::RevokeSome`](crate::Command::RevokeSome). It spends once, before the first session that
+/// ends; what finds nothing to end is not counted.
+pub(crate) fn revoke_some(
+    ledger: &mut Ledger,
+    which: &Which,
+    note: Option<&str>,
+    step: &mut Step<'_>,
+) -> Outcome {
+    let mut ended = 0;
+    ledger.sessions.iter_mut().for_each(|session| step.expire(session));
+    let active = ledger.sessions.iter_mut().filter(|session| session.is_active());
+    for session in active.filter(|session| which.means(session)) {
+        if ended == 0
+            && let Err(limited) = step.spend(which.class())
+        {
+            return limited.into();
+        }
+        step.revoke(session, which.end(), note);
+        ended += 1;
+    }
+    Outcome::Revoked { sessions: ended }
+}
+
+impl Which {
+    /// Whether a session is one of them.
+    pub fn means(&self, session: &Session) -> bool {
+        match self {
+            Self::NotFrom(sign_in) => session.external_id.as_ref() != Some(sign_in),
+            Self::OfClient(client_id) => session.client_id == *client_id,
+        }
+    }
+
+    /// As what they end.
+    pub const fn end(&self) -> EndReason {
+        match self {
+            Self::NotFrom(_) => EndReason::RevokedAll,
+            Self::OfClient(_) => EndReason::Revoked,
+        }
+    }
+
+    /// The limit that their end spends from.
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::NotFrom(_) => Class::RevokeAll,
+            Self::OfClient(_) => Class::Delete,
+        }
+    }
+}
+
 /// See [`Command::RevokeExternal`](crate::Command::RevokeExternal).
 pub(crate) fn revoke_external(
     ledger: &mut Ledger,
@@ -167,6 +216,50 @@ mod tests {
 
     fn revoked(sessions: u32) -> Outcome {
         Outcome::Revoked { sessions }
+    }
+
+    fn ends(ledger: &mut Ledger, which: Which, now: Millis) -> Outcome {
+        run(ledger, Command::RevokeSome { which, reason: None }, now).outcome
+    }
+
+    #[test]
+    fn the_sessions_of_a_client_end_and_no_others() {
+        let mut ledger = ledger(&[1, 2, 3]);
+        ledger.sessions[1].client_id = "other".to_owned();
+        let client = || Which::OfClient("app".to_owned());
+        assert_eq!(ends(&mut ledger, client(), NOW), revoked(2));
+        assert_eq!(ledger.sessions[0].ended(), Some((NOW, EndReason::Revoked)));
+        assert!(ledger.sessions[1].is_active());
+        assert_eq!(ends(&mut ledger, client(), NOW), revoked(0), "it may be repeated");
+    }
+
+    #[test]
+    fn the_sessions_of_other_sign_ins_end() {
+        let mut ledger = ledger(&[1, 2, 3, 4]);
+        for (session, sign_in) in ledger.sessions.iter_mut().zip(["here", "there", "here"]) {
+            session.external_id = Some(sign_in.to_owned());
+        }
+        assert_eq!(ends(&mut ledger, Which::NotFrom("here".to_owned()), NOW), revoked(2));
+        let active: Vec<_> = ledger.sessions.iter().map(Session::is_active).collect();
+        assert_eq!(active, [true, false, true, false], "one without a sign-in came from elsewhere");
+        assert_eq!(ledger.sessions[1].ended(), Some((NOW, EndReason::RevokedAll)));
+    }
+
+    #[test]
+    fn many_ends_at_once_are_counted_once() {
+        let limits = Limits { delete: 1, revoke_all: 1, ..Limits::default() };
+        let policy = Policy { limits, ..Policy::default() };
+        let mut ledger = ledger(&[1, 2, 3, 4]);
+        ledger.sessions[3].client_id = "other".to_owned();
+        let mut by = |which| {
+            let command = Command::RevokeSome { which, reason: None };
+            run_by(&mut ledger, command, NOW, &policy).outcome
+        };
+        assert_eq!(by(Which::OfClient("app".to_owned())), revoked(3));
+        let other = || Which::OfClient("other".to_owned());
+        assert!(matches!(by(other()), Outcome::Limited(budget) if budget.class == Class::Delete));
+        assert_eq!(by(Which::NotFrom("here".to_owned())), revoked(1));
+        assert_eq!(by(other()), revoked(0), "nothing is left to be counted");
     }
 
     #[test]

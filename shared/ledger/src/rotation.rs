@@ -10,8 +10,8 @@ use crate::{
 /// A proactive refresh rotates from this long before the access token expires.
 const AHEAD: Millis = 300_000;
 
-/// See [`Command::Refresh`](crate::Command::Refresh). Client, end, scope, resource and what the
-/// policy binds a session to are judged before the token's place, so that none of them can be
+/// See [`Command::Refresh`](crate::Command::Refresh). Client, end, scope, resource, key and what
+/// the policy binds a session to are judged before the token's place, so that none of them can be
 /// learned by, or cost, a rotation.
 pub(crate) fn refresh(ledger: &mut Ledger, command: Refresh, step: &mut Step<'_>) -> Outcome {
     let command = Refresh { signals: command.signals.bounded(), ..command };
@@ -31,6 +31,9 @@ pub(crate) fn refresh(ledger: &mut Ledger, command: Refresh, step: &mut Step<'_>
     let Some(resources) = within(&session.resources, command.resources.as_deref()) else {
         return step.refuse(Refusal::ResourceNotGranted, AuditKind::ResourceRefused, session);
     };
+    if session.key != command.key {
+        return step.refuse(Refusal::WrongKey, AuditKind::KeyRefused, session);
+    }
     if let Some((refusal, kind)) = unbound(session, &command.signals, step) {
         return step.refuse(refusal, kind, session);
     }
@@ -193,6 +196,37 @@ mod tests {
             assert_eq!(applied.outcome, Outcome::Refused(refusal));
             assert_eq!(ledger, before);
         }
+    }
+
+    #[test]
+    fn f17_a_bound_token_is_of_use_with_its_own_key_only_and_survives_every_other() {
+        for key in [None, Some("other".to_owned())] {
+            let mut ledger = ledger(&[1]);
+            ledger.sessions[0].counter = 5;
+            ledger.sessions[0].key = Some("held".to_owned());
+            for counter in [0, 4, 5, 6] {
+                let before = ledger.clone();
+                let command = Refresh { key: key.clone(), ..refresh(1, counter) };
+                let applied = at(&mut ledger, &command, NOW + 1);
+                assert_eq!(applied.outcome, Outcome::Refused(Refusal::WrongKey));
+                assert_eq!(kinds(&applied), [AuditKind::KeyRefused]);
+                assert_eq!(ledger, before);
+            }
+            let held = Refresh { key: Some("held".to_owned()), ..refresh(1, 5) };
+            assert_eq!(issued(&at(&mut ledger, &held, NOW + 1)).counter, 6);
+            let free = Refresh { key, ..refresh(1, 5) };
+            let applied = at(&mut ledger, &free, NOW + 2);
+            assert_eq!(applied.outcome, Outcome::Refused(Refusal::WrongKey), "f13, in the grace");
+        }
+    }
+
+    #[test]
+    fn a_free_token_is_of_use_without_a_key_only() {
+        let mut ledger = ledger(&[1]);
+        let proved = Refresh { key: Some("any".to_owned()), ..refresh(1, 0) };
+        let refused = Outcome::Refused(Refusal::WrongKey);
+        assert_eq!(at(&mut ledger, &proved, NOW).outcome, refused);
+        assert_eq!(issued(&at(&mut ledger, &refresh(1, 0), NOW)).counter, 1);
     }
 
     #[test]

@@ -108,7 +108,13 @@ mod tests {
         let credential = Credential::Refresh { generation: 0, counter: 0 };
         let limits = Limits { tier, ..Limits::default() };
         Envelope {
-            command: Command::Check(Check { session: id(1), credential, usage }),
+            command: Command::Check(Check {
+                session: id(1),
+                credential,
+                usage,
+                key: None,
+                proof: None,
+            }),
             policy: Policy { limits, ..Policy::default() },
             origin: Origin { actor: Actor::ResourceServer(caller.to_owned()), ..Origin::default() },
         }

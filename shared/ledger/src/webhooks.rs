@@ -137,16 +137,21 @@ pub(crate) fn settle(ledger: &mut Ledger, command: Settle, step: &mut Step<'_>) 
     let pending = &mut ledger.webhooks.pending;
     let claimed = |one: &Webhook| one.id == command.id && one.next_at == command.lease;
     let Some(index) = pending.iter().position(claimed) else { return Outcome::Settled };
-    step.changed = true;
     match command.then {
-        Settled::Done => drop(pending.remove(index)),
+        Settled::Done => {
+            pending.remove(index);
+            step.changed = true;
+        }
         Settled::GivenUp => {
             let webhook = pending.remove(index);
             step.tell_like(AuditKind::WebhookFailed, &webhook.event);
+            step.changed = true;
         }
         Settled::Retry { at, mut settled } => {
             settled.truncate(Webhooks::MAX_SETTLED);
             let webhook = &mut pending[index];
+            // Told twice, it stands as it stood.
+            step.changed |= webhook.settled != settled || webhook.next_at != at;
             webhook.settled = settled;
             webhook.next_at = at;
         }
@@ -237,6 +242,19 @@ mod tests {
             settle(&mut ledger, &webhook, Settled::Retry { at: now + 5_000, settled });
             assert_eq!(ledger.webhooks.next_due(), Some(now + 5_000));
         }
+    }
+
+    #[test]
+    fn a_retry_that_says_what_is_known_changes_nothing() {
+        let mut ledger = ledger(&[1]);
+        revoke(&mut ledger, 1);
+        let webhook = claim(&mut ledger, NOW).webhooks.remove(0);
+        let settled = vec!["endpoint".to_owned()];
+        let then = Settled::Retry { at: webhook.next_at, settled };
+        let again = Settle { id: webhook.id, lease: webhook.next_at, then };
+        let again = Command::SettleWebhook(again);
+        assert!(run_by(&mut ledger, again.clone(), NOW, &on()).changed);
+        assert!(!run_by(&mut ledger, again, NOW, &on()).changed);
     }
 
     #[test]

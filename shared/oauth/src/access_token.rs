@@ -4,6 +4,7 @@ use ledger::{Millis, SessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::base64url;
+use crate::dpop::Confirmation;
 use crate::internal_mac::{self, InternalKeys};
 use crate::jwk::{self, KeySet, PrivateKey, PublicKey};
 use crate::jws::Jws;
@@ -44,6 +45,9 @@ pub struct AccessToken {
     /// Roles in that organization.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// The key that its holder must prove to hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
 }
 
 /// One audience as a string, several as an array, RFC 7519 section 4.1.3.
@@ -110,7 +114,7 @@ pub enum InvalidAccessToken {
     TooOld,
 }
 
-/// The `jti` of what a session hands out at one counter for one scope and audience: a replayed
+/// The `jti` of what a session hands out at one counter for one scope, audience and key: a replayed
 /// refresh yields the same name, and revoking it revokes every copy.
 pub fn jti(
     session: &SessionId,
@@ -118,15 +122,13 @@ pub fn jti(
     counter: u32,
     scope: &str,
     resources: &[String],
+    key: Option<&str>,
 ) -> String {
     let audience = resources.join(" ");
-    let parts: [&[u8]; 5] = [
-        session.as_bytes(),
-        &generation.to_be_bytes(),
-        &counter.to_be_bytes(),
-        scope.as_bytes(),
-        audience.as_bytes(),
-    ];
+    let (generation, counter) = (generation.to_be_bytes(), counter.to_be_bytes());
+    let mut parts: Vec<&[u8]> =
+        vec![session.as_bytes(), &generation, &counter, scope.as_bytes(), audience.as_bytes()];
+    parts.extend(key.map(str::as_bytes));
     base64url(&digest("atoms-edge jti", &parts)[..16])
 }
 
@@ -162,6 +164,11 @@ impl VerifyingKeys {
 }
 
 impl AccessToken {
+    /// Whether it speaks of no person: its client acts for itself, RFC 9068 section 2.2.
+    pub fn is_of_client(&self) -> bool {
+        self.sub == self.client_id
+    }
+
     /// What the signature of a token is over: header, with the internal MACs, and payload. The same
     /// claims under the same keys give the same text.
     pub fn signing_input(&self, kid: &str, keys: &InternalKeys, resources: &Resources) -> String {
@@ -286,6 +293,7 @@ mod tests {
             sid: SessionId::from_bytes([1; 16]),
             org: None,
             roles: Vec::new(),
+            cnf: None,
         }
     }
 
@@ -349,14 +357,16 @@ mod tests {
     }
 
     #[test]
-    fn a_jti_names_session_counter_scope_and_audience() {
+    fn a_jti_names_session_counter_scope_audience_and_key() {
         let session = SessionId::from_bytes([1; 16]);
         let aud = vec!["a".to_owned()];
-        let first = jti(&session, 0, 1, "s", &aud);
-        assert_eq!(first, jti(&session, 0, 1, "s", &aud));
-        assert_ne!(first, jti(&session, 0, 2, "s", &aud));
-        assert_ne!(first, jti(&session, 0, 1, "t", &aud));
-        assert_ne!(first, jti(&session, 0, 1, "s", &[]));
+        let first = jti(&session, 0, 1, "s", &aud, None);
+        assert_eq!(first, jti(&session, 0, 1, "s", &aud, None));
+        assert_ne!(first, jti(&session, 0, 2, "s", &aud, None));
+        assert_ne!(first, jti(&session, 0, 1, "t", &aud, None));
+        assert_ne!(first, jti(&session, 0, 1, "s", &[], None));
+        assert_ne!(first, jti(&session, 0, 1, "s", &aud, Some("k")));
+        assert_ne!(first, jti(&session, 0, 1, "s", &aud, Some("")));
     }
 
     proptest::proptest! {

@@ -21,8 +21,30 @@ pub enum ErrorCode {
     InvalidScope,
     /// The resource is unknown, malformed or exceeds the grant. RFC 8707 section 2.
     InvalidTarget,
+    /// The proof of possession is none for this request. RFC 9449 section 5.
+    InvalidDpopProof,
+    /// The proof of possession must carry the nonce that comes with this answer. RFC 9449 section 8.
+    UseDpopNonce,
     /// The person or the policy denies it. RFC 6749 section 4.1.2.1.
     AccessDenied,
+    /// Only codes are issued at the authorization endpoint. RFC 6749 section 4.1.2.1.
+    UnsupportedResponseType,
+    /// Nobody is signed in, and nobody may be asked. OpenID Connect Core section 3.1.2.6.
+    LoginRequired,
+    /// The person has not agreed, and may not be asked. OpenID Connect Core section 3.1.2.6.
+    ConsentRequired,
+    /// The person must be asked, and may not be. OpenID Connect Core section 3.1.2.6.
+    InteractionRequired,
+    /// Request objects are not read. RFC 9101 section 10.5.
+    RequestNotSupported,
+    /// Request URIs of others are not followed. RFC 9101 section 10.5.
+    RequestUriNotSupported,
+    /// The request URI is none of ours, of another client, used or too old. RFC 9101 section 7.
+    InvalidRequestUri,
+    /// A redirect URI of a registration is none that may be used. RFC 7591 section 3.2.2.
+    InvalidRedirectUri,
+    /// What a client tells of itself is malformed or not served here. RFC 7591 section 3.2.2.
+    InvalidClientMetadata,
     /// Something that we need does not answer. RFC 6749 section 4.1.2.1.
     TemporarilyUnavailable,
     /// Our fault. RFC 6749 section 4.1.2.1.
@@ -41,7 +63,18 @@ impl ErrorCode {
             Self::UnsupportedTokenType => "unsupported_token_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::AccessDenied => "access_denied",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::InteractionRequired => "interaction_required",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::InvalidRequestUri => "invalid_request_uri",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
@@ -60,7 +93,18 @@ impl ErrorCode {
             | Self::UnsupportedGrantType
             | Self::UnsupportedTokenType
             | Self::InvalidScope
-            | Self::InvalidTarget => StatusCode::BAD_REQUEST,
+            | Self::InvalidTarget
+            | Self::InvalidDpopProof
+            | Self::UseDpopNonce
+            | Self::UnsupportedResponseType
+            | Self::LoginRequired
+            | Self::ConsentRequired
+            | Self::InteractionRequired
+            | Self::RequestNotSupported
+            | Self::RequestUriNotSupported
+            | Self::InvalidRequestUri
+            | Self::InvalidRedirectUri
+            | Self::InvalidClientMetadata => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -120,6 +120,11 @@ impl Form {
     }
 }
 
+/// Parameters as a query or a body has them.
+pub fn encode(parameters: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
+}
+
 fn is_form(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")

@@ -1,10 +1,13 @@
-//! JSON Web Keys, RFC 7517: the two kinds that matter here, Ed25519 (RFC 8037) for our own tokens and
-//! RSA (RFC 7518 section 6.3) for those of the identity provider.
+//! JSON Web Keys, RFC 7517: the three kinds that matter here, Ed25519 (RFC 8037) for our own tokens, RSA
+//! (RFC 7518 section 6.3) for those of the identity provider, and, beside Ed25519, P-256 (RFC 7518 section
+//! 6.2) for what clients sign.
 
 use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::from_base64url;
 use crate::keys::InvalidKey;
+use crate::{base64url, from_base64url};
 
 /// RSA moduli of fewer bytes are too weak: 2048 bits, RFC 7518 section 3.3.
 const MIN_MODULUS: usize = 256;
@@ -14,6 +17,9 @@ const MIN_MODULUS: usize = 256;
 pub enum PublicKey {
     /// For `EdDSA`.
     Ed25519([u8; 32]),
+    /// For `ES256`: the coordinates x and y of a point, big endian. Whether it is on the curve is for
+    /// the verification to say.
+    P256([u8; 64]),
     /// For `RS256`.
     Rsa {
         /// The modulus, big endian, without leading zeros.
@@ -21,6 +27,34 @@ pub enum PublicKey {
         /// The public exponent, big endian.
         exponent: Vec<u8>,
     },
+}
+
+impl PublicKey {
+    /// The key that a JWK is, or whose public half it holds; `None` if it is none of a known kind.
+    pub fn of_jwk(jwk: &Value) -> Option<Self> {
+        let member = |name: &str| jwk.get(name).and_then(Value::as_str).map(str::to_owned);
+        let [crv, x, y, n, e] = ["crv", "x", "y", "n", "e"].map(member);
+        Jwk { kty: member("kty")?, kid: String::new(), crv, x, y, d: None, n, e }.public()
+    }
+
+    /// Its name, RFC 7638: SHA-256 of the members that make the key, in base64url.
+    pub fn thumbprint(&self) -> String {
+        let canonical = match self {
+            Self::Ed25519(x) => {
+                format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(x))
+            }
+            Self::P256(point) => {
+                let (x, y) = point.split_at(32);
+                let (x, y) = (base64url(x), base64url(y));
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#)
+            }
+            Self::Rsa { modulus, exponent } => {
+                let (e, n) = (base64url(exponent), base64url(modulus));
+                format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)
+            }
+        };
+        base64url(&Sha256::digest(canonical))
+    }
 }
 
 /// A key that signs with `EdDSA`.
@@ -48,6 +82,7 @@ struct Jwk {
     kid: String,
     crv: Option<String>,
     x: Option<String>,
+    y: Option<String>,
     d: Option<String>,
     n: Option<String>,
     e: Option<String>,
@@ -105,6 +140,13 @@ impl Jwk {
             "OKP" if self.crv.as_deref() == Some("Ed25519") => {
                 Some(PublicKey::Ed25519(bytes32(self.x.as_deref()?)?))
             }
+            "EC" if self.crv.as_deref() == Some("P-256") => {
+                let (x, y) = (bytes32(self.x.as_deref()?)?, bytes32(self.y.as_deref()?)?);
+                let mut point = [0; 64];
+                point[..32].copy_from_slice(&x);
+                point[32..].copy_from_slice(&y);
+                Some(PublicKey::P256(point))
+            }
             "RSA" => {
                 let modulus = from_base64url(self.n.as_deref()?)?;
                 let modulus: Vec<u8> = modulus.into_iter().skip_while(|byte| *byte == 0).collect();
@@ -126,7 +168,6 @@ fn bytes32(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base64url;
 
     #[test]
     fn keys_of_other_kinds_and_weak_keys_are_left_out() {
@@ -139,6 +180,48 @@ mod tests {
         let set = KeySet::parse(set.as_bytes()).expect("a set");
         assert!(set.get("ec").is_none() && set.get("weak").is_none() && set.get("").is_none());
         assert!(matches!(set.get("good"), Some(PublicKey::Rsa { .. })));
+    }
+
+    #[test]
+    fn a_point_of_p256_has_two_whole_coordinates() {
+        let (x, y) = (base64url(&[1; 32]), base64url(&[2; 32]));
+        let short = base64url(&[2; 31]);
+        let set = format!(
+            r#"{{"keys":[{{"kty":"EC","crv":"P-256","kid":"good","x":"{x}","y":"{y}"}},
+               {{"kty":"EC","crv":"P-256","kid":"short","x":"{x}","y":"{short}"}},
+               {{"kty":"EC","crv":"P-256","kid":"half","x":"{x}"}},
+               {{"kty":"EC","crv":"P-384","kid":"other","x":"{x}","y":"{y}"}}]}}"#
+        );
+        let set = KeySet::parse(set.as_bytes()).expect("a set");
+        let point: Vec<u8> = [[1; 32], [2; 32]].concat();
+        assert!(matches!(set.get("good"), Some(PublicKey::P256(p)) if p[..] == point[..]));
+        for kid in ["short", "half", "other"] {
+            assert_eq!(set.get(kid), None, "{kid}");
+        }
+    }
+
+    #[test]
+    fn a_thumbprint_is_that_of_the_standards() {
+        for (jwk, thumbprint) in [
+            // RFC 7638 section 3.1.
+            (
+                r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#,
+                "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+            ),
+            // RFC 8037 appendix A.3.
+            (
+                r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+                "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+            ),
+            // RFC 9449 sections 4.1 and 6.1.
+            (
+                r#"{"kty":"EC","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA","crv":"P-256"}"#,
+                "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+            ),
+        ] {
+            let key = PublicKey::of_jwk(&serde_json::from_str(jwk).expect("JSON"));
+            assert_eq!(key.expect("a key").thumbprint(), thumbprint);
+        }
     }
 
     #[test]

@@ -95,6 +95,10 @@ impl Derived {
                 ("DEVICE_KEY", base64url(&derive(&first.secret, "device"))),
                 ("REFRESH_MAC_KEYS", ring("refresh-mac")),
                 ("UPSTREAM_KEYS", ring("upstream-aead")),
+                ("CODE_KEYS", ring("authorization-code-aead")),
+                ("REQUEST_KEYS", ring("authorization-request-aead")),
+                ("LOGIN_KEYS", ring("login-aead")),
+                ("DPOP_NONCE_KEYS", ring("dpop-nonce")),
                 ("INTERNAL_MAC_KEYS_ISSUER", ring("internal-mac issuer")),
                 ("INTERNAL_MAC_KEYS_MCP", ring("internal-mac mcp")),
                 ("AUDIT_KEYS", ring("audit")),
@@ -117,8 +121,8 @@ impl Derived {
     }
 }
 
-/// A ring of keys by version: the first mints, all verify.
-#[derive(Clone)]
+/// A ring of keys by version: the first mints, all verify. `Default` has none, and does neither.
+#[derive(Clone, Default)]
 pub struct KeyRing(Vec<(u8, Key)>);
 
 impl KeyRing {
@@ -168,6 +172,12 @@ pub fn mac(key: &[u8], label: &str, parts: &[&[u8]]) -> Key {
 /// values of our own making, so a slow password hash would add nothing.
 pub fn hash_client_secret(key: &Key, secret: &str) -> String {
     base64url(&mac(key, "atoms-edge client secret", &[secret.as_bytes()]))
+}
+
+/// What is stored of the token by which a client manages its registration (RFC 7592): an HMAC under a key
+/// that the database does not have.
+pub fn hash_registration_token(key: &Key, token: &str) -> String {
+    base64url(&mac(key, "atoms-edge registration token", &[token.as_bytes()]))
 }
 
 /// What is configured of an operator's credential: a digest, in base64url. The credentials are random
@@ -257,19 +267,21 @@ mod tests {
         let derived = Derived::from_masters(&masters()).expect("derived");
         let ring = KeyRing::parse(derived.get("REFRESH_MAC_KEYS").expect("ring")).expect("ring");
         assert_eq!(ring.newest(), 2);
-        let upstream = KeyRing::parse(derived.get("UPSTREAM_KEYS").expect("ring")).expect("ring");
         let mut keys = vec![
-            *upstream.get(1).expect("key 1"),
-            *upstream.get(2).expect("key 2"),
             parse_key(derived.get("LEDGER_ADDRESS_KEY").expect("set")).expect("a key"),
             parse_key(derived.get("CLIENT_SECRET_KEY").expect("set")).expect("a key"),
             parse_key(derived.get("DEVICE_KEY").expect("set")).expect("a key"),
             *ring.get(1).expect("key 1"),
             *ring.get(2).expect("key 2"),
         ];
+        for name in ["UPSTREAM_KEYS", "CODE_KEYS", "REQUEST_KEYS", "LOGIN_KEYS", "DPOP_NONCE_KEYS"]
+        {
+            let ring = KeyRing::parse(derived.get(name).expect("ring")).expect("ring");
+            keys.extend([1, 2].map(|version| *ring.get(version).expect("a key")));
+        }
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), 7);
+        assert_eq!(keys.len(), 15);
     }
 
     #[test]
@@ -307,6 +319,10 @@ mod tests {
         for name in [
             "REFRESH_MAC_KEYS",
             "UPSTREAM_KEYS",
+            "CODE_KEYS",
+            "REQUEST_KEYS",
+            "LOGIN_KEYS",
+            "DPOP_NONCE_KEYS",
             "INTERNAL_MAC_KEYS_ISSUER",
             "INTERNAL_MAC_KEYS_MCP",
             "AUDIT_KEYS",

@@ -22,6 +22,10 @@ pub const ALL: [&str; 6] =
 /// Scopes that the MCP endpoint understands; `offline_access` is no property of a resource.
 pub const MCP: [&str; 2] = [WORKSPACE_READ, WORKSPACE_WRITE];
 
+/// Scopes that clients may have who are strangers to us: those that registered themselves, and those that
+/// publish a document.
+pub const THIRD_PARTY: [&str; 3] = [WORKSPACE_READ, WORKSPACE_WRITE, OFFLINE_ACCESS];
+
 /// Split a `scope` parameter: names separated by single spaces, in the order of the client,
 /// without duplicates. Extra spaces are forgiven.
 ///

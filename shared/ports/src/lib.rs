@@ -16,6 +16,7 @@ use ledger::{Address, Answer, Envelope, Outcome};
 pub use oauth::jwk::{PrivateKey, PublicKey};
 
 pub mod config;
+pub mod hosts;
 pub mod route;
 
 pub use config::ConfigError;
@@ -67,9 +68,11 @@ pub trait Log {
     fn line(&self, line: &str);
 }
 
-/// Signatures of tokens: `EdDSA` for our own, `RS256` (verified only) for the identity provider's.
+/// Signatures: `EdDSA` for our own tokens, `RS256` for the identity provider's and `ES256` for what clients
+/// sign; the last two are verified only.
 pub trait Signatures {
-    /// Whether the signature is by the key.
+    /// Whether the signature is by the key. Nothing is by a key that is none, such as a point that is
+    /// not on its curve.
     async fn verify(
         &self,
         key: &PublicKey,
@@ -96,6 +99,11 @@ pub trait Fetch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusOnly;
 
+/// An extension of a request to somebody whom strangers have named: an answer whose body has more bytes
+/// is not read to its end, and is [`FetchError::TooLong`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtMost(pub usize);
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
@@ -105,6 +113,9 @@ pub enum FetchError {
     /// No connection, or it broke.
     #[error("{0}")]
     Connection(String),
+    /// The answer is longer than the request allows it to be.
+    #[error("an answer of more than {0} bytes")]
+    TooLong(usize),
     /// It failed a moment ago and is left alone for this long: nobody was asked.
     #[error("left alone for another {0:?} after failures")]
     Paused(Duration),

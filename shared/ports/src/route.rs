@@ -6,7 +6,7 @@ use oauth::resource::Resources;
 /// A function of the deployment: one wasm module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
-    /// Metadata and keys.
+    /// Metadata and keys, authorization requests, the sign-in and consent.
     Authorize,
     /// Grants.
     Token,
@@ -14,7 +14,7 @@ pub enum Function {
     Revoke,
     /// RFC 7662.
     Introspect,
-    /// A person's sessions and audit trail.
+    /// A person's sessions, account page and audit trail.
     Sessions,
     /// The MCP server.
     Mcp,
@@ -92,12 +92,28 @@ const fn route(methods: &'static [Method], path: &'static str, function: Functio
 
 /// RFC 8414.
 pub const AUTHORIZATION_SERVER_METADATA: &str = "/.well-known/oauth-authorization-server";
+/// The same where clients look that take the MCP endpoint for the issuer.
+pub const MCP_AUTHORIZATION_SERVER_METADATA: &str = "/.well-known/oauth-authorization-server/mcp";
 /// RFC 9728, for the host.
 pub const PROTECTED_RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 /// RFC 9728, for the MCP endpoint.
 pub const MCP_RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 /// RFC 7517.
 pub const JWKS: &str = "/.well-known/jwks.json";
+/// RFC 6749 section 3.1.
+pub const AUTHORIZE: &str = "/oauth/authorize";
+/// Where people sign in without a client, to see their own page.
+pub const LOGIN: &str = "/oauth/login";
+/// Where AuthKit sends people back to.
+pub const CALLBACK: &str = "/oauth/callback";
+/// What people answer.
+pub const CONSENT: &str = "/oauth/consent";
+/// RFC 9126.
+pub const PUSHED_REQUEST: &str = "/oauth/par";
+/// RFC 7591 section 3.
+pub const REGISTER: &str = "/oauth/register";
+/// One registration, RFC 7592 section 2.
+pub const REGISTRATION: &str = "/oauth/register/{id}";
 /// RFC 6749 section 3.2.
 pub const TOKEN: &str = "/oauth/token";
 /// The same for the refresh grant alone.
@@ -116,6 +132,16 @@ pub const EXTEND: &str = "/auth/sessions/{id}/extend";
 pub const REVOKE_ALL: &str = "/auth/sessions/revoke-all";
 /// A person's audit trail.
 pub const AUDIT: &str = "/auth/audit";
+/// A person's own page.
+pub const ACCOUNT: &str = "/account";
+/// A form of it: end a session.
+pub const ACCOUNT_SESSION: &str = "/account/sessions/{id}/end";
+/// Another: end all others.
+pub const ACCOUNT_OTHERS: &str = "/account/others/end";
+/// Another: disconnect an application.
+pub const ACCOUNT_APPS: &str = "/account/apps/end";
+/// Another: sign out in this browser.
+pub const ACCOUNT_SIGN_OUT: &str = "/account/sign-out";
 /// What WorkOS tells.
 pub const WORKOS_WEBHOOK: &str = "/webhooks/workos";
 /// The MCP endpoint.
@@ -133,9 +159,17 @@ pub const MAINTENANCE: &str = "/internal/maintenance";
 /// Every route. A fixed path is found before a pattern.
 pub const ROUTES: &[Route] = &[
     route(&[Method::GET], AUTHORIZATION_SERVER_METADATA, Function::Authorize),
+    route(&[Method::GET], MCP_AUTHORIZATION_SERVER_METADATA, Function::Authorize),
     route(&[Method::GET], PROTECTED_RESOURCE_METADATA, Function::Authorize),
     route(&[Method::GET], MCP_RESOURCE_METADATA, Function::Authorize),
     route(&[Method::GET], JWKS, Function::Authorize),
+    route(&[Method::GET], AUTHORIZE, Function::Authorize),
+    route(&[Method::GET], LOGIN, Function::Authorize),
+    route(&[Method::GET], CALLBACK, Function::Authorize),
+    route(&[Method::POST], CONSENT, Function::Authorize),
+    route(&[Method::POST], PUSHED_REQUEST, Function::Authorize),
+    route(&[Method::POST], REGISTER, Function::Authorize),
+    route(&[Method::GET, Method::PUT, Method::DELETE], REGISTRATION, Function::Authorize),
     route(&[Method::POST], TOKEN, Function::Token),
     route(&[Method::POST], REFRESH, Function::Token),
     // A hundred tokens may come at once.
@@ -146,6 +180,11 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::DELETE], SESSION, Function::Sessions),
     route(&[Method::POST], EXTEND, Function::Token),
     route(&[Method::GET], AUDIT, Function::Sessions),
+    route(&[Method::GET], ACCOUNT, Function::Sessions),
+    route(&[Method::POST], ACCOUNT_SESSION, Function::Sessions),
+    route(&[Method::POST], ACCOUNT_OTHERS, Function::Sessions),
+    route(&[Method::POST], ACCOUNT_APPS, Function::Sessions),
+    route(&[Method::POST], ACCOUNT_SIGN_OUT, Function::Sessions),
     route(&[Method::POST], WORKOS_WEBHOOK, Function::Sessions),
     Route { body_limit: LARGE, ..route(&[Method::POST], MCP, Function::Mcp) },
     route(&[Method::GET], HEALTH, Function::Health),
@@ -177,6 +216,18 @@ pub fn find(path: &str) -> Option<Match<'_>> {
 }
 
 impl Route {
+    /// Whether clients are answered here in the words of RFC 6749 section 5.2, also when nothing was
+    /// looked at.
+    pub fn speaks_oauth(&self) -> bool {
+        match self.function {
+            Function::Token | Function::Revoke | Function::Introspect => true,
+            Function::Authorize => {
+                matches!(self.path, PUSHED_REQUEST | REGISTER | REGISTRATION)
+            }
+            Function::Sessions | Function::Mcp | Function::Health | Function::Ledger => false,
+        }
+    }
+
     /// Whether the method is served here.
     pub fn allows(&self, method: &Method) -> bool {
         let asked = if method == Method::HEAD { &Method::GET } else { method };

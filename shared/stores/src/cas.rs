@@ -26,7 +26,7 @@ const GATE_PATIENCE: u32 = 200;
 ///
 /// An answer that was lost does no harm. A command that is tried again recognises its own write by
 /// its version and answers as it would have; if others have written over it since, it is applied
-/// once more, which every command allows.
+/// once more, which every command allows. What it has used up is refused then: the safe side.
 pub struct Cas<'a, P, S> {
     platform: &'a P,
     store: S,

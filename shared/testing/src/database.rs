@@ -8,6 +8,7 @@ use ports::{Request, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::consents::FakeConsents;
 use crate::world::SQL_CONNECTION_STRING;
 
 /// The business database behind its SQL endpoint, as far as the authorization server uses it: the
@@ -16,7 +17,9 @@ use crate::world::SQL_CONNECTION_STRING;
 #[derive(Default)]
 pub struct FakeDatabase {
     clients: RefCell<BTreeMap<String, ClientRecord>>,
+    registrations: RefCell<BTreeMap<String, String>>,
     organizations: RefCell<BTreeMap<String, String>>,
+    consents: FakeConsents,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +31,24 @@ struct Batch {
 struct Query {
     query: String,
     params: Vec<Option<String>>,
+}
+
+/// As whom a batch runs, by its first statement.
+enum Role {
+    None,
+    Service,
+    Person(String),
+}
+
+impl Role {
+    fn of(first: &Query) -> Self {
+        if first.query.contains("'atoms_service'") {
+            return Self::Service;
+        }
+        let claims = first.params.first().cloned().flatten().unwrap_or_default();
+        let claims: Value = serde_json::from_str(&claims).unwrap_or_default();
+        claims["sub"].as_str().map_or(Self::None, |person| Self::Person(person.to_owned()))
+    }
 }
 
 type Rows = Vec<Vec<Option<String>>>;
@@ -69,11 +90,10 @@ impl FakeDatabase {
         if !plain {
             return refusal("0A000", "only text rows are served here");
         }
-        let service =
-            batch.queries.first().is_some_and(|first| first.query.contains("'atoms_service'"));
+        let role = batch.queries.first().map_or(Role::None, Role::of);
         let mut results = Vec::new();
         for query in &batch.queries {
-            match self.rows(query, service) {
+            match self.rows(query, &role) {
                 Ok(rows) => results.push(result_set(&rows)),
                 Err((code, message)) => return refusal(code, message),
             }
@@ -81,21 +101,24 @@ impl FakeDatabase {
         Response::new(json!({ "results": results }).to_string().into())
     }
 
-    fn rows(&self, query: &Query, service: bool) -> Result<Rows, (&'static str, &'static str)> {
+    fn rows(&self, query: &Query, role: &Role) -> Result<Rows, (&'static str, &'static str)> {
+        let service = matches!(role, Role::Service);
         let text = query.query.as_str();
         let parameter = |at: usize| query.params.get(at).cloned().flatten();
         if text.contains("set_config") {
             return Ok(vec![vec![Some("atoms_service".to_owned()), Some(String::new())]]);
         }
-        if text.contains("from app.oauth_clients") {
+        if text.contains("app.oauth_clients") {
             if !service {
                 return Err(("42501", "permission denied for table oauth_clients"));
             }
-            let client = parameter(0).and_then(|id| self.client(&id));
-            return Ok(client
-                .iter()
-                .map(|client| vec![serde_json::to_string(client).ok()])
-                .collect());
+            return self.clients(text, &parameter(0).unwrap_or_default(), parameter(1));
+        }
+        if text.contains("app.oauth_consents") {
+            let Role::Person(person) = role else {
+                return Err(("42501", "permission denied for table oauth_consents"));
+            };
+            return Ok(self.consents.answer(person, text, &query.params));
         }
         if text.contains("app.provision_member") {
             if !service {
@@ -107,6 +130,53 @@ impl FakeDatabase {
             return Ok(vec![vec![Some("1".to_owned())]]);
         }
         Err(("42601", "the fake database does not know the statement"))
+    }
+
+    fn clients(
+        &self,
+        text: &str,
+        first: &str,
+        second: Option<String>,
+    ) -> Result<Rows, (&'static str, &'static str)> {
+        if text.contains("insert into") {
+            return self.enrol(first, second);
+        }
+        if text.contains("update") {
+            let mut clients = self.clients.borrow_mut();
+            if let Some(client) = clients.get_mut(first).filter(|one| !one.disabled) {
+                client.expires_at = second.and_then(|until| until.parse().ok());
+            }
+            return Ok(Vec::new());
+        }
+        if text.contains("delete from") {
+            // It has no clock, and so nothing that is over.
+            return Ok(vec![vec![Some("0".to_owned())]]);
+        }
+        let hash = self.registrations.borrow().get(first).cloned();
+        let client = self.client(first);
+        Ok(client.iter().map(|one| vec![serde_json::to_string(one).ok(), hash.clone()]).collect())
+    }
+
+    /// As the statement has it: nobody else's registration is replaced.
+    fn enrol(
+        &self,
+        record: &str,
+        hash: Option<String>,
+    ) -> Result<Rows, (&'static str, &'static str)> {
+        let record: ClientRecord =
+            serde_json::from_str(record).map_err(|_| ("22023", "no record"))?;
+        let id = record.client_id.clone();
+        let mut registrations = self.registrations.borrow_mut();
+        if let Some(known) = self.client(&id)
+            && (known.origin != record.origin || registrations.get(&id) != hash.as_ref())
+        {
+            return Ok(Vec::new());
+        }
+        if let Some(hash) = hash {
+            registrations.insert(id.clone(), hash);
+        }
+        self.register(record);
+        Ok(vec![vec![Some(id)]])
     }
 
     fn provision(

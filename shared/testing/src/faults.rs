@@ -7,6 +7,8 @@ use http::StatusCode;
 /// What a use case depends on, each of which can be away by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dependency {
+    /// The hosts of clients, which publish their documents and keys.
+    Clients,
     /// The cache.
     Kv,
     /// The ledgers.
@@ -21,7 +23,8 @@ pub enum Dependency {
 
 impl Dependency {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Kv, Self::Ledger, Self::Publisher, Self::Sql, Self::Workos];
+    pub const ALL: [Self; 6] =
+        [Self::Clients, Self::Kv, Self::Ledger, Self::Publisher, Self::Sql, Self::Workos];
 }
 
 /// How a dependency fails.

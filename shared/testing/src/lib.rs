@@ -14,11 +14,13 @@
     reason = "this is test code: what does not hold must end the test"
 )]
 
+mod consents;
 pub mod contract;
 mod database;
 mod eventual_kv;
 mod faults;
 mod platform;
+mod proof_key;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod stores;
@@ -29,6 +31,7 @@ pub use database::FakeDatabase;
 pub use eventual_kv::{KvLocation, Lag, Obstacle};
 pub use faults::{Dependency, Fault};
 pub use platform::{FakePlatform, yield_once};
+pub use proof_key::{ProofKey, proof_claims};
 pub use workos::{AuthKitToken, FakeWorkos};
 pub use world::{
     ALL_SCOPES, API_SECRET, NARROW_SECRET, NOW, PUBLIC_URL, SERVICE_SECRET, SQL_CONNECTION_STRING,

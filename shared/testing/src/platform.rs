@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ports::{
-    Clock, Config, Fetch, FetchError, Log, Millis, PrivateKey, PublicKey, Random, Request,
+    AtMost, Clock, Config, Fetch, FetchError, Log, Millis, PrivateKey, PublicKey, Random, Request,
     Response, SignatureError, Signatures, Timer,
 };
 
@@ -176,7 +176,15 @@ impl Fetch for FakePlatform {
             return Err(FetchError::Connection(format!("nothing is at {url}")));
         };
         match self.faults.call(route.dependency) {
-            None => Ok((route.answer)(&request)),
+            None => {
+                let response = (route.answer)(&request);
+                match request.extensions().get::<AtMost>() {
+                    Some(AtMost(limit)) if response.body().len() > *limit => {
+                        Err(FetchError::TooLong(*limit))
+                    }
+                    _ => Ok(response),
+                }
+            }
             Some(Fault::Away) => Err(FetchError::Connection("connection refused".to_owned())),
             Some(Fault::Timeout) => {
                 self.advance(timeout.as_millis().try_into().unwrap_or(Millis::MAX));

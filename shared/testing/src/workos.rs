@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use jwt_compact::alg::{Rsa, RsaPrivateKey};
 use jwt_compact::jwk::JsonWebKey;
 use jwt_compact::{AlgorithmExt as _, Claims, Header};
+use oauth::pkce;
 use ports::{Millis, Request, Response};
 use serde_json::{Map, Value, json};
 
@@ -31,6 +32,7 @@ pub struct FakeWorkos {
     published: RefCell<Vec<String>>,
     clock: Rc<Cell<Millis>>,
     grants: RefCell<BTreeMap<String, Grant>>,
+    codes: RefCell<BTreeMap<String, (Grant, String)>>,
     drawn: Cell<u32>,
     renewals: Cell<u32>,
 }
@@ -59,6 +61,7 @@ impl FakeWorkos {
             published: RefCell::new(vec![Self::KID.to_owned()]),
             clock,
             grants: RefCell::default(),
+            codes: RefCell::default(),
             drawn: Cell::default(),
             renewals: Cell::default(),
         }
@@ -68,6 +71,16 @@ impl FakeWorkos {
     pub fn grant(&self, user: &str, session: &str) -> String {
         let (user, session) = (user.to_owned(), session.to_owned());
         self.draw(Grant { user, session, more: Map::new() })
+    }
+
+    /// A person signs in at the page that was asked for with this challenge: the code that they are sent
+    /// back with.
+    pub fn sign_in(&self, user: &str, session: &str, challenge: &str) -> String {
+        let grant = Grant { user: user.to_owned(), session: session.to_owned(), more: Map::new() };
+        self.drawn.set(self.drawn.get() + 1);
+        let code = format!("workos-code-{session}-{}", self.drawn.get());
+        self.codes.borrow_mut().insert(code.clone(), (grant, challenge.to_owned()));
+        code
     }
 
     /// From now on the access tokens of a sign-in say this too; `exp` is in seconds from `iat`.
@@ -94,14 +107,22 @@ impl FakeWorkos {
         if body["client_id"] != WORKOS_CLIENT_ID || body["client_secret"] != WORKOS_API_KEY {
             return refusal(StatusCode::UNAUTHORIZED, "invalid_client");
         }
-        if body["grant_type"] != "refresh_token" {
-            return refusal(StatusCode::BAD_REQUEST, "unsupported_grant_type");
-        }
-        let token = body["refresh_token"].as_str().unwrap_or_default();
-        let Some(grant) = self.grants.borrow_mut().remove(token) else {
+        let text = |name: &str| body[name].as_str().unwrap_or_default();
+        let grant = match text("grant_type") {
+            "refresh_token" => self.grants.borrow_mut().remove(text("refresh_token")),
+            "authorization_code" => {
+                let known = self.codes.borrow_mut().remove(text("code"));
+                let proved = |challenge: &str| pkce::verify(challenge, text("code_verifier"));
+                known.filter(|(_, challenge)| proved(challenge)).map(|(grant, _)| grant)
+            }
+            _ => return refusal(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+        };
+        let Some(grant) = grant else {
             return refusal(StatusCode::BAD_REQUEST, "invalid_grant");
         };
-        self.renewals.set(self.renewals.get() + 1);
+        if text("grant_type") == "refresh_token" {
+            self.renewals.set(self.renewals.get() + 1);
+        }
         let now = self.clock.get();
         let mut access = AuthKitToken::of(&grant.user, &grant.session, now);
         for (claim, value) in &grant.more {
@@ -110,8 +131,10 @@ impl FakeWorkos {
             access = access.with(claim, value);
         }
         let access_token = self.sign(&access);
+        let user = json!({ "id": grant.user, "email": format!("{}@example.test", grant.user) });
         let refresh_token = self.draw(grant);
-        let body = json!({ "access_token": access_token, "refresh_token": refresh_token });
+        let body =
+            json!({ "access_token": access_token, "refresh_token": refresh_token, "user": user });
         Response::new(body.to_string().into())
     }
 

@@ -33,18 +33,19 @@ pub const NARROW_SECRET: &str = "test-secret-of-atoms-narrow";
 /// The scopes of the first-party clients.
 pub const ALL_SCOPES: [&str; 6] = oauth::scope::ALL;
 
-const GRANTS: [&str; 2] = ["urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"];
+const GRANTS: [&str; 3] =
+    ["urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token", "authorization_code"];
 
 /// A deployment in memory: settings from a fixed master secret, the identity provider, the
 /// database with one client of every kind.
 ///
 /// | client | kind | may |
 /// |---|---|---|
-/// | `atoms-web`, `atoms-cli` | public, first-party | exchange, refresh |
-/// | `atoms-service` | confidential, first-party | exchange, refresh |
+/// | `atoms-web`, `atoms-cli` | public, first-party | exchange, refresh, codes |
+/// | `atoms-service` | confidential, first-party | exchange, refresh, codes, tokens of its own |
 /// | `atoms-api` | confidential | introspect any audience |
 /// | `atoms-narrow` | confidential | introspect the MCP audience |
-/// | `third-party` | public, somebody else's | refresh |
+/// | `third-party` | public, somebody else's | refresh, codes |
 pub struct World {
     /// The host.
     pub platform: FakePlatform,
@@ -103,14 +104,17 @@ impl World {
             secret_hashes: secret.map(|secret| self.hash(secret)).into_iter().collect(),
             first_party,
             scopes: ALL_SCOPES.map(str::to_owned).to_vec(),
-            grant_types: GRANTS.map(str::to_owned).to_vec(),
-            introspect_audiences: Vec::new(),
-            disabled: false,
-            policy: None,
+            grant_types: {
+                let own = secret.map(|_| "client_credentials");
+                GRANTS.into_iter().chain(own).map(str::to_owned).collect()
+            },
+            redirect_uris: vec!["http://127.0.0.1/callback".to_owned()],
+            ..ClientRecord::default()
         };
         let resource_server = |id, secret, audience: String| ClientRecord {
             scopes: Vec::new(),
             grant_types: Vec::new(),
+            redirect_uris: Vec::new(),
             introspect_audiences: vec![audience],
             ..client(id, Some(secret), false)
         };

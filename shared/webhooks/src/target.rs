@@ -1,14 +1,8 @@
 //! Which addresses may be asked: hosts of the open internet, over https. A deployment on one's own
 //! machine may also ask that machine.
-//!
-//! What a name resolves to is for the platform: Workers reach no private networks.
-
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
-
-/// Names that never are of the open internet.
-const PRIVATE_NAMES: [&str; 6] = ["localhost", "local", "internal", "lan", "home.arpa", "intranet"];
+use ports::hosts::{is_loopback, is_public};
 
 /// Whether an address is on one's own machine.
 pub(crate) fn is_local(url: &str) -> bool {
@@ -33,63 +27,6 @@ pub(crate) fn check(url: &str, local: bool) -> Result<(), &'static str> {
         _ => return Err("must be https URLs"),
     }
     if local || is_public(host) { Ok(()) } else { Err("must be hosts of the open internet") }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.to_ascii_lowercase();
-    host == "localhost" || address(&host).is_some_and(|address| address.is_loopback())
-}
-
-fn is_public(host: &str) -> bool {
-    if let Some(address) = address(host) {
-        return match address {
-            IpAddr::V4(address) => is_public_v4(address),
-            IpAddr::V6(address) => is_public_v6(address),
-        };
-    }
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    let last = host.rsplit('.').next().unwrap_or_default();
-    // Browsers and platforms read a host that ends in a number as an address, in many notations.
-    let number = last.starts_with(|first: char| first.is_ascii_digit());
-    let private = |name: &str| host == name || host.ends_with(&format!(".{name}"));
-    host.contains('.')
-        && host.bytes().all(plain)
-        && !number
-        && !PRIVATE_NAMES.iter().any(|name| private(name))
-}
-
-/// An address in its one canonical notation.
-fn address(host: &str) -> Option<IpAddr> {
-    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(host) => host.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    // RFC 6890 and its registry: this network, shared space, IETF assignments, benchmarks, reserved.
-    let special = a == 0
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 192 && b == 0 && c == 0)
-        || (a == 192 && b == 88 && c == 99)
-        || (a == 198 && (b == 18 || b == 19))
-        || a >= 240;
-    !(special
-        || address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_multicast()
-        || address.is_documentation())
-}
-
-/// Global unicast, but for what embeds or tunnels to other addresses, and documentation.
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
-    let global = a & 0xe000 == 0x2000;
-    let special = (a == 0x2001 && (b < 0x0200 || b == 0x0db8)) || a == 0x2002 || a == 0x3fff;
-    global && !special
 }
 
 #[cfg(test)]

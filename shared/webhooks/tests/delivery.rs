@@ -95,6 +95,10 @@ impl World {
             authenticated_at: self.platform.now(),
             key_id: 1,
             signals: Signals::default(),
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         }));
         self.execute(Command::RevokeAll { except: None, reason: None });
     }

@@ -18,9 +18,18 @@ struct Seed {
     scopes: &'static [&'static str],
     /// Audiences that it may introspect; `{}` stands for the public URL.
     introspects: &'static [&'static str],
+    redirects: &'static [&'static str],
 }
 
-const GRANTS: &[&str] = &["urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"];
+const GRANTS: &[&str] =
+    &["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"];
+/// A service acts for people, and for itself.
+const GRANTS_OF_A_SERVICE: &[&str] = &[
+    "authorization_code",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+    "client_credentials",
+];
 const SCOPES: &[&str] = &[
     "atoms:workspace.read",
     "atoms:workspace.write",
@@ -38,14 +47,28 @@ const PUBLIC: Seed = Seed {
     grants: GRANTS,
     scopes: SCOPES,
     introspects: &[],
+    // Any port of one's own machine, RFC 8252 section 7.3.
+    redirects: &["http://127.0.0.1/callback"],
 };
-const RESOURCE_SERVER: Seed =
-    Seed { confidential: true, first_party: false, grants: &[], scopes: &[], ..PUBLIC };
+const RESOURCE_SERVER: Seed = Seed {
+    confidential: true,
+    first_party: false,
+    grants: &[],
+    scopes: &[],
+    redirects: &[],
+    ..PUBLIC
+};
 
 const SEEDS: [Seed; 6] = [
     Seed { id: "atoms-web", name: "Atoms for the web", ..PUBLIC },
     Seed { id: "atoms-cli", name: "Atoms for the terminal", ..PUBLIC },
-    Seed { id: "atoms-service", name: "Atoms service", confidential: true, ..PUBLIC },
+    Seed {
+        id: "atoms-service",
+        name: "Atoms service",
+        confidential: true,
+        grants: GRANTS_OF_A_SERVICE,
+        ..PUBLIC
+    },
     Seed { id: "atoms-api", name: "Atoms API", introspects: &["*"], ..RESOURCE_SERVER },
     Seed { id: "atoms-narrow", name: "MCP only", introspects: &["{}/mcp"], ..RESOURCE_SERVER },
     Seed { id: "third-party", name: "Somebody else's", first_party: false, ..PUBLIC },
@@ -97,7 +120,7 @@ async fn insert(
         seed.introspects.iter().map(|audience| audience.replace("{}", public_url)).collect();
     sqlx::query(
         "insert into app.oauth_clients (client_id, name, kind, secret_hashes, first_party, scopes, \
-         grant_types, introspect_audiences) values ($1, $2, $3, $4, $5, $6, $7, $8)",
+         grant_types, introspect_audiences, redirect_uris) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(seed.id)
     .bind(seed.name)
@@ -107,6 +130,7 @@ async fn insert(
     .bind(seed.scopes)
     .bind(seed.grants)
     .bind(introspects)
+    .bind(seed.redirects)
     .execute(connection)
     .await?;
     Ok(())

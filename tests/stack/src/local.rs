@@ -68,6 +68,8 @@ struct Plan {
     proxy: Proxy,
     emulator: Emulator,
     webhook_secret: String,
+    /// Where a suite may publish documents and keys of clients.
+    clients_port: u16,
 }
 
 impl Stack {
@@ -260,6 +262,7 @@ impl Plan {
             },
             proxy,
             webhook_secret: keys::secret()?,
+            clients_port: network::free_port()?,
         })
     }
 
@@ -276,6 +279,7 @@ impl Plan {
             ("WORKOS_WEBHOOK_SECRET", self.webhook_secret.clone()),
             ("SQL_URL", format!("http://127.0.0.1:{}/sql", self.proxy.port)),
             ("SQL_CONNECTION_STRING", connection),
+            ("CLIENT_METADATA_HOSTS", format!("http://127.0.0.1:{}", self.clients_port)),
             // Nobody is in front of it who would write the header, so whatever it says is made up.
             ("TRUSTED_PROXY_HEADER", String::new()),
             // Suites ask more in a minute than the clients of a person may.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow, bail};
 use oauth::keys::{Derived, parse_key};
+use ports::hosts;
 use stores::StoreChoice;
 
 use crate::Platform;
@@ -44,11 +45,15 @@ const EVERY: &[&str] =
 /// Those that have the guard in them on Spin, where no gateway is in front.
 const GUARDED: &[&str] =
     &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
-const WORKOS: &[&str] = &["token", "health"];
-const DATA: &[&str] = &["token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
-const ADDRESSES: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp"];
-const LEDGER: &[&str] = &["token", "introspect", "revoke", "sessions", "mcp", "ledger"];
+const WORKOS: &[&str] = &["authorize", "token", "health"];
+const DATA: &[&str] =
+    &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
+const ADDRESSES: &[&str] = &["authorize", "token", "introspect", "revoke", "sessions", "mcp"];
+const LEDGER: &[&str] =
+    &["authorize", "token", "introspect", "revoke", "sessions", "mcp", "ledger"];
 const REFRESH: &[&str] = &["token", "introspect", "revoke"];
+/// Those that authenticate clients, and so ask for what these have published.
+const CLIENTS: &[&str] = &["authorize", "token", "introspect", "revoke"];
 const VERIFY: &[&str] = &["authorize", "token", "introspect", "revoke", "sessions", "mcp"];
 
 /// The settings.
@@ -64,12 +69,16 @@ pub const SETTINGS: &[Setting] = &[
     var("INTROSPECTION_PUBLIC_KEYS", &["authorize"]),
     secret("INTROSPECTION_SIGNING_KEYS", &["introspect"]),
     secret("LEDGER_ADDRESS_KEY", ADDRESSES),
-    secret("WORKOS_API_KEY", &["token"]),
+    secret("WORKOS_API_KEY", &["authorize", "token"]),
     Setting { required: false, ..secret("WORKOS_WEBHOOK_SECRET", &["sessions"]) },
-    secret("UPSTREAM_KEYS", &["token"]),
+    secret("UPSTREAM_KEYS", &["authorize", "token"]),
+    secret("CODE_KEYS", &["authorize", "token"]),
+    secret("REQUEST_KEYS", &["authorize"]),
+    secret("LOGIN_KEYS", &["authorize", "sessions"]),
+    secret("DPOP_NONCE_KEYS", &["authorize", "token", "sessions", "mcp"]),
     secret("DEVICE_KEY", &["token"]),
     secret("REFRESH_MAC_KEYS", REFRESH),
-    secret("CLIENT_SECRET_KEY", REFRESH),
+    secret("CLIENT_SECRET_KEY", CLIENTS),
     secret("INTERNAL_MAC_KEYS_ISSUER", &["token", "introspect", "revoke", "sessions"]),
     secret("INTERNAL_MAC_KEYS_MCP", &["token", "introspect", "revoke", "mcp"]),
     var("LEDGER_STORE", PRODUCT),
@@ -80,8 +89,9 @@ pub const SETTINGS: &[Setting] = &[
     optional("AUDIT_LEVEL", LEDGER),
     optional("AUDIT_RETENTION_DAYS", &["ledger"]),
     optional("ALLOWED_ORIGINS", EVERY),
+    optional("CLIENT_METADATA_HOSTS", CLIENTS),
     Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions", "ledger"]) },
-    on_workers(optional("TRUSTED_PROXY_HEADER", REFRESH)),
+    on_workers(optional("TRUSTED_PROXY_HEADER", CLIENTS)),
     on_spin(optional("TRUSTED_PROXY_HEADER", GUARDED)),
     on_spin(optional("GUARD_PER_MINUTE", GUARDED)),
     optional("NOT_BEFORE", LEDGER),
@@ -105,6 +115,7 @@ pub const SETTINGS: &[Setting] = &[
     on_spin(optional("ALLOW_SQL", &[])),
     on_spin(optional("ALLOW_REDIS", &[])),
     on_spin(optional("ALLOW_WEBHOOKS", &[])),
+    on_spin(optional("ALLOW_CLIENTS", &[])),
 ];
 
 const fn var(name: &'static str, functions: &'static [&'static str]) -> Setting {
@@ -173,6 +184,7 @@ pub fn check_each(values: &Settings) -> Result<()> {
     }
     check_store(values)?;
     let value = |name| values.get(name).map_or("", String::as_str);
+    check_client_hosts(value("CLIENT_METADATA_HOSTS"), value("PUBLIC_URL"))?;
     webhooks::Settings::parse(value("PUBLIC_URL"), value("WEBHOOK_URLS"), value("WEBHOOK_SECRETS"))
         .map(drop)
         .map_err(|error| anyhow!("{error}"))
@@ -191,6 +203,16 @@ fn check_store(values: &Settings) -> Result<()> {
         Some(name) => bail!("{name} is not set, and LEDGER_STORE is {store}"),
         None => Ok(()),
     }
+}
+
+/// Whoever reaches the deployment could have it reach its neighbours.
+fn check_client_hosts(listed: &str, public_url: &str) -> Result<()> {
+    let own = url::Url::parse(public_url).ok();
+    let local = own.as_ref().and_then(|url| url.host_str()).is_some_and(hosts::is_loopback);
+    if !listed.trim().is_empty() && !local {
+        bail!("CLIENT_METADATA_HOSTS is for a deployment on one's own machine only");
+    }
+    Ok(())
 }
 
 fn check_value(name: &str, value: &str) -> Result<()> {
@@ -327,6 +349,7 @@ mod tests {
             ("RATE_LIMIT_TIER", "0"),
             ("WEBHOOK_URLS", "http://hooks.example.test"),
             ("WEBHOOK_URLS", "https://10.0.0.1"),
+            ("CLIENT_METADATA_HOSTS", "http://127.0.0.1:4000"),
             ("WEBHOOK_SECRETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
             ("LEDGER_STORE", ""),
             ("LEDGER_STORE", "kv"),

@@ -80,6 +80,10 @@ impl Spin {
         let hosts = [
             ("allow_sql", values.get("SQL_URL").map(String::as_str)),
             ("allow_redis", stores.into_iter().flatten().next().map(String::as_str)),
+            (
+                "allow_clients",
+                values.get("CLIENT_METADATA_HOSTS").and_then(|it| it.split(',').next()),
+            ),
             ("allow_webhooks", values.get("WEBHOOK_URLS").and_then(|urls| urls.split(',').next())),
         ];
         for (name, address) in hosts {

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("snapshot", &["ledger"]),
     ("ports", &["ledger", "oauth"]),
     ("observe", &["ledger", "ports"]),
+    ("pages", &["ledger", "oauth"]),
     ("breaker", &["ledger", "ports"]),
     ("data", &["ports"]),
     ("stores", &["data", "ledger", "ports"]),
@@ -24,8 +25,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "host",
         &[
-            "audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "ports", "snapshot",
-            "stores", "webhooks",
+            "audit", "auth", "breaker", "data", "ledger", "oauth", "observe", "pages", "ports",
+            "snapshot", "stores", "webhooks",
         ],
     ),
 ];

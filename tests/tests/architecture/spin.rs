@@ -65,12 +65,9 @@ fn every_function_is_a_component() {
     let expected: BTreeSet<_> = functions.chain([KV_OWNER]).collect();
     assert_eq!(components(&spin).into_keys().collect::<BTreeSet<_>>(), expected);
     for (name, component) in components(&spin) {
-        let package = format!("{name}-function");
-        let file = package.replace('-', "_");
-        let source = format!("target/wasm32-wasip2/spin/{file}.wasm");
+        let source = format!("target/components/{name}.wasm");
         assert_eq!(component["source"].as_str(), Some(source.as_str()), "{name}");
-        let command =
-            format!("cargo build --profile spin --target wasm32-wasip2 --package {package}");
+        let command = format!("cargo xtask component {name}");
         assert_eq!(component["build"]["command"].as_str(), Some(command.as_str()), "{name}");
     }
 }
@@ -179,6 +176,7 @@ fn a_component_reaches_only_what_its_settings_tell_it_of() {
             ("WORKOS_API_URL", "{{ workos_api_url }}"),
             ("REDIS_URL", "{{ allow_redis }}"),
             ("WEBHOOK_SECRETS", "{{ allow_webhooks }}"),
+            ("CLIENT_METADATA_HOSTS", "{{ allow_clients }}"),
         ];
         expected.extend(others.iter().filter(|(setting, _)| has(name, setting)).map(|(_, at)| at));
         assert_eq!(texts(component, "allowed_outbound_hosts"), expected, "{name}");

@@ -170,6 +170,10 @@ async fn old_trail(database: &Database, info: &StackInfo, sessions: usize) -> Re
             authenticated_at: NOW,
             key_id: 1,
             signals: Signals::default(),
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         });
         let origin = Origin { actor: Actor::Service, ..Origin::default() };
         let envelope = Envelope { command, policy: policy.clone(), origin };

@@ -47,6 +47,34 @@ async fn what_is_above_a_limit_is_told_when_to_come_back_and_consumes_nothing() 
 }
 
 #[tokio::test]
+async fn m11_registrations_of_one_network_are_limited() -> Result<()> {
+    let settings = vec![("RATE_LIMIT_TIER".to_owned(), "1".to_owned())];
+    let stack = Stack::start(StackOptions { settings, ..StackOptions::default() }).await?;
+    let world = World::of(stack.info())?;
+    let register = || {
+        let metadata = serde_json::json!({
+            "redirect_uris": ["https://app.example/cb"],
+            "token_endpoint_auth_method": "none",
+        });
+        world.api.send(world.api.request(Method::POST, "/oauth/register").json(&metadata))
+    };
+    // The window slides meanwhile.
+    let mut registered = 0;
+    let refused = loop {
+        let answer = register().await?;
+        if answer.status != 201 {
+            break answer;
+        }
+        registered += 1;
+        assert!(registered < 20, "nobody is limited");
+    };
+    assert!(registered >= 10, "{registered}");
+    assert_eq!((refused.status, refused.error()), (429, "temporarily_unavailable"));
+    limited(&refused, "register", 10);
+    Ok(())
+}
+
+#[tokio::test]
 async fn i8_introspection_is_limited_per_caller_and_person() -> Result<()> {
     let settings = vec![("RATE_LIMIT_TIER".to_owned(), "1".to_owned())];
     let stack = Stack::start(StackOptions { settings, ..StackOptions::default() }).await?;

@@ -154,6 +154,10 @@ impl Scene {
             authenticated_at: NOW,
             key_id: 1,
             signals: Signals::default(),
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         });
         match self.execute(ledger, command).await {
             Outcome::Issued(issue) => issue.session,

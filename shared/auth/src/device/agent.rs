@@ -89,5 +89,5 @@ fn first_of(agent: &str, known: &[(&str, &'static str)]) -> Option<&'static str>
 fn product(agent: &str) -> String {
     let name = agent.split(ENDS).next().unwrap_or_default();
     let clean = name.chars().filter(|character| !character.is_control()).take(MAX_LENGTH);
-    clean.flat_map(char::to_lowercase).collect()
+    clean.map(|character| character.to_ascii_lowercase()).collect()
 }

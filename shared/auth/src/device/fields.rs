@@ -1,5 +1,7 @@
 //! The fields that are recognised, and how each is normalised.
 
+use std::f64::consts::SQRT_2;
+
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
@@ -161,8 +163,8 @@ fn plain(value: &Value) -> Option<String> {
         _ => return None,
     };
     let text: String = text.trim().chars().filter(|character| !character.is_control()).collect();
-    let text: String = text.chars().take(MAX_VALUE).flat_map(char::to_lowercase).collect();
-    Some(text).filter(|text| !text.is_empty())
+    let text = text.chars().take(MAX_VALUE).map(|character| character.to_ascii_lowercase());
+    Some(text.collect::<String>()).filter(|text| !text.is_empty())
 }
 
 fn system_name(value: &Value) -> Option<String> {
@@ -181,8 +183,12 @@ fn flag(value: &Value) -> Option<String> {
     Some(set.to_string())
 }
 
+/// A whole number is the same with and without a fraction of zero. The standard library would write the
+/// others too, with tables of its own beside those of `serde_json`.
 fn number(value: &Value) -> Option<String> {
-    value.as_f64().filter(|number| *number >= 0.0).map(|number| number.to_string())
+    let number = value.as_f64().filter(|number| *number >= 0.0)?;
+    let whole = number as u64;
+    Some(if whole as f64 == number { whole.to_string() } else { value.to_string() })
 }
 
 /// Whether there is any.
@@ -193,7 +199,11 @@ fn some(value: &Value) -> Option<String> {
 /// Memory is told exactly by some and rounded by others.
 fn power_of_two(value: &Value) -> Option<String> {
     let number = value.as_f64().filter(|number| *number > 0.0 && number.is_finite())?;
-    Some(number.log2().round().to_string())
+    // A number's own exponent, IEEE 754, and not the C library's logarithm with its tables.
+    let bits = number.to_bits();
+    let exponent = (bits >> 52) as i32 - 1023;
+    let mantissa = f64::from_bits(bits & (u64::MAX >> 12) | 1.0_f64.to_bits());
+    Some((exponent + i32::from(mantissa > SQRT_2)).to_string())
 }
 
 /// The first language, without its region: those that follow change with every keyboard.
@@ -215,7 +225,7 @@ fn screen(value: &Value) -> Option<String> {
             side("width")?.max(side("height")?)
         }
         Value::String(text) => {
-            let sides = text.split(['x', 'X', '×']).map(|side| side.trim().parse::<f64>().ok());
+            let sides = text.split(['x', 'X', '×']).map(pixels);
             sides.collect::<Option<Vec<_>>>()?.into_iter().fold(0.0, f64::max)
         }
         _ => return None,
@@ -223,4 +233,52 @@ fn screen(value: &Value) -> Option<String> {
     let classes = [(1_000.0, "small"), (1_500.0, "medium"), (2_200.0, "large")];
     let class = classes.iter().find(|(up_to, _)| longer <= *up_to);
     (longer > 0.0).then(|| class.map_or("huge", |(_, name)| name).to_owned())
+}
+
+/// By the parser that is in every function anyway.
+fn pixels(side: &str) -> Option<f64> {
+    serde_json::from_slice(side.trim().as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_people_do() {
+        for (told, kept) in
+            [(json!(8), "8"), (json!(8.0), "8"), (json!(2.625), "2.625"), (json!(0), "0")]
+        {
+            assert_eq!(number(&told).as_deref(), Some(kept));
+        }
+        assert_eq!(number(&json!(-1)), None);
+        assert_eq!(number(&json!("8")), None);
+    }
+
+    #[test]
+    fn memory_is_rounded_to_a_power_of_two() {
+        for (told, kept) in
+            [(0.25, "-2"), (1.0, "0"), (1.4, "0"), (1.5, "1"), (7.8, "3"), (16.0, "4")]
+        {
+            assert_eq!(power_of_two(&json!(told)).as_deref(), Some(kept), "{told}");
+        }
+        for exact in 1_u32..10_000 {
+            let logarithm = f64::from(exact).log2().round();
+            assert_eq!(power_of_two(&json!(exact)), Some(logarithm.to_string()), "{exact}");
+        }
+        assert_eq!(power_of_two(&json!(0)), None);
+        assert_eq!(power_of_two(&json!(-4)), None);
+    }
+
+    #[test]
+    fn screens_are_told_as_text_as_well() {
+        for text in ["1920x1080", "1080 X 1920", "1920.0×1080"] {
+            assert_eq!(screen(&json!(text)).as_deref(), Some("large"), "{text}");
+        }
+        for text in ["", "x", "1920x", "infx1", "wide"] {
+            assert_eq!(screen(&json!(text)), None, "{text}");
+        }
+    }
 }

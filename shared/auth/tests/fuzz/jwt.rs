@@ -44,6 +44,7 @@ impl Edge {
             sid: SessionId::from_bytes([7; 16]),
             org: None,
             roles: vec![],
+            cnf: None,
         };
         let expired = AccessToken { exp: NOW / 1000, ..claims("ada", &both) };
         let foreign =

@@ -1,5 +1,6 @@
-//! What strangers send, at random: valid tokens and forms, flipped, cut, stuffed and spliced. Nothing
-//! makes the parsers panic, and nothing but the very token is taken for it.
+//! What strangers send, at random: valid tokens, forms, metadata and addresses of clients, flipped, cut,
+//! stuffed and spliced. Nothing makes the parsers panic, nothing but the very token is taken for it, and
+//! what is read is safe to use.
 //!
 //! Each target runs for `FUZZ_SECONDS`, one by default, on stable Rust and without a corpus: inputs
 //! are made from valid ones, and a failing one is shrunk by proptest.
@@ -7,7 +8,9 @@
 
 mod forms;
 mod jwt;
+mod metadata;
 mod mutation;
+mod proofs;
 mod refresh_tokens;
 
 use std::time::{Duration, Instant};

@@ -116,7 +116,7 @@ fn forgeries_are_refused() {
         format!("{ps256}.{}.{}", parts[1], parts[2]),
         edge.world.workos.sign(&token().by_key(None)),
         edge.sign_in("ada").tokens.access_token,
-        edge.sign_in("ada").tokens.refresh_token,
+        edge.sign_in("ada").refresh().to_owned(),
         String::new(),
         "...".to_owned(),
         "x".repeat(20_000),

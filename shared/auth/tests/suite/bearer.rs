@@ -4,13 +4,14 @@ use auth::bearer::{Bearer, BearerError, authenticate};
 use futures::executor::block_on;
 use testing::{Dependency, Fault, PUBLIC_URL};
 
-use crate::support::{Edge, MINUTE, without_macs};
+use crate::support::{Edge, MINUTE, calling, without_macs};
 
 const MCP: &str = "https://edge.example/mcp";
 
 fn enter(edge: &Edge, header: Option<&str>, audience: &str) -> Result<Bearer, BearerError> {
     let platform = &edge.world.platform;
-    block_on(authenticate(platform, &edge.settings, &edge.verifier, header, audience))
+    let request = calling(header);
+    block_on(authenticate(platform, &edge.settings, &edge.resource, &request, audience))
 }
 
 fn with_token(edge: &Edge, token: &str) -> Result<Bearer, BearerError> {
@@ -21,6 +22,8 @@ fn reason(outcome: Result<Bearer, BearerError>) -> &'static str {
     match outcome.unwrap_err() {
         BearerError::Missing => "missing",
         BearerError::Invalid(reason) => reason,
+        BearerError::Proof(invalid) => invalid.as_str(),
+        BearerError::Nonce => "nonce",
         BearerError::Unavailable(_) => "unavailable",
         BearerError::Internal(_) => "internal",
     }

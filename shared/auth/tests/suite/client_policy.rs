@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use serde_json::{Value, json};
 use testing::NOW;
 
-use crate::support::{Edge, HOUR, Issued, MINUTE, SECOND, word};
+use crate::support::{Edge, HOUR, Issued, MINUTE, SECOND, calling, word};
 
 /// A deployment in which `atoms-cli` has a policy of its own and `atoms-web` has none.
 fn edge(policy: &Value) -> Edge {
@@ -22,8 +22,8 @@ fn sign_in(edge: &Edge, client: &str, number: u32) -> Result<Issued, Failure> {
 fn used(edge: &Edge, token: &str) -> Result<(), BearerError> {
     let (platform, settings) = (&edge.world.platform, &edge.settings);
     let header = format!("Bearer {token}");
-    let audience = settings.resources.mcp();
-    block_on(authenticate(platform, settings, &edge.verifier, Some(&header), audience)).map(drop)
+    let (request, audience) = (calling(Some(&header)), settings.resources.mcp());
+    block_on(authenticate(platform, settings, &edge.resource, &request, audience)).map(drop)
 }
 
 #[test]

@@ -8,12 +8,13 @@ use futures::executor::block_on;
 use oauth::scope::{SESSIONS_READ, SESSIONS_WRITE};
 use testing::{Dependency, Fault};
 
-use crate::support::{DAY, Edge, HOUR, Issued, MINUTE, word};
+use crate::support::{DAY, Edge, HOUR, Issued, MINUTE, calling, refresh_of, word};
 
 fn extended(edge: &Edge, token: &str, id: &str) -> Result<TokenResponse, SessionsError> {
-    let Edge { settings, client, mint, verifier, .. } = edge;
+    let Edge { settings, client, mint, resource, .. } = edge;
     let (platform, header) = (&edge.world.platform, format!("Bearer {token}"));
-    let person = block_on(authorize(platform, settings, verifier, Some(&header), SESSIONS_WRITE))?;
+    let request = calling(Some(&header));
+    let person = block_on(authorize(platform, settings, resource, &request, SESSIONS_WRITE))?;
     block_on(extend(platform, settings, client, mint, &person, id)).map(|(tokens, _)| tokens)
 }
 
@@ -27,10 +28,10 @@ fn the_session_goes_on_with_new_tokens_within_its_absolute_end() {
     let issued = edge.sign_in("ada");
     edge.world.platform.advance(10 * MINUTE);
     let tokens = own(&edge, &issued);
-    assert_ne!(tokens.refresh_token, issued.refresh());
+    assert_ne!(refresh_of(&tokens), issued.refresh());
     assert_eq!(edge.claims(&tokens.access_token).sid.to_string(), issued.session);
     edge.world.platform.advance(29 * MINUTE);
-    let next = edge.refresh("atoms-cli", &tokens.refresh_token).unwrap();
+    let next = edge.refresh("atoms-cli", refresh_of(&tokens)).unwrap();
     assert_eq!(next.session, issued.session, "idle anew");
     let mut last = next;
     for _ in 0..46 {
@@ -51,10 +52,10 @@ fn the_token_before_converges_within_the_grace_and_is_reuse_after_it() {
     let tokens = own(&edge, &issued);
     assert_eq!(own(&edge, &issued).refresh_token, tokens.refresh_token, "a repeated call");
     let replayed = edge.refresh("atoms-cli", issued.refresh()).unwrap();
-    assert_eq!(replayed.refresh(), tokens.refresh_token);
+    assert_eq!(replayed.refresh(), refresh_of(&tokens));
     edge.world.platform.advance(5 * MINUTE);
     assert_eq!(word(edge.refresh("atoms-cli", issued.refresh())), "invalid_grant");
-    assert!(!edge.active(&tokens.refresh_token), "reuse");
+    assert!(!edge.active(refresh_of(&tokens)), "reuse");
 }
 
 #[test]

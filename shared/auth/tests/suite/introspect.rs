@@ -1,7 +1,7 @@
 //! RFC 7662 in strong mode, and RFC 9701.
 
 use auth::introspect;
-use auth::settings::published_keys;
+use auth::published;
 use data::clients::ClientRecord;
 use futures::executor::block_on;
 use oauth::access_token::{InvalidAccessToken, Presented};
@@ -245,7 +245,7 @@ fn signed(edge: &Edge, token: &str) -> String {
 fn i9_a_signed_answer_says_the_same_to_the_caller_alone() {
     let edge = Edge::new();
     let issued = edge.sign_in("ada");
-    let published = published_keys(&edge.world.platform).unwrap().to_string();
+    let published = published::keys(&edge.world.platform).unwrap().to_string();
     let published = KeySet::parse_ed25519(published.as_bytes()).unwrap();
     for token in [issued.access(), "nonsense"] {
         let text = signed(&edge, token);

@@ -8,7 +8,7 @@ use ledger::Actor;
 use oauth::keys::hash_operator_key;
 use oauth::scope::SESSIONS_WRITE;
 
-use crate::support::{Edge, MINUTE};
+use crate::support::{Edge, MINUTE, calling};
 
 const OLD: &str = "op_old-secret-of-grace";
 const NEW: &str = "op_new-secret-of-grace";
@@ -28,9 +28,8 @@ fn acting(
 ) -> Result<Acting, SessionsError> {
     let (platform, settings) = (&edge.world.platform, &edge.settings);
     let header = format!("Bearer {token}");
-    let authorization = Some(header.as_str());
-    let entering =
-        enter(platform, settings, &edge.verifier, operators, authorization, SESSIONS_WRITE);
+    let request = calling(Some(&header));
+    let entering = enter(platform, settings, &edge.resource, operators, &request, SESSIONS_WRITE);
     block_on(entering)?.acting(settings, user)
 }
 

@@ -8,13 +8,13 @@ use futures::executor::block_on;
 use oauth::scope::{SESSIONS_READ, SESSIONS_WRITE};
 use testing::{Dependency, Fault, NOW};
 
-use crate::support::{DAY, Edge, Issued, MINUTE};
+use crate::support::{DAY, Edge, Issued, MINUTE, calling};
 
 fn enter(edge: &Edge, token: &str, scope: &'static str) -> Result<Acting, SessionsError> {
     let header = format!("Bearer {token}");
     let platform = &edge.world.platform;
-    let person =
-        block_on(authorize(platform, &edge.settings, &edge.verifier, Some(&header), scope))?;
+    let request = calling(Some(&header));
+    let person = block_on(authorize(platform, &edge.settings, &edge.resource, &request, scope))?;
     Caller::Person(Box::new(person)).acting(&edge.settings, None)
 }
 
@@ -139,8 +139,8 @@ fn only_first_party_apps_with_a_token_for_the_issuer_are_let_in() {
     let missing = block_on(authorize(
         &edge.world.platform,
         &edge.settings,
-        &edge.verifier,
-        None,
+        &edge.resource,
+        &calling(None),
         SESSIONS_READ,
     ));
     assert_eq!(missing.map(drop), Err(SessionsError::Bearer(BearerError::Missing)));

@@ -1,10 +1,10 @@
 //! Settings: whatever is wrong with one is told by its name and never by its value.
 
-use auth::Settings;
+use auth::authorize::AuthorizeSettings;
 use auth::settings::{
-    ClientSettings, Introspector, MintSettings, TrailSettings, Verifier, published_keys,
-    webhook_secret,
+    ClientSettings, Introspector, MintSettings, TrailSettings, Verifier, webhook_secret,
 };
+use auth::{Settings, published};
 use ledger::{AuditLevel, Limits, OnChange, OnLimit, Policy};
 use ports::ConfigError;
 use testing::World;
@@ -18,10 +18,11 @@ fn load(world: &World) -> Result<(), ConfigError> {
     webhook_secret(&world.platform)?;
     Introspector::load(&world.platform)?;
     TrailSettings::load(&world.platform)?;
+    AuthorizeSettings::load(&world.platform)?;
     Ok(())
 }
 
-const NEEDED: [&str; 16] = [
+const NEEDED: [&str; 20] = [
     "DEVICE_KEY",
     "PUBLIC_URL",
     "SQL_URL",
@@ -35,6 +36,10 @@ const NEEDED: [&str; 16] = [
     "WORKOS_CLIENT_ID",
     "WORKOS_API_KEY",
     "UPSTREAM_KEYS",
+    "REQUEST_KEYS",
+    "CODE_KEYS",
+    "LOGIN_KEYS",
+    "DPOP_NONCE_KEYS",
     "PUBLIC_KEYS",
     "INTROSPECTION_SIGNING_KEYS",
     "AUDIT_KEYS",
@@ -142,7 +147,7 @@ fn a_public_key_set_is_no_signing_key() {
 #[test]
 fn what_is_published_are_the_public_keys_of_both_purposes_and_never_a_private_one() {
     let world = World::new();
-    let published = published_keys(&world.platform).unwrap();
+    let published = published::keys(&world.platform).unwrap();
     assert_eq!(published["keys"].as_array().unwrap().len(), 2);
     assert!(published["keys"].as_array().unwrap().iter().all(|key| key.get("d").is_none()));
     for setting in ["PUBLIC_KEYS", "INTROSPECTION_PUBLIC_KEYS"] {
@@ -150,7 +155,7 @@ fn what_is_published_are_the_public_keys_of_both_purposes_and_never_a_private_on
             let world = World::new();
             let private = ports::Config::get(&world.platform, other);
             world.platform.set(setting, private.as_deref().unwrap_or(other));
-            let error = published_keys(&world.platform).unwrap_err();
+            let error = published::keys(&world.platform).unwrap_err();
             assert_eq!(error.setting, setting, "{other}");
         }
     }

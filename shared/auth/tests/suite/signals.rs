@@ -6,7 +6,7 @@ use ledger::RiskReason;
 use oauth::scope::SESSIONS_READ;
 use ports::Place;
 
-use crate::support::{Edge, Issued, MINUTE, word};
+use crate::support::{Edge, Issued, MINUTE, calling, word};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const PROXY: &str = "x-real-address";
@@ -32,7 +32,8 @@ fn home(edge: &Edge) {
 fn seen(edge: &Edge, issued: &Issued) -> SessionEntry {
     let header = format!("Bearer {}", issued.access());
     let (platform, settings) = (&edge.world.platform, &edge.settings);
-    let person = authorize(platform, settings, &edge.verifier, Some(&header), SESSIONS_READ);
+    let request = calling(Some(&header));
+    let person = authorize(platform, settings, &edge.resource, &request, SESSIONS_READ);
     let acting = Caller::Person(Box::new(block_on(person).unwrap())).acting(settings, None);
     let listed = block_on(list(platform, settings, &acting.unwrap())).unwrap();
     listed.value.into_iter().find(|entry| entry.current).unwrap()

@@ -2,18 +2,20 @@
 
 use std::cell::RefCell;
 
+use auth::authorization_code::redeem;
 use auth::exchange::exchange;
 use auth::introspect::introspect;
 use auth::issue::TokenResponse;
 use auth::refresh::{Refreshed, refresh};
 use auth::revoke::revoke;
-use auth::settings::{ClientSettings, Introspector, MintSettings, Verifier};
+use auth::settings::{ClientSettings, Introspector, MintSettings, ResourceSettings, Verifier};
 use auth::visitor::Visitor;
-use auth::{Failure, Settings, access, clients};
+use auth::{Failure, Settings, access, client_credentials, clients, proof};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use data::clients::ClientRecord;
 use futures::executor::block_on;
+use http::Method;
 use http::header::AUTHORIZATION;
 use oauth::access_token::AccessToken;
 use oauth::form::Form;
@@ -33,6 +35,7 @@ pub(crate) struct Edge {
     pub(crate) client: ClientSettings,
     pub(crate) mint: MintSettings,
     pub(crate) verifier: Verifier,
+    pub(crate) resource: ResourceSettings,
     request: RefCell<Request>,
     pub(crate) introspector: Introspector,
 }
@@ -65,9 +68,11 @@ impl Edge {
         let client = ClientSettings::load(platform).unwrap();
         let mint = MintSettings::load(platform).unwrap();
         let verifier = Verifier::load(platform).unwrap();
+        let resource = ResourceSettings::load(platform).unwrap();
         let introspector = Introspector::load(platform).unwrap();
         let request = RefCell::default();
-        let edge = Self { settings, client, mint, verifier, introspector, request, world };
+        let edge =
+            Self { settings, client, mint, verifier, resource, introspector, request, world };
         edge.come_from(&[("user-agent", "curl/8.5.0")], Place::default());
         edge
     }
@@ -107,7 +112,7 @@ impl Edge {
         form: &Form,
     ) -> Result<Issued, Failure> {
         let platform = &self.world.platform;
-        let visitor = self.visitor(form)?;
+        let visitor = self.visitor(form).await?;
         exchange(platform, &self.settings, &self.client, &self.mint, record, &visitor, form)
             .await
             .map(issued)
@@ -134,8 +139,41 @@ impl Edge {
         form: &Form,
     ) -> Result<Issued, Failure> {
         let platform = &self.world.platform;
-        let visitor = self.visitor(form)?;
+        let visitor = self.visitor(form).await?;
         refresh(platform, &self.settings, &self.client, &self.mint, record, &visitor, form)
+            .await
+            .map(issued)
+    }
+
+    pub(crate) fn redeem_form(&self, client_id: &str, form: &Form) -> Result<Issued, Failure> {
+        block_on(self.redeem_as(&self.record(client_id), form))
+    }
+
+    pub(crate) async fn redeem_as(
+        &self,
+        record: &ClientRecord,
+        form: &Form,
+    ) -> Result<Issued, Failure> {
+        let platform = &self.world.platform;
+        let visitor = self.visitor(form).await?;
+        redeem(platform, &self.settings, &self.client, &self.mint, record, &visitor, form)
+            .await
+            .map(issued)
+    }
+
+    pub(crate) fn credentials_form(&self, client_id: &str, form: &Form) -> Result<Issued, Failure> {
+        block_on(self.credentials_as(&self.record(client_id), form))
+    }
+
+    pub(crate) async fn credentials_as(
+        &self,
+        record: &ClientRecord,
+        form: &Form,
+    ) -> Result<Issued, Failure> {
+        let platform = &self.world.platform;
+        let visitor = self.visitor(form).await?;
+        let Self { settings, client, mint, .. } = self;
+        client_credentials::issue(platform, settings, client, mint, record, &visitor, form)
             .await
             .map(issued)
     }
@@ -150,8 +188,14 @@ impl Edge {
         *self.request.borrow_mut() = request;
     }
 
-    fn visitor(&self, form: &Form) -> Result<Visitor, Failure> {
-        Visitor::of(&self.request.borrow(), form, &self.client, &self.mint)
+    async fn visitor(&self, form: &Form) -> Result<Visitor, Failure> {
+        let mut request = self.request.borrow().clone();
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = "/oauth/token".parse().unwrap();
+        let mut visitor = Visitor::of(&request, form, &self.client, &self.mint)?;
+        let (platform, nonces) = (&self.world.platform, &self.resource.nonces);
+        visitor.proof = proof::check(platform, &self.settings, nonces, &request, None).await?;
+        Ok(visitor)
     }
 
     /// What `atoms-api` is told of a token.
@@ -214,7 +258,7 @@ impl Edge {
         if let Some(header) = authorization {
             headers.insert(AUTHORIZATION, header.parse().unwrap());
         }
-        clients::authenticate(platform, &self.settings.sql, &self.client, &headers, form).await
+        clients::authenticate(platform, &self.settings, &self.client, &headers, form).await
     }
 
     /// What an access token says, its signature checked.
@@ -231,13 +275,27 @@ impl Issued {
     }
 
     pub(crate) fn refresh(&self) -> &str {
-        &self.tokens.refresh_token
+        refresh_of(&self.tokens)
     }
 
     /// Both tokens: what must not differ between replays.
     pub(crate) fn both(&self) -> (&str, &str) {
         (self.access(), self.refresh())
     }
+}
+
+/// The refresh token of an answer that must have one.
+pub(crate) fn refresh_of(tokens: &TokenResponse) -> &str {
+    tokens.refresh_token.as_deref().unwrap()
+}
+
+/// A call of a resource.
+pub(crate) fn calling(authorization: Option<&str>) -> Request {
+    let mut request = Request::default();
+    if let Some(header) = authorization {
+        request.headers_mut().insert(AUTHORIZATION, header.parse().unwrap());
+    }
+    request
 }
 
 pub(crate) fn subject(token: &str) -> [(&str, &str); 2] {

@@ -10,7 +10,7 @@ use ledger::{AuditKind, State, UpstreamState};
 use oauth::scope::SESSIONS_READ;
 use testing::{Dependency, Fault};
 
-use crate::support::{DAY, Edge, HOUR, Issued, MINUTE, SECOND, form, word};
+use crate::support::{DAY, Edge, HOUR, Issued, MINUTE, SECOND, calling, form, word};
 
 const REFRESH_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 const SERVICE: &str = "atoms-service";
@@ -49,7 +49,8 @@ fn kinds(edge: &Edge) -> Vec<AuditKind> {
 fn shown(edge: &Edge, issued: &Issued) -> Option<&'static str> {
     let (platform, settings) = (&edge.world.platform, &edge.settings);
     let header = format!("Bearer {}", issued.access());
-    let person = authorize(platform, settings, &edge.verifier, Some(&header), SESSIONS_READ);
+    let request = calling(Some(&header));
+    let person = authorize(platform, settings, &edge.resource, &request, SESSIONS_READ);
     let acting = Caller::Person(Box::new(block_on(person).unwrap())).acting(settings, None);
     let acting = acting.unwrap();
     block_on(list(platform, settings, &acting)).unwrap().value[0].upstream

@@ -1,11 +1,13 @@
 //! WorkOS's webhook: a sign-out there is a sign-out here, and nobody else can cause one.
 
+use auth::login::{self, Login, LoginSettings};
 use auth::workos_events::{EventError, receive};
 use futures::executor::block_on;
 use oauth::workos_signature::{InvalidSignature, sign};
 use serde_json::{Value, json};
 use testing::{Dependency, Fault, WORKOS_WEBHOOK_SECRET};
 
+use crate::login::{browser, login_of};
 use crate::support::{Edge, HOUR, MINUTE, SECOND, word};
 
 fn deliver(edge: &Edge, signature: Option<&str>, body: &str) -> Result<&'static str, EventError> {
@@ -51,6 +53,10 @@ fn an_event_may_come_any_number_of_times_and_of_what_we_do_not_know() {
     let edge = Edge::new();
     edge.sign_in("ada");
     assert_eq!(signed(&edge, &revoked("sign-in of ada", "ada")), Ok("sessions_ended"));
+    // Somebody may be signed in by it in a browser, of which we keep nothing.
+    for event in [revoked("another", "ada"), revoked("s", "nobody")] {
+        assert_eq!(signed(&edge, &event), Ok("nothing_to_end"), "{event}");
+    }
     let before = edge.world.platform.ledgers();
     for event in [
         revoked("sign-in of ada", "ada"),
@@ -76,6 +82,30 @@ fn a_person_who_is_deleted_there_has_no_sessions_here() {
     }
     assert!(sessions.iter().all(|session| !edge.active(session.access())));
     assert!(edge.active(bob.access()));
+}
+
+#[test]
+fn who_is_signed_out_or_deleted_there_is_signed_out_in_browsers_here() {
+    let edge = Edge::new();
+    let platform = &edge.world.platform;
+    let settings = LoginSettings::load(platform).unwrap();
+    let who = |login: &Login| {
+        let headers = browser(platform, &settings, login);
+        let current = login::current(platform, &edge.settings, &settings, &headers);
+        block_on(current).unwrap().is_some()
+    };
+    let ada = login_of(platform, "ada");
+    let other = Login { sign_in: "another".to_owned(), ..login_of(platform, "ada") };
+    let bob = login_of(platform, "bob");
+    assert!(who(&ada) && who(&other) && who(&bob));
+    assert_eq!(signed(&edge, &revoked(&ada.sign_in, "ada")), Ok("nothing_to_end"));
+    assert!(!who(&ada) && who(&other) && who(&bob));
+    let event = json!({ "event": "user.deleted", "data": { "id": "ada", "object": "user" } });
+    assert_eq!(signed(&edge, &event), Ok("nothing_to_end"));
+    assert!(!who(&other) && who(&bob));
+    // The same names mean nothing of anybody else.
+    assert_eq!(signed(&edge, &revoked(&bob.sign_in, "ada")), Ok("nothing_to_end"));
+    assert!(who(&bob));
 }
 
 #[test]
@@ -149,6 +179,6 @@ fn the_ledger_away_is_told_so_that_workos_tries_again() {
         let outcome = signed(&edge, &revoked("sign-in of ada", "ada"));
         assert!(matches!(outcome, Err(EventError::Unavailable(_))), "{outcome:?}");
     }
-    assert_eq!(signed(&edge, &revoked("sign-in of ada", "ada")), Ok("nothing_to_end"));
+    assert_eq!(signed(&edge, &revoked("sign-in of ada", "ada")), Ok("sessions_ended"));
     assert!(!edge.active(issued.access()));
 }

@@ -167,12 +167,12 @@ async fn the_checks_notice_what_was_changed_by_hand() {
         (
             "create policy more on app.oauth_clients for select to authenticator using (true)",
             "drop policy more on app.oauth_clients",
-            "0004_oauth_clients.sql",
+            "0013_client_registration.sql",
         ),
         (
             "alter policy service_read on app.oauth_clients using (not disabled)",
             "alter policy service_read on app.oauth_clients using (true)",
-            "0004_oauth_clients.sql",
+            "0013_client_registration.sql",
         ),
         (
             "create policy more on app.audit_events to public using (true)",
@@ -197,7 +197,7 @@ async fn the_checks_notice_what_was_changed_by_hand() {
         (
             "grant select (name) on app.oauth_clients to authenticated",
             "revoke select (name) on app.oauth_clients from authenticated",
-            "0004_oauth_clients.sql",
+            "0013_client_registration.sql",
         ),
         (
             "grant delete on app.audit_events to atoms_service",
@@ -214,6 +214,43 @@ async fn the_checks_notice_what_was_changed_by_hand() {
             "alter table app.oauth_clients add constraint oauth_clients_policy_object
                 check (jsonb_typeof(policy) = 'object')",
             "0012_client_policy.sql",
+        ),
+        (
+            "alter policy user_read on app.oauth_consents using (true)",
+            "alter policy user_read on app.oauth_consents using (user_id = (select app.user_id()))",
+            "0014_consents.sql",
+        ),
+        (
+            "grant update (user_id) on app.oauth_consents to authenticated",
+            "revoke update (user_id) on app.oauth_consents from authenticated",
+            "0014_consents.sql",
+        ),
+        (
+            "grant select on app.oauth_consents to atoms_service",
+            "revoke select on app.oauth_consents from atoms_service",
+            "0014_consents.sql",
+        ),
+        (
+            "alter policy service_forget on app.oauth_clients using (true)",
+            "alter policy service_forget on app.oauth_clients
+                using (origin = 'dynamic' and expires_at < now())",
+            "0013_client_registration.sql",
+        ),
+        (
+            "grant truncate on app.oauth_clients to atoms_service",
+            "revoke truncate on app.oauth_clients from atoms_service",
+            "0013_client_registration.sql",
+        ),
+        (
+            "alter table app.oauth_clients drop constraint oauth_clients_registration_origin",
+            "alter table app.oauth_clients add constraint oauth_clients_registration_origin
+                check (registration_hash is null or origin = 'dynamic')",
+            "0013_client_registration.sql",
+        ),
+        (
+            "alter table app.oauth_clients no force row level security",
+            "alter table app.oauth_clients force row level security",
+            "0004_oauth_clients.sql",
         ),
         (
             "grant select (seal) on app.audit_events to authenticated",

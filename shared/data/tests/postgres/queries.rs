@@ -1,7 +1,7 @@
 //! The queries and the row-level security behind them, on a real Postgres.
 
 use crate::support::{Cluster, DEPLOYER, Direct};
-use data::clients::{self, ClientKind, ClientRecord};
+use data::clients::{self, ClientKind, ClientOrigin, ClientRecord};
 use data::membership::{self, Provisioned};
 use data::workspaces::{self, NewWorkspace, Page, Workspace};
 use data::{Caller, DataError, as_service, as_user, ping};
@@ -336,6 +336,109 @@ fn client() -> ClientRecord {
         introspect_audiences: vec!["*".to_owned()],
         disabled: false,
         policy: Some(serde_json::json!({ "session_max": 2 })),
+        ..ClientRecord::default()
+    }
+}
+
+fn method(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+/// A client that authenticates by its key.
+fn keyed(jwks: Option<serde_json::Value>, jwks_uri: Option<&str>) -> ClientRecord {
+    ClientRecord {
+        secret_hashes: Vec::new(),
+        auth_method: method("private_key_jwt"),
+        jwks,
+        jwks_uri: jwks_uri.map(str::to_owned),
+        ..client()
+    }
+}
+
+/// One that registered itself.
+fn dynamic(expires_at: u64) -> ClientRecord {
+    ClientRecord {
+        client_id: "dynamic".to_owned(),
+        name: "Somebody's".to_owned(),
+        scopes: vec!["offline_access".to_owned()],
+        redirect_uris: vec!["http://127.0.0.1/\"cb,{}".to_owned(), "cursor://x/y".to_owned()],
+        auth_method: method("none"),
+        client_uri: Some("https://app.example".to_owned()),
+        logo_uri: Some("https://app.example/logo.png".to_owned()),
+        software_id: Some("software".to_owned()),
+        expires_at: Some(expires_at),
+        origin: ClientOrigin::Dynamic,
+        dpop_bound: true,
+        require_pushed: true,
+        ..ClientRecord::default()
+    }
+}
+
+/// In three thousand years, and long ago.
+const LATER: u64 = 96_000_000_000_123;
+const BEFORE: u64 = 1_000_000_000_123;
+
+#[tokio::test]
+async fn what_a_client_registers_of_itself_is_found_again() {
+    let (_cluster, sql) = prepared().await;
+    let keys = serde_json::json!({ "keys": [{ "kty": "OKP" }] });
+    for record in [
+        dynamic(LATER),
+        ClientRecord { client_id: "jwks".to_owned(), ..keyed(Some(keys), None) },
+        ClientRecord {
+            client_id: "uri".to_owned(),
+            ..keyed(None, Some("https://app.example/jwks"))
+        },
+    ] {
+        let hash = (record.origin == ClientOrigin::Dynamic).then_some("hash");
+        clients::register(&sql, &record, hash).await.unwrap();
+        let found = clients::find_registration(&sql, &record.client_id).await.unwrap();
+        assert_eq!(found, Some((record, hash.map(str::to_owned))));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_registered_itself_is_replaced_by_its_own_token_alone() {
+    let (_cluster, sql) = prepared().await;
+    clients::register(&sql, &client(), None).await.unwrap();
+    clients::register(&sql, &dynamic(LATER), Some("hash")).await.unwrap();
+    let other = ClientRecord { name: "Another's".to_owned(), ..dynamic(LATER) };
+    let conflict = Err(DataError::Conflict { what: "client" });
+    assert_eq!(clients::register(&sql, &other, Some("another")).await, conflict);
+    let first_party = ClientRecord { client_id: "dynamic".to_owned(), ..client() };
+    assert_eq!(clients::register(&sql, &first_party, None).await, conflict);
+    let taken = ClientRecord { client_id: "gateway".to_owned(), ..dynamic(LATER) };
+    assert_eq!(clients::register(&sql, &taken, Some("hash")).await, conflict);
+    assert_eq!(clients::find(&sql, "gateway").await, Ok(Some(client())));
+    clients::register(&sql, &other, Some("hash")).await.unwrap();
+    assert_eq!(clients::find(&sql, "dynamic").await, Ok(Some(other)));
+}
+
+#[tokio::test]
+async fn only_what_registered_itself_and_is_over_is_deleted() {
+    let (_cluster, sql) = prepared().await;
+    clients::register(&sql, &ClientRecord { expires_at: Some(BEFORE), ..client() }, None)
+        .await
+        .unwrap();
+    for (id, expires_at) in [("over", BEFORE), ("alive", LATER), ("used", BEFORE)] {
+        let record = ClientRecord { client_id: id.to_owned(), ..dynamic(expires_at) };
+        clients::register(&sql, &record, Some("hash")).await.unwrap();
+    }
+    for id in ["used", "gateway", "nobody"] {
+        clients::used(&sql, id, LATER).await.unwrap();
+    }
+    let used = clients::find(&sql, "used").await.unwrap().unwrap();
+    assert_eq!(used.expires_at, Some(LATER));
+    let own = clients::find(&sql, "gateway").await.unwrap().unwrap();
+    assert_eq!(own.expires_at, Some(BEFORE), "those that we registered are for us to judge");
+    // Row security, not the statement, holds the service back.
+    as_service(&sql, vec![statement("delete from app.oauth_clients where client_id <> 'over'")])
+        .await
+        .unwrap();
+    assert_eq!(clients::expire(&sql).await, Ok(1));
+    assert_eq!(clients::expire(&sql).await, Ok(0));
+    for (id, there) in [("over", false), ("alive", true), ("used", true), ("gateway", true)] {
+        assert_eq!(clients::find(&sql, id).await.unwrap().is_some(), there, "{id}");
     }
 }
 
@@ -344,7 +447,7 @@ async fn clients_are_registered_and_found() {
     let (_cluster, sql) = prepared().await;
     assert_eq!(clients::find(&sql, "gateway").await, Ok(None));
     assert_eq!(clients::find(&sql, "gate\0way").await, Ok(None));
-    clients::register(&sql, &client()).await.unwrap();
+    clients::register(&sql, &client(), None).await.unwrap();
     assert_eq!(clients::find(&sql, "gateway").await, Ok(Some(client())));
 
     let replaced = ClientRecord {
@@ -355,7 +458,7 @@ async fn clients_are_registered_and_found() {
         policy: None,
         ..client()
     };
-    clients::register(&sql, &replaced).await.unwrap();
+    clients::register(&sql, &replaced, None).await.unwrap();
     assert_eq!(clients::find(&sql, "gateway").await, Ok(Some(replaced.clone())));
 
     for (record, expected) in [
@@ -371,8 +474,25 @@ async fn clients_are_registered_and_found() {
         (ClientRecord { policy: Some("short".into()), ..client() }, "policy"),
         (ClientRecord { client_id: String::new(), ..client() }, "client_id"),
         (ClientRecord { name: " ".to_owned(), ..client() }, "name"),
+        (ClientRecord { auth_method: method("none"), ..client() }, "auth_method"),
+        (ClientRecord { auth_method: method("client_secret_jwt"), ..client() }, "auth_method"),
+        (ClientRecord { auth_method: method("private_key_jwt"), ..client() }, "jwks"),
+        (
+            ClientRecord {
+                secret_hashes: client().secret_hashes,
+                ..keyed(Some(serde_json::json!({})), None)
+            },
+            "secret_hashes",
+        ),
+        (ClientRecord { jwks: Some(serde_json::json!({})), ..client() }, "jwks"),
+        (keyed(None, None), "jwks"),
+        (keyed(Some(serde_json::json!({})), Some("https://app.example/jwks")), "jwks"),
+        (keyed(Some(serde_json::json!([])), None), "jwks"),
+        (ClientRecord { redirect_uris: vec![String::new(); 51], ..client() }, "redirect_uris"),
+        (ClientRecord { origin: ClientOrigin::Document, ..client() }, "origin"),
+        (ClientRecord { origin: ClientOrigin::Dynamic, ..client() }, "origin"),
     ] {
-        let result = clients::register(&sql, &record).await;
+        let result = clients::register(&sql, &record, None).await;
         assert!(
             matches!(result, Err(DataError::Invalid { field, .. }) if field == expected),
             "{expected}: {result:?}"
@@ -385,7 +505,7 @@ async fn the_service_has_its_own_narrow_rights() {
     let (_cluster, sql) = prepared().await;
     let owner = user(&sql, "user_owner", "owner").await;
     create(&sql, &owner, 10).await.unwrap();
-    clients::register(&sql, &client()).await.unwrap();
+    clients::register(&sql, &client(), None).await.unwrap();
     for text in [
         "update app.audit_events set subject = 'x'",
         "delete from app.audit_events",
@@ -394,7 +514,6 @@ async fn the_service_has_its_own_narrow_rights() {
         "insert into app.audit_checkpoints (ledger) values ('x')",
         "update app.audit_checkpoints set count = 1",
         "delete from app.audit_checkpoints",
-        "delete from app.oauth_clients",
         "select * from app.workspaces",
         "select * from app.organizations",
         "select * from app.memberships",

@@ -140,7 +140,7 @@ async fn hand_on(env: &Env, binding: &str, request: &Request) -> worker::Result<
 
 /// A function that cannot be reached is a dependency that is away.
 fn away(path: &str, binding: &str, error: &worker::Error) -> Response {
-    let response = respond::unavailable_at(find(path).map(|found| found.route.function));
+    let response = respond::unavailable_at(find(path).map(|found| found.route));
     let cause = format!("{binding}: {error}");
     respond::noted(response, Facts::outcome("unavailable").because(cause))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use ports::Response;
@@ -72,6 +72,10 @@ pub(super) fn to_js(response: Response) -> Result<JsValue, JsValue> {
     // Some statuses may have no body, not even an empty one.
     let body = (!body.is_empty()).then(|| Uint8Array::from(&*body));
     let made = web_sys::Response::new_with_opt_buffer_source_and_init(body.as_deref(), &init)?;
+    for cookie in parts.headers.get_all(SET_COOKIE) {
+        let cookie = cookie.to_str().map_err(|error| error.to_string())?;
+        made.headers().append(SET_COOKIE.as_str(), cookie)?;
+    }
     Ok(made.into())
 }
 
@@ -103,10 +107,10 @@ fn headers(headers: &web_sys::Headers) -> HeaderMap {
 }
 
 /// Headers by name, which the platform reads faster than a list of pairs. Several of a name are one
-/// with commas (RFC 9110 section 5.3); cookies, which are not, are none of ours.
+/// with commas (RFC 9110 section 5.3); those that set cookies, which are not, go by themselves.
 fn joined(headers: &HeaderMap) -> Result<BTreeMap<&str, String>, String> {
     let mut joined = BTreeMap::<&str, String>::new();
-    for (name, value) in headers {
+    for (name, value) in headers.iter().filter(|(name, _)| *name != SET_COOKIE) {
         let value = value.to_str().map_err(|error| error.to_string())?;
         let all = joined.entry(name.as_str()).or_default();
         if !all.is_empty() {

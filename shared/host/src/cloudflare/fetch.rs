@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::{HeaderName, HeaderValue, StatusCode};
-use ports::{Fetch, FetchError, Request, Response, StatusOnly};
+use ports::{AtMost, Fetch, FetchError, Request, Response, StatusOnly};
 use worker::{AbortController, Headers, Method, RequestInit, RequestRedirect};
 
 use super::Cloudflare;
@@ -13,20 +14,26 @@ impl Fetch for Cloudflare {
         let broken = |error: worker::Error| FetchError::Connection(error.to_string());
         let outbound = to_worker(&request).map_err(broken)?;
         let status_only = request.extensions().get::<StatusOnly>().is_some();
+        let at_most = request.extensions().get::<AtMost>().copied();
         let abort = AbortController::default();
         let signal = abort.signal();
         let exchange = async {
             let mut answer = worker::Fetch::Request(outbound).send_with_signal(&signal).await?;
-            let body = if status_only { Vec::new() } else { answer.bytes().await? };
-            from_worker(&answer, body)
+            let body = match at_most {
+                _ if status_only => Some(Vec::new()),
+                Some(AtMost(limit)) => read(&mut answer, limit).await?,
+                None => Some(answer.bytes().await?),
+            };
+            body.map(|body| from_worker(&answer, body)).transpose()
         };
         match within(timeout, exchange).await {
             Some(outcome) => {
-                if status_only {
+                if status_only || !matches!(outcome, Ok(Some(_))) {
                     // Nobody waits for the rest.
                     abort.abort();
                 }
-                outcome.map_err(broken)
+                let too_long = FetchError::TooLong(at_most.map_or(usize::MAX, |AtMost(it)| it));
+                outcome.map_err(broken)?.ok_or(too_long)
             }
             None => {
                 abort.abort();
@@ -34,6 +41,22 @@ impl Fetch for Cloudflare {
             }
         }
     }
+}
+
+/// Read a body as far as its limit; `None` if it is longer. No more than the limit and a chunk is ever
+/// held.
+async fn read(answer: &mut worker::Response, limit: usize) -> worker::Result<Option<Vec<u8>>> {
+    // Without a body there is no stream.
+    let Ok(mut stream) = answer.stream() else { return Ok(Some(Vec::new())) };
+    let mut body = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        if body.len() + chunk.len() > limit {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
 }
 
 fn to_worker(request: &Request) -> worker::Result<worker::Request> {

@@ -31,7 +31,7 @@ impl Ledgers for Cloudflare {
         let twice = async {
             match self.ask_once(choice, &name, &command).await {
                 Ok(answer) => Ok(answer),
-                Err(_) => self.ask_once(choice, &name, &command).await,
+                Err(lost) => answer::of_second(lost, self.ask_once(choice, &name, &command).await),
             }
         };
         let answer = within(LONGEST, twice).await;

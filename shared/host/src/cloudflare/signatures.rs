@@ -19,17 +19,25 @@ impl Signatures for Cloudflare {
     ) -> Result<bool, SignatureError> {
         // A signature of another length is wrong; workerd would call it an error.
         let length = match key {
-            PublicKey::Ed25519(_) => 64,
+            PublicKey::Ed25519(_) | PublicKey::P256(_) => 64,
             PublicKey::Rsa { modulus, .. } => modulus.len(),
         };
         if signature.len() != length {
             return Ok(false);
         }
+        let handle = match (imported(key).await, key) {
+            (Ok(handle), _) => handle,
+            // A point is looked at when it is imported.
+            (Err(_), PublicKey::P256(_)) => return Ok(false),
+            (Err(error), _) => return Err(failed(error)),
+        };
         let answer = async {
-            let key = imported(key).await?;
+            let algorithm = match key {
+                PublicKey::P256(_) => object(&[("name", "ECDSA"), ("hash", "SHA-256")])?,
+                PublicKey::Ed25519(_) | PublicKey::Rsa { .. } => algorithm_of(&handle)?,
+            };
             let (message, signature) = (Uint8Array::from(message), Uint8Array::from(signature));
-            let arguments = [algorithm_of(&key)?, key, signature.into(), message.into()];
-            call("verify", &arguments).await
+            call("verify", &[algorithm, handle, signature.into(), message.into()]).await
         };
         answer.await.map(|valid| valid.is_truthy()).map_err(failed)
     }
@@ -45,7 +53,7 @@ impl Signatures for Cloudflare {
 }
 
 /// Imported keys are kept: a deployment has a handful. More than this are not ours, and what a
-/// provider may publish must not fill the memory.
+/// provider may publish, or clients bring, must not fill the memory.
 const MAX_KEPT: usize = 32;
 
 thread_local! {
@@ -61,6 +69,12 @@ async fn imported(key: &PublicKey) -> Result<JsValue, JsValue> {
         PublicKey::Ed25519(x) => {
             let jwk = object(&[("kty", "OKP"), ("crv", "Ed25519"), ("x", &base64url(x))])?;
             (jwk, object(&[("name", "Ed25519")])?)
+        }
+        PublicKey::P256(point) => {
+            let (x, y) = point.split_at(32);
+            let (x, y) = (base64url(x), base64url(y));
+            let jwk = object(&[("kty", "EC"), ("crv", "P-256"), ("x", &x), ("y", &y)])?;
+            (jwk, object(&[("name", "ECDSA"), ("namedCurve", "P-256")])?)
         }
         PublicKey::Rsa { modulus, exponent } => {
             let (n, e) = (base64url(modulus), base64url(exponent));

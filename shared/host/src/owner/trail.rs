@@ -1,4 +1,5 @@
-//! Delivery of the audit trail by whoever owns the ledger, and its retention.
+//! Delivery of the audit trail by whoever owns the ledger, its retention, and that of clients that
+//! nobody uses any more.
 
 use std::time::Duration;
 
@@ -63,7 +64,8 @@ pub(super) async fn retain_daily(
     retain(platform).await.map(Some)
 }
 
-/// Delete what is old of all trails, and say in the log how much it was.
+/// Delete what is old of all trails, and the clients that have registered themselves and are over, and
+/// say in the log how much it was.
 ///
 /// # Errors
 /// If the database is away or refuses, which is in the log too.
@@ -77,12 +79,17 @@ pub async fn retain(
         let cause = format!("ledger {ledger} event {number}: {problem}");
         complain(platform, "audit_retention_refused", &cause);
     }
+    // Those that are left over are nobody's, and the next day is soon enough for them.
+    let clients = forget_clients(platform).await.inspect_err(|error| {
+        complain(platform, "client_retention_failed", error);
+    });
     let line = serde_json::json!({
         "severity": "INFO",
         "service.name": "ledger",
         "outcome": "audit_retained",
         "ledgers": retained.ledgers,
         "events": retained.events,
+        "clients": clients.unwrap_or_default(),
     });
     platform.line(&line.to_string());
     // A mark that is not stored costs a look at the rows.
@@ -96,6 +103,13 @@ async fn shorten(platform: &(impl Clock + Config + Fetch)) -> Result<Retained, S
     let sql = NeonSql::new(platform, sql.url, sql.connection_string).with_timeout(PATIENCE);
     let (seals, days) = (Seals::new(keys), days.unwrap_or(DAYS));
     retain::retain(&sql, &seals, platform.now(), days).await.map_err(|error| error.to_string())
+}
+
+async fn forget_clients(platform: &(impl Config + Fetch)) -> Result<u64, String> {
+    let TrailSettings { sql, .. } =
+        TrailSettings::load(platform).map_err(|error| error.to_string())?;
+    let sql = NeonSql::new(platform, sql.url, sql.connection_string).with_timeout(PATIENCE);
+    data::clients::expire(&sql).await.map_err(|error| error.to_string())
 }
 
 /// A line in the log about what the owner did by itself.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode, Uri};
-use ports::{Config, Fetch, FetchError, Request, Response, StatusOnly};
+use ports::{AtMost, Config, Fetch, FetchError, Request, Response, StatusOnly};
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Scheme, Trailers};
 use spin_sdk::wasip3::{spawn, wit_future, wit_stream};
@@ -31,6 +31,9 @@ impl<K> Fetch for Spin<K> {
         let status_only = request.extensions().get::<StatusOnly>().is_some();
         match within(timeout, exchange(&request, status_only)).await {
             Some(Ok(response)) => Ok(response),
+            Some(Err(ErrorCode::HttpResponseBodySize(_))) => {
+                Err(FetchError::TooLong(longest(&request)))
+            }
             Some(Err(ErrorCode::HttpRequestDenied)) => {
                 if let Some(setting) = self.names(&uri) {
                     self.refused(setting, DENIED);
@@ -67,12 +70,17 @@ pub(super) async fn exchange(request: &Request, status_only: bool) -> Result<Res
         let (_, result) = wit_future::new(|| Ok(()));
         let (stream, end) = types::Response::consume_body(answer, result);
         *response.body_mut() =
-            read(stream, end, LONGEST_ANSWER).await.map_err(|error| match error {
-                BodyError::TooLarge => ErrorCode::HttpResponseBodySize(Some(LONGEST_ANSWER as u64)),
+            read(stream, end, longest(request)).await.map_err(|error| match error {
+                BodyError::TooLarge => ErrorCode::HttpResponseBodySize(None),
                 BodyError::Unreadable => ErrorCode::HttpResponseIncomplete,
             })?;
     }
     Ok(response)
+}
+
+/// How many bytes the body of the answer may have.
+fn longest(request: &Request) -> usize {
+    request.extensions().get::<AtMost>().map_or(LONGEST_ANSWER, |AtMost(bytes)| *bytes)
 }
 
 /// What an error is called in the log; its own text would be half of the platform's vocabulary.

@@ -32,7 +32,7 @@ impl Ledgers for Spin {
         let twice = async {
             match self.command(&request).await {
                 Ok(answer) => Ok(answer),
-                Err(_) => self.command(&request).await.map_err(failed),
+                Err(lost) => answer::of_second(lost, self.command(&request).await).map_err(failed),
             }
         };
         within(LONGEST, twice).await.unwrap_or_else(|| Err(failed("no answer".to_owned())))

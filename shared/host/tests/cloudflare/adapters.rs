@@ -9,7 +9,8 @@ use host::cloudflare::{Cloudflare, Namespace};
 use http::Method;
 use ledger::{Address, Answer, Command, Envelope, Origin, Outcome, Policy};
 use ports::{
-    Clock, Fetch, FetchError, KeyPage, Kv, KvError, KvStore, Ledgers, Request, StatusOnly, Written,
+    AtMost, Clock, Fetch, FetchError, KeyPage, Kv, KvError, KvStore, Ledgers, Request, StatusOnly,
+    Written,
 };
 use testing::contract::{self, LedgerStore};
 use testing::{Dependency, FakePlatform, Fault, NOW};
@@ -436,4 +437,41 @@ async fn a_body_of_no_interest_is_neither_read_nor_waited_for() {
     let answer = bare().fetch(request, LONG).await.expect("an answer");
     assert_eq!((answer.status().as_u16(), answer.body().len()), (202, 0));
     assert_eq!(eval("globalThis.unread"), JsValue::TRUE, "and the platform is told");
+}
+
+/// A request to somebody whom strangers have named.
+fn bounded(limit: usize) -> Request {
+    let mut request = outbound(Method::GET, b"");
+    request.extensions_mut().insert(AtMost(limit));
+    request
+}
+
+#[wasm_bindgen_test]
+async fn a_body_without_end_is_read_as_far_as_its_bound() {
+    let _network = Network::of(
+        "async (r, init) => {
+            const signal = init?.signal ?? r.signal;
+            signal.addEventListener('abort', () => { globalThis.cutOff = true; });
+            const pull = (c) => { c.enqueue(new Uint8Array(1000)); };
+            return new Response(new ReadableStream({ pull }));
+        }",
+    );
+    let outcome = bare().fetch(bounded(5_000), LONG).await;
+    assert_eq!(outcome.map(drop), Err(FetchError::TooLong(5_000)));
+    assert_eq!(eval("globalThis.cutOff"), JsValue::TRUE, "and the platform is told");
+}
+
+#[wasm_bindgen_test]
+async fn a_body_within_its_bound_is_whole() {
+    let _network = Network::of("async () => new Response('12345')");
+    for (limit, whole) in [(5, true), (6, true), (4, false), (0, false)] {
+        let outcome = bare().fetch(bounded(limit), LONG).await;
+        match outcome {
+            Ok(answer) => assert!(whole && answer.body().as_ref() == b"12345", "{limit}"),
+            Err(error) => assert!(!whole && error == FetchError::TooLong(limit), "{error}"),
+        }
+    }
+    let _network = Network::of("async () => new Response(null, { status: 304 })");
+    let answer = bare().fetch(bounded(5), LONG).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.body().len()), (304, 0));
 }

@@ -42,6 +42,7 @@ impl Endpoint for Echo {
         let mut response = respond::json(StatusCode::OK, &body);
         for value in ["a", "b"] {
             response.headers_mut().append("x-many", value.parse().expect("a header value"));
+            response.headers_mut().append("set-cookie", value.parse().expect("a header value"));
         }
         response
     }
@@ -72,6 +73,7 @@ async fn a_request_and_its_answer_are_translated() {
     assert_eq!(call("a instanceof Response", &[&response]), JsValue::TRUE);
     assert_eq!(text("a.headers.get('content-type')", &response).await, "application/json");
     assert_eq!(text("a.headers.get('x-many')", &response).await, "a, b");
+    assert_eq!(text("a.headers.getSetCookie().join('|')", &response).await, "a|b");
     assert_eq!(text("a.headers.get('x-content-type-options')", &response).await, "nosniff");
     assert_eq!(text("a.headers.get('x-request-id')", &response).await.len(), 32);
     let (status, body) = status_and_json(&response).await;

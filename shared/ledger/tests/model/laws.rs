@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use ledger::{
-    Applied, AuditKind, Command, EndReason, Issue, Ledger, Millis, Outbox, Outcome, Policy,
+    Applied, AuditKind, Command, EndReason, Issue, Ledger, Millis, Once, Outbox, Outcome, Policy,
     Refresh, Refusal, Session, SessionId, Signals, State, UpstreamAnswer, UpstreamOutcome,
     Webhooks, next_due,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
+use crate::simple::once_of;
 use crate::{Token, run};
 use crate::{announced, trail};
 
@@ -32,6 +33,9 @@ pub(crate) fn hold(scene: &Scene<'_>) -> TestCaseResult {
     refusals_change_nothing(scene)?;
     reuse_ends_its_session_only(scene)?;
     replays_converge_and_extend_nothing(scene)?;
+    nothing_is_used_twice(scene)?;
+    sent_again_it_is_the_same_use(scene)?;
+    a_replayed_code_ends_what_it_started(scene)?;
     a_grant_is_lent_to_one_at_a_time(scene)?;
     an_outage_of_the_provider_ends_nothing(scene)?;
     the_limit_holds(scene)?;
@@ -66,6 +70,8 @@ pub(crate) fn one_live_counter(
                 force_rotation: false,
                 renews_upstream: false,
                 signals: Signals::default(),
+                key: session.key.clone(),
+                proof: None,
             });
             let applied = run(&mut ledger.clone(), &command, now, policy, 0);
             match applied.outcome {
@@ -105,6 +111,9 @@ fn tells_the_truth(scene: &Scene<'_>) -> TestCaseResult {
         AuditKind::SessionResumed,
         AuditKind::SessionDenied,
         AuditKind::ProofStale,
+        AuditKind::CodeRefused,
+        AuditKind::OnceReplayed,
+        AuditKind::KeyRefused,
         AuditKind::ForeignClient,
         AuditKind::ScopeRefused,
         AuditKind::ResourceRefused,
@@ -147,7 +156,8 @@ fn strangers_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
     };
     if find(scene.before, session).is_none() {
         prop_assert_eq!(bare(scene.before), bare(scene.after));
-        prop_assert!(scene.applied.events.is_empty());
+        let mut told = scene.applied.events.iter().map(|event| event.kind);
+        prop_assert!(told.all(|kind| kind == AuditKind::OnceReplayed));
     }
     Ok(())
 }
@@ -160,7 +170,10 @@ fn refusals_change_nothing(scene: &Scene<'_>) -> TestCaseResult {
     if refusal == Refusal::ForeignClient {
         prop_assert_eq!(bare(scene.before), bare(scene.after));
     }
-    if !matches!(refusal, Refusal::Reuse | Refusal::SessionEnded(EndReason::Risk)) {
+    let told = |kind| scene.applied.events.iter().any(|event| event.kind == kind);
+    if !matches!(refusal, Refusal::Reuse | Refusal::SessionEnded(EndReason::Risk))
+        && !told(AuditKind::CodeReplayed)
+    {
         prop_assert_eq!(bare(&with_timeouts_of(scene)), bare(scene.after));
     }
     Ok(())
@@ -188,15 +201,17 @@ fn reuse_ends_its_session_only(scene: &Scene<'_>) -> TestCaseResult {
 /// A refresh that was answered gets the same answer until the grace is over, and being answered
 /// does not prolong the grace.
 fn replays_converge_and_extend_nothing(scene: &Scene<'_>) -> TestCaseResult {
-    let Command::Refresh(_) = scene.command else { return Ok(()) };
+    let Command::Refresh(command) = scene.command else { return Ok(()) };
     let Outcome::Issued(issue) = &scene.applied.outcome else { return Ok(()) };
+    // Whoever asks again proves it again.
+    let command = &Command::Refresh(Refresh { proof: None, ..command.clone() });
     let end = issue.issued_at + scene.policy.grace;
     let mut ledger = scene.after.clone();
     for now in [scene.now, end.saturating_sub(1)] {
         if now >= end || times_out(&ledger, issue.session, now, scene.policy) {
             continue;
         }
-        let again = run(&mut ledger, scene.command, now, scene.policy, 0);
+        let again = run(&mut ledger, command, now, scene.policy, 0);
         let too_risky = Outcome::Refused(Refusal::SessionEnded(EndReason::Risk));
         if again.outcome == too_risky || matches!(again.outcome, Outcome::Limited(_)) {
             return Ok(());
@@ -205,9 +220,69 @@ fn replays_converge_and_extend_nothing(scene: &Scene<'_>) -> TestCaseResult {
         prop_assert_eq!(again.outcome, same);
     }
     if !times_out(&ledger, issue.session, end, scene.policy) {
-        let late = run(&mut ledger, scene.command, end, scene.policy, 0);
+        let late = run(&mut ledger, command, end, scene.policy, 0);
         prop_assert_eq!(late.outcome, Outcome::Refused(Refusal::Reuse));
     }
+    Ok(())
+}
+
+/// What succeeds uses up all that it may use once, which nobody has used before; what fails uses
+/// nothing.
+fn nothing_is_used_twice(scene: &Scene<'_>) -> TestCaseResult {
+    let used = |ledger: &Ledger| -> Vec<_> {
+        let lasting = ledger.consumed.iter().filter(|once| once.until > scene.now);
+        lasting.map(|once| Once::new(once.id, once.until)).collect()
+    };
+    let (before, after) = (used(scene.before), used(scene.after));
+    let uses = once_of(scene.command);
+    let outcome = &scene.applied.outcome;
+    if matches!(outcome, Outcome::Issued(_) | Outcome::Active(_) | Outcome::Consumed) {
+        for once in &uses {
+            prop_assert!(once.until > scene.now && before.iter().all(|used| used.id != once.id));
+        }
+        prop_assert_eq!(after, [before, uses].concat());
+    } else {
+        prop_assert_eq!(after, before);
+    }
+    Ok(())
+}
+
+/// A copy of what has succeeded, by whoever has sent it, uses nothing up and is answered alike, however
+/// often it comes. (What a refresh comes to then is for the grace to say.)
+fn sent_again_it_is_the_same_use(scene: &Scene<'_>) -> TestCaseResult {
+    let is_success = matches!(
+        scene.applied.outcome,
+        Outcome::Issued(_) | Outcome::Active(_) | Outcome::Consumed
+    );
+    if scene.names == 0 || !is_success || !scene.command.is_of_once() {
+        return Ok(());
+    }
+    let mut ledger = scene.after.clone();
+    for _ in 0..2 {
+        let again = run(&mut ledger, scene.command, scene.now, scene.policy, scene.names).outcome;
+        prop_assert_eq!(&ledger.consumed, &scene.after.consumed);
+        prop_assert!(again != Outcome::Refused(Refusal::Replayed));
+        let expected = match (scene.command, &scene.applied.outcome) {
+            (Command::CreateSession(create), Outcome::Issued(issue)) if create.code.is_some() => {
+                prop_assert_eq!(&ledger, scene.after);
+                Outcome::Issued(Issue { repeated: true, ..issue.clone() })
+            }
+            (Command::Consume { .. }, outcome) => outcome.clone(),
+            _ => continue,
+        };
+        prop_assert_eq!(again, expected);
+    }
+    Ok(())
+}
+
+fn a_replayed_code_ends_what_it_started(scene: &Scene<'_>) -> TestCaseResult {
+    let Command::CreateSession(create) = scene.command else { return Ok(()) };
+    let Some(code) = create.code else { return Ok(()) };
+    let own = |session: &&Session| session.code == Some(code.id);
+    let alive = scene.after.sessions.iter().filter(own).filter(|one| one.state == State::Active);
+    let replayed = scene.applied.outcome == Outcome::Refused(Refusal::Replayed);
+    let by_proof = scene.applied.events.iter().any(|event| event.kind == AuditKind::OnceReplayed);
+    prop_assert!(!replayed || by_proof || alive.count() == 0);
     Ok(())
 }
 

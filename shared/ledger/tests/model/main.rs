@@ -181,7 +181,9 @@ fn run(
     policy: &Policy,
     number: u64,
 ) -> Applied {
-    let origin = ledger::Origin::default();
+    // Each command is sent by itself; those that laws think up say nothing of it.
+    let sending = u32::try_from(number).ok().filter(|number| *number > 0);
+    let origin = ledger::Origin { sending, ..ledger::Origin::default() };
     let context = Context { now, policy, origin: &origin };
     apply(ledger, command.clone(), context, &mut |bytes| bytes.copy_from_slice(&name(number)))
 }

@@ -2,9 +2,9 @@
 
 use ledger::{
     AuditLevel, Check, Command, CreateSession, Credential, Device, Extend, Fingerprint, LeaseId,
-    Ledger, Limits, Link, Millis, OnChange, OnLimit, Policy, Refresh, Renewed, Revoke,
-    SessionLimit, Settle, Settled, Signals, Subject, UpstreamAnswer, UpstreamGrant, UpstreamStore,
-    Usage,
+    Ledger, Limits, Link, Millis, OnChange, OnLimit, Once, OnceId, Policy, Refresh, Renewed,
+    Revoke, SessionLimit, Settle, Settled, Signals, Subject, UpstreamAnswer, UpstreamGrant,
+    UpstreamStore, Usage, Which,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -70,6 +70,20 @@ pub(crate) enum Answer {
     Ended,
 }
 
+/// Something that may be used once, for so long still.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Use {
+    name: u8,
+    left: Millis,
+}
+
+/// The key that a caller proves to hold, and with what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound {
+    key: Option<u8>,
+    proof: Option<Use>,
+}
+
 /// A command before it is known which tokens there are.
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
@@ -83,6 +97,8 @@ pub(crate) enum Order {
         age: Millis,
         key_id: u8,
         signals: Signals,
+        code: Option<Use>,
+        bound: Bound,
     },
     Refresh {
         pick: Pick,
@@ -93,6 +109,7 @@ pub(crate) enum Order {
         when: When,
         renews_upstream: bool,
         signals: Signals,
+        bound: Bound,
     },
     Extend {
         pick: Pick,
@@ -102,6 +119,13 @@ pub(crate) enum Order {
     Check {
         pick: Pick,
         access: bool,
+        bound: Bound,
+    },
+    Consume {
+        uses: Vec<Use>,
+    },
+    WasUsed {
+        names: Vec<u8>,
     },
     RevokeToken {
         pick: Pick,
@@ -121,6 +145,12 @@ pub(crate) enum Order {
     RevokeExternal {
         external: u8,
     },
+    RevokeOthers {
+        external: u8,
+    },
+    Disconnect {
+        pick: Pick,
+    },
     Grant {
         pick: Pick,
         renewed: Given,
@@ -135,6 +165,7 @@ pub(crate) enum Order {
         answer: Answer,
     },
     List,
+    Register,
     Sweep,
     Deliver {
         up_to: u64,
@@ -166,6 +197,8 @@ impl Order {
                 age,
                 key_id,
                 ref signals,
+                code,
+                bound,
             } => Command::CreateSession(CreateSession {
                 subject: subject(organization),
                 client_id: format!("client-{client}"),
@@ -179,6 +212,10 @@ impl Order {
                 authenticated_at: now.saturating_sub(age) / SECOND * SECOND,
                 key_id,
                 signals: signals.clone(),
+                fresh_for: if key_id < 32 { 5 * MINUTE } else { 0 },
+                code: code.map(|code| code.at(now)),
+                proof: bound.proof(now),
+                key: bound.key(),
             }),
             Self::Extend { pick, foreign, key_id } => {
                 let token = picked(tokens, pick);
@@ -194,6 +231,7 @@ impl Order {
                 when,
                 renews_upstream,
                 ref signals,
+                bound,
             } => {
                 let token = picked(tokens, pick);
                 Command::Refresh(Refresh {
@@ -208,12 +246,20 @@ impl Order {
                     force_rotation: matches!(when, When::InAnyCase),
                     renews_upstream,
                     signals: signals.clone(),
+                    key: bound.key(),
+                    proof: bound.proof(now),
                 })
             }
-            Self::Check { pick, access } => {
+            Self::Check { pick, access, bound } => {
                 let token = picked(tokens, pick);
                 let (session, credential) = (token.session, credential(&token, access));
-                Command::Check(Check { session, credential, usage: Usage::Introspection })
+                Command::Check(Check {
+                    session,
+                    credential,
+                    usage: Usage::Introspection,
+                    key: bound.key(),
+                    proof: bound.proof(now),
+                })
             }
             Self::RevokeToken { pick, access, foreign, cascade } => {
                 let token = picked(tokens, pick);
@@ -242,6 +288,14 @@ impl Order {
                 let except = except.map(|pick| picked(tokens, pick).session);
                 Command::RevokeAll { except, reason: None }
             }
+            Self::RevokeOthers { external } => {
+                let which = Which::NotFrom(format!("sign-in-{external}"));
+                Command::RevokeSome { which, reason: None }
+            }
+            Self::Disconnect { pick } => {
+                let client = holder(&picked(tokens, pick), false);
+                Command::RevokeSome { which: Which::OfClient(client), reason: None }
+            }
             Self::RevokeExternal { external } => {
                 let external_id = format!("sign-in-{external}");
                 Command::RevokeExternal { external_id, reason: None }
@@ -260,7 +314,15 @@ impl Order {
                 let answer = answer.at(now);
                 Command::UpstreamStore(UpstreamStore { session, lease, answer })
             }
+            Self::Consume { ref uses } => {
+                Command::Consume { once: uses.iter().map(|one| one.at(now)).collect() }
+            }
+            Self::WasUsed { ref names } => {
+                let names = names.iter().map(|name| OnceId::from_bytes([*name; 16]));
+                Command::WasUsed { names: names.collect() }
+            }
             Self::List => Command::List,
+            Self::Register => Command::Register,
             Self::Sweep => Command::Sweep,
             Self::Deliver { up_to, other } => {
                 let outbox = &ledger.outbox;
@@ -282,6 +344,22 @@ impl Order {
                 Command::SettleWebhook(Settle { id, lease: lease + u64::from(stale), then })
             }
         }
+    }
+}
+
+impl Use {
+    fn at(self, now: Millis) -> Once {
+        Once::new(OnceId::from_bytes([self.name; 16]), now + self.left)
+    }
+}
+
+impl Bound {
+    fn key(self) -> Option<String> {
+        self.key.map(|key| format!("thumbprint-{key}"))
+    }
+
+    fn proof(self, now: Millis) -> Option<Once> {
+        self.proof.map(|proof| proof.at(now))
     }
 }
 
@@ -334,6 +412,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         list: 2,
         delete: 1,
         revoke_all: 1,
+        register: 1,
         ..Limits::off()
     };
     let rates = select(vec![Limits::off(), Limits::default(), few]);
@@ -430,13 +509,17 @@ fn order() -> impl Strategy<Value = Order> {
         16 => refresh(),
         2 => (pick(), rarely(), any::<u8>())
             .prop_map(|(pick, foreign, key_id)| Order::Extend { pick, foreign, key_id }),
-        6 => (pick(), any::<bool>()).prop_map(|(pick, access)| Order::Check { pick, access }),
+        6 => (pick(), any::<bool>(), bound())
+            .prop_map(|(pick, access, bound)| Order::Check { pick, access, bound }),
+        2 => prop::collection::vec(one_use(), 0..4).prop_map(|uses| Order::Consume { uses }),
+        1 => prop::collection::vec(0..12_u8, 0..4).prop_map(|names| Order::WasUsed { names }),
         2 => revoke(),
         1 => prop::collection::vec(revoke(), 0..4)
             .prop_map(|orders| Order::RevokeMany { orders }),
         1 => pick().prop_map(|pick| Order::RevokeSession { pick }),
         1 => prop::option::of(pick()).prop_map(|except| Order::RevokeAll { except }),
         2 => Just(Order::List),
+        1 => Just(Order::Register),
         1 => Just(Order::Sweep),
         1 => (0..40_u64, rarely()).prop_map(|(up_to, other)| Order::Deliver { up_to, other }),
         1 => Just(Order::Peek),
@@ -444,6 +527,8 @@ fn order() -> impl Strategy<Value = Order> {
         2 => (any::<Index>(), rarely(), settled())
             .prop_map(|(which, stale, then)| Order::Settle { which, stale, then }),
         1 => (0..2_u8).prop_map(|external| Order::RevokeExternal { external }),
+        1 => (0..2_u8).prop_map(|external| Order::RevokeOthers { external }),
+        1 => pick().prop_map(|pick| Order::Disconnect { pick }),
         2 => (pick(), given()).prop_map(|(pick, renewed)| Order::Grant { pick, renewed }),
         1 => (pick(), 0..2_u8).prop_map(|(pick, lease)| Order::Claim { pick, lease }),
         1 => (pick(), 0..2_u8, answer())
@@ -488,8 +573,10 @@ fn sign_in() -> impl Strategy<Value = Order> {
     // Mostly one organization, now and then a switch.
     let organization = prop_oneof![4 => Just(0), 1 => 1..4_u8];
     let grant = (any::<u8>(), any::<u8>(), any::<(bool, bool)>());
-    (client, external, organization, grant, age, any::<u8>(), signals()).prop_map(
-        |(client, external, organization, grant, age, key_id, signals)| {
+    // Few codes, so that they meet again.
+    let once = (prop::option::weighted(0.3, one_use()), bound());
+    (client, external, organization, grant, age, any::<u8>(), signals(), once).prop_map(
+        |(client, external, organization, grant, age, key_id, signals, (code, bound))| {
             let (scopes, resources, by_default) = grant;
             Order::SignIn {
                 client,
@@ -501,6 +588,8 @@ fn sign_in() -> impl Strategy<Value = Order> {
                 age,
                 key_id,
                 signals,
+                code,
+                bound,
             }
         },
     )
@@ -510,8 +599,9 @@ fn refresh() -> impl Strategy<Value = Order> {
     let mask = || prop_oneof![6 => Just(None), 1 => any::<u8>().prop_map(Some)];
     let when =
         prop_oneof![4 => Just(When::Now), 1 => Just(When::IfDue), 1 => Just(When::InAnyCase)];
-    (pick(), rarely(), mask(), mask(), any::<u8>(), (when, any::<bool>()), signals()).prop_map(
-        |(pick, foreign, scopes, resources, key_id, (when, renews_upstream), signals)| {
+    let asked = (when, any::<bool>());
+    (pick(), rarely(), mask(), mask(), any::<u8>(), asked, signals(), bound()).prop_map(
+        |(pick, foreign, scopes, resources, key_id, (when, renews_upstream), signals, bound)| {
             Order::Refresh {
                 pick,
                 foreign,
@@ -521,6 +611,7 @@ fn refresh() -> impl Strategy<Value = Order> {
                 when,
                 renews_upstream,
                 signals,
+                bound,
             }
         },
     )
@@ -535,6 +626,17 @@ fn signals() -> impl Strategy<Value = Signals> {
         country: country.map(|country| format!("C{country}")),
         ..Signals::default()
     })
+}
+
+fn one_use() -> impl Strategy<Value = Use> {
+    let left = prop_oneof![1 => Just(0), 1 => Just(SECOND), 8 => Just(MINUTE), 2 => Just(HOUR)];
+    (0..12_u8, left).prop_map(|(name, left)| Use { name, left })
+}
+
+/// Mostly none or the same one, so that histories are long.
+fn bound() -> impl Strategy<Value = Bound> {
+    let key = prop_oneof![10 => Just(None), 2 => Just(Some(0)), 1 => Just(Some(1_u8))];
+    (key, prop::option::weighted(0.1, one_use())).prop_map(|(key, proof)| Bound { key, proof })
 }
 
 fn pick() -> impl Strategy<Value = Pick> {

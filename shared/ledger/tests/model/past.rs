@@ -1,8 +1,8 @@
 //! The model of one session: the list of every token that it issued, and what follows from it.
 
 use ledger::{
-    AuditKind, Budget, Class, CreateSession, EndReason, Issue, Millis, Outcome, PastRefresh,
-    Policy, Refresh, Refusal, SessionId, Subject, UpstreamOutcome,
+    AuditKind, Budget, Class, CreateSession, EndReason, Issue, Millis, OnceId, Outcome,
+    PastRefresh, Policy, Refresh, Refusal, SessionId, Subject, UpstreamOutcome,
 };
 
 use crate::grant::Grant;
@@ -17,6 +17,8 @@ pub(crate) struct Past {
     pub(crate) subject: Subject,
     pub(crate) client: String,
     pub(crate) external: Option<String>,
+    pub(crate) code: Option<OnceId>,
+    pub(crate) key: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) resources: Vec<String>,
     pub(crate) born: Millis,
@@ -51,6 +53,21 @@ impl Past {
         self.external.is_some()
             && self.external == create.external_id
             && self.client == create.client_id
+            && self.code.is_none()
+            && create.code.is_none()
+    }
+
+    /// Whether its end forbids to begin another session.
+    pub(crate) fn forbids(&self, create: &CreateSession) -> bool {
+        let Some((at, reason)) = self.over else { return false };
+        let out = reason == EndReason::SignedOut
+            && self.external.is_some()
+            && self.external == create.external_id;
+        if create.code.is_some() {
+            out || reason == EndReason::RevokedAll && create.authenticated_at <= at
+        } else {
+            (out || self.same_sign_in(create)) && create.authenticated_at <= at
+        }
     }
 
     pub(crate) fn grow_old(&mut self, now: Millis, events: &mut Events) {

@@ -4,9 +4,9 @@
 use std::cmp::Reverse;
 
 use ledger::{
-    AuditKind, Class, Command, CreateSession, Credential, Device, EndReason, Extend, Inactive,
-    Ledger, Millis, OnChange, OnLimit, Outcome, Policy, Refresh, Refusal, Revoke, Risk, SessionId,
-    SessionLimit, SessionView, Standing, State,
+    AuditKind, Check, Class, Command, CreateSession, Credential, Device, EndReason, Extend,
+    Inactive, Ledger, Millis, OnChange, OnLimit, Once, OnceId, Outcome, Policy, Refresh, Refusal,
+    Revoke, Risk, SessionId, SessionLimit, SessionView, Standing, State, Which,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -22,6 +22,7 @@ pub(crate) type Events = Vec<(AuditKind, Option<SessionId>)>;
 pub(crate) struct Simple {
     sessions: Vec<Past>,
     dead: Vec<(String, Millis)>,
+    used: Vec<Once>,
     quota: Quota,
 }
 
@@ -35,14 +36,20 @@ impl Simple {
         name: SessionId,
     ) -> (Outcome, Events) {
         let mut events = Events::new();
+        if let Some(refused) = self.again(command, now, &mut events) {
+            return (refused, events);
+        }
         let outcome = match command {
             Command::CreateSession(create) => self.create(create, now, policy, name, &mut events),
             Command::Refresh(refresh) => self.refresh(refresh, now, policy, &mut events),
             Command::Extend(extend) => self.extend(extend, now, policy, &mut events),
-            Command::Check(check) => {
-                self.check(check.session, &check.credential, now, policy, &mut events)
-            }
+            Command::Check(check) => self.check(check, now, policy, &mut events),
             Command::RevokeToken(revoke) => self.revoke_token(revoke, now, policy, &mut events),
+            Command::Consume { .. } => Outcome::Consumed,
+            Command::WasUsed { names } => {
+                let named = |one: &&Once| names.contains(&one.id);
+                Outcome::Used(self.used.iter().filter(named).any(|one| now < one.until))
+            }
             Command::RevokeSession { session, .. } => {
                 self.revoke_session(*session, now, policy, &mut events)
             }
@@ -61,6 +68,34 @@ impl Simple {
                         past.finish(now, EndReason::RevokedAll, &mut events);
                         ended += 1;
                     }
+                }
+                match quota {
+                    Ok(()) => Outcome::Revoked { sessions: ended },
+                    Err(limited) => Outcome::Limited(limited),
+                }
+            }
+            Command::RevokeSome { which, .. } => {
+                let mut ended = 0;
+                self.grow_old(now, &mut events);
+                let (class, reason) = match which {
+                    Which::NotFrom(_) => (Class::RevokeAll, EndReason::RevokedAll),
+                    Which::OfClient(_) => (Class::Delete, EndReason::Revoked),
+                };
+                let meant = |past: &&mut Past| match which {
+                    Which::NotFrom(sign_in) => past.external.as_ref() != Some(sign_in),
+                    Which::OfClient(client) => past.client == *client,
+                };
+                let mut quota = Ok(());
+                let alive = self.sessions.iter_mut().filter(|past| past.over.is_none());
+                for past in alive.filter(meant) {
+                    if ended == 0 {
+                        quota = self.quota.spend(class, now, policy);
+                    }
+                    if quota.is_err() {
+                        break;
+                    }
+                    past.finish(now, reason, &mut events);
+                    ended += 1;
                 }
                 match quota {
                     Ok(()) => Outcome::Revoked { sessions: ended },
@@ -96,6 +131,10 @@ impl Simple {
                     grant::store(past, command.lease, &command.answer, now, drawn, &mut events)
                 }),
             Command::List => self.list(now, policy, &mut events),
+            Command::Register => match self.quota.spend(Class::Register, now, policy) {
+                Ok(()) => Outcome::Consumed,
+                Err(limited) => Outcome::Limited(limited),
+            },
             Command::RevokeMany { tokens } => self.revoke_many(tokens, now, policy, &mut events),
             // Held by laws.
             Command::Outbox { .. }
@@ -111,13 +150,54 @@ impl Simple {
                 events.extend(names.map(|id| (AuditKind::SessionForgotten, Some(id))));
                 self.sessions.retain(|past| !gone(past));
                 self.dead.retain(|(_, expires_at)| now < *expires_at);
+                if self.used.iter().all(|once| once.until <= now) {
+                    self.used.clear();
+                }
                 Outcome::Swept
             }
         };
         if let Outcome::Limited(_) = outcome {
             events.push((AuditKind::LimitReached, None));
         }
+        let once = once_of(command);
+        if matches!(outcome, Outcome::Issued(_) | Outcome::Active(_) | Outcome::Consumed)
+            && !once.is_empty()
+        {
+            self.used.retain(|used| now < used.until);
+            self.used.extend(once);
+        }
         (outcome, events)
+    }
+
+    /// The refusal of what was used before; a code takes its session along.
+    fn again(&mut self, command: &Command, now: Millis, events: &mut Events) -> Option<Outcome> {
+        let code = match command {
+            Command::CreateSession(create) => create.code,
+            _ => None,
+        };
+        let mut seen: Vec<OnceId> = self.used.iter().map(|used| used.id).collect();
+        let mut is_new = |once: &Once| {
+            let new = once.until > now && !seen.contains(&once.id);
+            seen.push(once.id);
+            new
+        };
+        let started = |code: &Once| self.sessions.iter().any(|past| past.code == Some(code.id));
+        if let Some(code) = code.filter(|code| !is_new(code) || started(code)) {
+            let mut own = self.sessions.iter_mut().filter(|past| past.code == Some(code.id));
+            own.by_ref().for_each(|past| past.grow_old(now, events));
+            let mut own = self.sessions.iter_mut().filter(|past| past.code == Some(code.id));
+            match own.find(|past| past.over.is_none()) {
+                Some(past) => past.finish(now, EndReason::CodeReplayed, events),
+                None => events.push((AuditKind::CodeRefused, None)),
+            }
+            return Some(Outcome::Refused(Refusal::Replayed));
+        }
+        let others = once_of(command).into_iter().skip(usize::from(code.is_some()));
+        if others.map(|once| is_new(&once)).filter(|new| !new).count() > 0 {
+            events.push((AuditKind::OnceReplayed, None));
+            return Some(Outcome::Refused(Refusal::Replayed));
+        }
+        None
     }
 
     /// The ledger holds exactly what the model holds.
@@ -145,7 +225,8 @@ impl Simple {
                 let times = (session.created_at, session.last_seen_at, session.absolute_end);
                 let grant = session.upstream.as_ref();
                 let grant = grant.map(|grant| (grant.sealed.clone(), grant.state, grant.retry_at));
-                (session.id, number, session.rotated_at, session.key_id, times, over, grant)
+                let bound = (session.code, session.key.clone());
+                (session.id, number, session.rotated_at, session.key_id, times, over, grant, bound)
             })
             .collect();
         let expected: Vec<_> = self
@@ -157,13 +238,17 @@ impl Simple {
                 let grant = past.grant.as_ref();
                 let grant =
                     grant.map(|grant| (grant.last.sealed.clone(), grant.state(), grant.retry_at()));
-                (past.id, last.number, last.at, last.key_id, times, past.over, grant)
+                let bound = (past.code, past.key.clone());
+                (past.id, last.number, last.at, last.key_id, times, past.over, grant, bound)
             })
             .collect();
         prop_assert_eq!(held, expected);
         let tokens = ledger.revoked_tokens.iter();
         let dead: Vec<_> = tokens.map(|token| (token.jti.clone(), token.expires_at)).collect();
         prop_assert_eq!(&dead, &self.dead);
+        let used: Vec<_> =
+            ledger.consumed.iter().map(|once| Once::new(once.id, once.until)).collect();
+        prop_assert_eq!(&used, &self.used);
         Ok(())
     }
 
@@ -196,19 +281,16 @@ impl Simple {
         events: &mut Events,
     ) -> Outcome {
         self.grow_old(now, events);
-        for past in &self.sessions {
-            let signed_out = past.external == create.external_id
-                && past.over.is_some_and(|(_, reason)| reason == EndReason::SignedOut);
-            if create.external_id.is_none() || !(past.same_sign_in(create) || signed_out) {
-                continue;
-            }
-            if past.over.is_some_and(|(at, _)| create.authenticated_at <= at) {
-                events.push((AuditKind::ProofStale, None));
-                return Outcome::Refused(Refusal::StaleProof);
-            }
+        if self.sessions.iter().any(|past| past.forbids(create)) {
+            events.push((AuditKind::ProofStale, None));
+            return Outcome::Refused(Refusal::StaleProof);
         }
         for past in &mut self.sessions {
-            if past.same_sign_in(create) && past.over.is_none() {
+            if past.same_sign_in(create)
+                && past.key == create.key
+                && past.over.is_none()
+                && now + create.fresh_for < past.last_day
+            {
                 let scopes = (!create.scopes_by_default).then_some(&create.scopes);
                 let resources = (!create.resources_by_default).then_some(&create.resources);
                 if scopes.is_some_and(|asked| asked.iter().any(|one| !past.scopes.contains(one))) {
@@ -218,7 +300,7 @@ impl Simple {
                 if asked.any(|one| !past.resources.contains(one)) {
                     return Outcome::Refused(Refusal::ResourceNotGranted);
                 }
-                let stale = now >= past.last().at + policy.access_token
+                let stale = now + create.fresh_for >= past.last().at + policy.access_token
                     || past.withdrawn == past.issued.len()
                     || past.subject != create.subject;
                 if stale {
@@ -258,6 +340,8 @@ impl Simple {
             subject: create.subject.clone(),
             client: create.client_id.clone(),
             external: create.external_id.clone(),
+            code: create.code.map(|code| code.id),
+            key: create.key.clone(),
             scopes: create.scopes.clone(),
             resources: create.resources.clone(),
             born: now,
@@ -305,6 +389,10 @@ impl Simple {
         if resources.is_some_and(|asked| asked.iter().any(|one| !past.resources.contains(one))) {
             events.push((AuditKind::ResourceRefused, Some(past.id)));
             return Outcome::Refused(Refusal::ResourceNotGranted);
+        }
+        if past.key != refresh.key {
+            events.push((AuditKind::KeyRefused, Some(past.id)));
+            return Outcome::Refused(Refusal::WrongKey);
         }
         if policy.on_device_change == OnChange::Refuse
             && past.suspicion.is_other_device(&refresh.signals)
@@ -360,21 +448,20 @@ impl Simple {
 
     fn check(
         &mut self,
-        session: SessionId,
-        credential: &Credential,
+        check: &Check,
         now: Millis,
         policy: &Policy,
         events: &mut Events,
     ) -> Outcome {
         let dead = self.dead.clone();
-        let Some(past) = self.past(session) else {
+        let Some(past) = self.past(check.session) else {
             return Outcome::Inactive(Inactive::Unknown);
         };
         past.grow_old(now, events);
         if let Some((_, reason)) = past.over {
             return Outcome::Inactive(Inactive::Ended(reason));
         }
-        match credential {
+        match &check.credential {
             Credential::Access { jti, .. } if dead.iter().any(|(one, _)| one == jti) => {
                 return Outcome::Inactive(Inactive::TokenRevoked);
             }
@@ -386,6 +473,10 @@ impl Simple {
             }
             Credential::Access { .. } => {}
         }
+        if check.key.is_some() && past.key.is_some() && past.key != check.key {
+            events.push((AuditKind::KeyRefused, Some(past.id)));
+            return Outcome::Refused(Refusal::WrongKey);
+        }
         past.use_at(now);
         Outcome::Active(Standing {
             subject: past.subject.clone(),
@@ -394,6 +485,7 @@ impl Simple {
             resources: past.resources.clone(),
             rotated_at: past.last().at,
             expires_at: past.end(),
+            key: past.key.clone(),
         })
     }
 
@@ -507,6 +599,8 @@ impl Simple {
             client_id: past.client.clone(),
             device: Device { label: "test".to_owned(), fingerprint: past.suspicion.device },
             network: past.suspicion.network.clone(),
+            country: past.suspicion.country.clone(),
+            external_id: past.external.clone(),
             risk: Risk::default(),
             refreshes: past.refreshes.clone(),
             upstream: past.grant.as_ref().map(Grant::state),
@@ -517,5 +611,16 @@ impl Simple {
             absolute_end: past.last_day,
         };
         Outcome::Sessions(alive.into_iter().map(view).collect())
+    }
+}
+
+/// What a command uses up, the code first.
+pub(crate) fn once_of(command: &Command) -> Vec<Once> {
+    match command {
+        Command::CreateSession(create) => create.code.into_iter().chain(create.proof).collect(),
+        Command::Refresh(refresh) => refresh.proof.into_iter().collect(),
+        Command::Check(check) => check.proof.into_iter().collect(),
+        Command::Consume { once } => once.clone(),
+        _ => Vec::new(),
     }
 }

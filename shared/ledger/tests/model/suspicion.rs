@@ -9,7 +9,7 @@ const HOUR: Millis = 60 * 60_000;
 pub(crate) struct Suspicion {
     pub(crate) device: Option<Fingerprint>,
     pub(crate) network: Option<String>,
-    country: Option<String>,
+    pub(crate) country: Option<String>,
     fired: Vec<(RiskReason, Millis)>,
     flagged: bool,
     rapid: u32,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, join4, join5, try_join_all};
-use ledger::{Millis, Session, SessionId};
+use ledger::{Millis, Once, OnceId, Session, SessionId};
 use ports::{Clock, KvError, KvStore, LedgerError, Random, Timer, Written};
 
 use super::SETTLED;
@@ -43,6 +43,8 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
         let announced = self.announced(scope.webhooks).await?;
         names.extend(signed_in.iter().chain(&scope.sessions));
         names.extend(scope.sign_in.as_ref().map(|sign_in| self.keys.name_of(sign_in)));
+        names.extend(scope.code.as_ref().map(|code| self.keys.name_of_code(code.id)));
+        let consumed = try_join_all(scope.once.iter().map(|once| self.used(*once))).await?;
         let windows =
             async { if scope.windows { self.record(self.keys.windows()).await } else { Ok(None) } };
         let (held, tokens, purge, of_some, windows) = join5(
@@ -61,6 +63,7 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
             windows: windows?.unwrap_or_default(),
             signed_in,
             announced,
+            consumed: consumed.into_iter().flatten().collect(),
         })
     }
 
@@ -149,6 +152,11 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
         until.map(|until| revoked(jti, &until)).transpose()
     }
 
+    async fn used(&self, once: OnceId) -> Result<Option<Once>, LedgerError> {
+        let until = self.record(self.keys.used(once)).await?;
+        Ok(until.map(|until| Once::new(once, until)))
+    }
+
     async fn held(
         &self,
         session: SessionId,
@@ -205,6 +213,9 @@ impl<P: Clock + Timer + Random, K: KvStore> Io<'_, P, K> {
                 | (Ok(Written::TooSoon), Care::Once | Care::Best)
                 | (Err(_), Care::Best) => return Ok(()),
                 (Ok(Written::TooSoon), Care::Must) => {}
+                (Ok(Written::TooSoon), Care::Alone) => {
+                    return Err(LedgerError("used by two at once".to_owned()));
+                }
                 (Err(error), _) => return Err(failed(error)),
             }
         }

@@ -1,7 +1,7 @@
 //! What the keys of a ledger are called. The kind comes before the address, so that what is pending
 //! of all ledgers can be listed.
 
-use ledger::{Address, Link, SessionId};
+use ledger::{Address, Link, OnceId, SessionId};
 use sha2::{Digest, Sha256};
 
 use super::scope::SignIn;
@@ -78,6 +78,11 @@ impl Keys {
         format!("{}{session}", self.kind('u'))
     }
 
+    /// Something that was used up.
+    pub(super) fn used(&self, once: OnceId) -> String {
+        format!("{}{once}", self.kind('c'))
+    }
+
     /// An event. The order of keys is that of the numbers.
     pub(super) fn event(&self, id: u64) -> String {
         format!("{}{id:016x}", self.events())
@@ -113,6 +118,13 @@ impl Keys {
             sign_in.external_id.as_bytes(),
             &sign_in.authenticated_at.to_be_bytes(),
         ]))
+    }
+
+    /// The name for the session that an authorization code starts: whoever redeems it at the same time,
+    /// elsewhere, gets no session of his own.
+    pub(super) fn name_of_code(&self, code: OnceId) -> SessionId {
+        let label = b"atoms-edge session of a code";
+        SessionId::from_bytes(digest(&[label, self.address.as_bytes(), code.as_bytes()]))
     }
 
     fn kind(&self, kind: char) -> String {
@@ -179,6 +191,9 @@ mod tests {
             KEYS.name_of(&sign_in("a", "c", 1)),
             KEYS.name_of(&sign_in("b", "b", 1)),
             Keys::of(Address::from_bytes([3; 16])).name_of(&sign_in("a", "b", 1)),
+            KEYS.name_of_code(OnceId::from_bytes([1; 16])),
+            KEYS.name_of_code(OnceId::from_bytes([2; 16])),
+            Keys::of(Address::from_bytes([3; 16])).name_of_code(OnceId::from_bytes([1; 16])),
         ];
         for (index, name) in names.iter().enumerate() {
             assert!(!names[..index].contains(name));

@@ -12,6 +12,7 @@
 //! | `t/…/<session>` | its end (tombstone) | revocation, reuse, eviction, risk, settled timeouts; never by a refresh, never removed, outlives the session's key |
 //! | `a/…`, `b/…` | the last end of all sessions; ends of all but one, and of a sign-in | revoke-all, sign-out at the provider: they catch sessions that could not be seen there |
 //! | `j/…/<jti>` | one revoked access token | its revocation |
+//! | `c/…/<name>` | what may be used once, and was | its use |
 //! | `l/…/<session>` | last use | use, at most once a minute |
 //! | `x/…/<sign-in>` | sessions of an upstream sign-in | sign-in |
 //! | `w/…` | rate-limit windows | whatever spends |
@@ -42,6 +43,8 @@
 //! | idle timeout | exact to a minute | up to a minute late, and told in the audit trail two minutes later |
 //! | a proof from before the end of all sessions | starts one, unless it had started an ended one | starts none |
 //! | one upstream sign-in, one session | always | for one proof always (its session's name is derived); for two proofs of it after propagation |
+//! | what may be used once (codes, proofs, assertions) | is used once | is used once at a location, but by two that meet there perhaps; elsewhere once more until propagation |
+//! | a code that is redeemed twice starts | one session, which the second redemption ends | one session (its name is derived), which the second ends if it sees the first |
 //! | sessions per user | never more | a few more may begin within propagation; the next sign-in evicts them |
 //! | rate limits | exact | approximate: per location until propagation, and of what is spent within a second one is kept; repeated answers are not counted |
 //! | audit: no event is lost | always, with the change | always, before the change: an attempt that failed may be told of too |
@@ -59,7 +62,8 @@
 //! | refresh answered again | 7 | | 0 |
 //! | introspection | 6 | | 1 a minute per session |
 //! | revocation | 6 | | 3 (event, end, window) |
-//! | sign-in | 6 + 3 for each living session | 2 | 3 (event, session, sign-in) |
+//! | sign-in | 6 + 3 for each living session | 2 | 3 (event, session, sign-in or code) |
+//! | what uses up something | 1 more | | 1 more |
 //! | list | 3 + 3 for each living session | 2 | 1 (window) |
 //! | revoke-all | as list | 2 | 2 + 2 for each session |
 //! | delivery of *n* events | *n* | 2 | *n* (removals) |
@@ -189,9 +193,9 @@ impl<'a, P: Clock + Timer + Random, K: KvStore> KvLedgers<'a, P, K> {
             _ => self.platform.fill(out),
         };
         let mut applied = apply(&mut ledger, envelope.command.clone(), context, &mut name);
-        if let Some(sign_in) = &scope.sign_in {
-            date(&mut ledger, view, sign_in.authenticated_at);
-            if view.has_ended_one_of(&ledger.sessions) {
+        if let Some(proved_at) = scope.proved_at() {
+            date(&mut ledger, view, proved_at);
+            if view.has_ended_one_of(&ledger.sessions) || is_signed_out(scope, view, &applied) {
                 ledger = view.ledger();
                 refuse_as_stale(&mut applied);
             }
@@ -226,7 +230,10 @@ fn horizon(policy: &Policy, now: Millis) -> Millis {
 /// The name that a sign-in gives its session, unless one of that name has been there: a name is not
 /// used twice, since tokens are derived from it.
 fn name(keys: &Keys, view: &View, scope: &Scope) -> Option<SessionId> {
-    let name = keys.name_of(scope.sign_in.as_ref()?);
+    let name = match (&scope.code, &scope.sign_in) {
+        (Some(code), _) => keys.name_of_code(code.id),
+        (None, sign_in) => keys.name_of(sign_in.as_ref()?),
+    };
     view.is_new(name).then_some(name)
 }
 
@@ -235,6 +242,13 @@ fn name(keys: &Keys, view: &View, scope: &Scope) -> Option<SessionId> {
 fn date(ledger: &mut Ledger, view: &View, authenticated_at: Millis) {
     let begun = ledger.sessions.iter_mut().filter(|session| view.is_new(session.id));
     begun.for_each(|session| session.created_at = session.created_at.min(authenticated_at));
+}
+
+/// Whether a code was redeemed whose sign-in the identity provider has ended, whenever that was.
+fn is_signed_out(scope: &Scope, view: &View, applied: &Applied) -> bool {
+    let external_id = scope.code.as_ref().and_then(|code| code.external_id.as_deref());
+    matches!(applied.outcome, Outcome::Issued(_))
+        && external_id.is_some_and(|external_id| view.has_signed_out(external_id))
 }
 
 /// Two locations may have used one refresh token of the identity provider, each with a lease that

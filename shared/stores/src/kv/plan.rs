@@ -64,6 +64,8 @@ pub(super) enum Care {
     Must,
     /// It is as good as written if anything is there already, or is being written.
     Once,
+    /// The answer waits for it, and nobody else may be writing it.
+    Alone,
     /// What is lost of it costs nobody anything.
     Best,
 }
@@ -93,6 +95,7 @@ impl Basis<'_> {
             owner: _,
             sessions: _,
             revoked_tokens: _,
+            consumed: _,
             windows: _,
             outbox: _,
             webhooks: _,
@@ -109,6 +112,7 @@ impl Basis<'_> {
         }
         self.forgotten(&before, after, &young, &mut plan);
         self.tokens(&before, after, &mut plan);
+        self.consumed(&before, after, &mut plan);
         self.purge(&applied.outcome, view, &mut plan);
         self.webhooks(view, after, &young, &mut plan);
         self.sign_in(&before, after, view, &mut plan);
@@ -189,21 +193,31 @@ impl Basis<'_> {
         }
     }
 
+    /// What is used up is so before anything comes of it.
+    fn consumed(&self, before: &Ledger, after: &Ledger, plan: &mut Plan) {
+        for once in after.consumed.iter().filter(|once| !before.consumed.contains(once)) {
+            let (key, value) = (self.keys.used(once.id), write(&once.until));
+            let ttl = keep(once.until, self.now);
+            plan.ends.push(Write { key, value, ttl, care: Care::Alone });
+        }
+    }
+
     /// The end of many sessions is for those too that cannot be seen here yet.
     fn purge(&self, outcome: &Outcome, view: &View, plan: &mut Plan) {
-        let (except, signed_out, reason) = match &self.envelope.command {
-            Command::RevokeAll { except, reason } => (*except, None, reason),
+        let (except, signed_out, which, reason) = match &self.envelope.command {
+            Command::RevokeAll { except, reason } => (*except, None, None, reason),
             Command::RevokeExternal { external_id, reason } => {
-                (None, Some(external_id.clone()), reason)
+                (None, Some(external_id.clone()), None, reason)
             }
+            Command::RevokeSome { which, reason } => (None, None, Some(which.clone()), reason),
             _ => return,
         };
         if !matches!(outcome, Outcome::Revoked { .. }) {
             return;
         }
         let note = reason.as_deref().map(|note| note.chars().take(Session::MAX_NOTE).collect());
-        let all = except.is_none() && signed_out.is_none();
-        let purge = Purge { at: self.now, except, signed_out, note };
+        let all = except.is_none() && signed_out.is_none() && which.is_none();
+        let purge = Purge { at: self.now, except, signed_out, which, note };
         let (key, value) = if all {
             (self.keys.purge(), write(&purge))
         } else {
@@ -248,11 +262,14 @@ impl Basis<'_> {
         plan.gone.extend(gone.map(|one| self.keys.webhook(one.webhook.id)));
     }
 
-    /// A session that was begun is found by its sign-in.
+    /// A session that was begun is found by its sign-in; one of a code needs not be.
     fn sign_in(&self, before: &Ledger, after: &Ledger, view: &View, plan: &mut Plan) {
         let known = |id| before.sessions.iter().any(|session| session.id == id);
         for session in after.sessions.iter().filter(|session| !known(session.id)) {
-            let Some(external_id) = &session.external_id else { continue };
+            let Some(external_id) = session.external_id.as_ref().filter(|_| session.code.is_none())
+            else {
+                continue;
+            };
             let key = self.keys.sign_in(&session.client_id, external_id);
             let others = view.signed_in.iter().filter(|other| **other != session.id);
             let names: Vec<_> = [session.id].iter().chain(others).take(SIGN_INS).copied().collect();

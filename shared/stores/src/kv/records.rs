@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ledger::{AuditEvent, EndReason, Ledger, Millis, Session, SessionId, State, Webhook};
+use ledger::{AuditEvent, EndReason, Ledger, Millis, Session, SessionId, State, Webhook, Which};
 use ports::LedgerError;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,9 @@ pub(super) struct Purge {
     /// Only those of this upstream sign-in, which has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) signed_out: Option<String>,
+    /// Only those that the person does not want any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) which: Option<Which>,
     /// Why, in the words of who did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
@@ -84,10 +87,12 @@ impl Purge {
     /// What it makes of a session.
     pub(super) fn end_of(&self, session: &Session) -> Option<Tombstone> {
         let meant = self.except != Some(session.id)
-            && (self.signed_out.is_none() || self.signed_out == session.external_id);
-        let reason = match self.signed_out {
-            None => EndReason::RevokedAll,
-            Some(_) => EndReason::SignedOut,
+            && (self.signed_out.is_none() || self.signed_out == session.external_id)
+            && self.which.as_ref().is_none_or(|which| which.means(session));
+        let reason = match (&self.signed_out, &self.which) {
+            (Some(_), _) => EndReason::SignedOut,
+            (None, Some(which)) => which.end(),
+            (None, None) => EndReason::RevokedAll,
         };
         let Self { at, note, .. } = self.clone();
         (meant && session.created_at <= at).then_some(Tombstone { at, reason, note })
@@ -173,6 +178,8 @@ mod tests {
             risk: RiskMemory::default(),
             refreshes: vec![],
             external_id: Some("x".to_owned()),
+            code: None,
+            key: None,
             upstream: None,
             created_at: 100,
             last_seen_at: rotated_at,
@@ -227,7 +234,7 @@ mod tests {
 
     #[test]
     fn an_end_of_all_ends_what_began_before_it_but_for_one() {
-        let purge = |at, except| Purge { at, except, signed_out: None, note: None };
+        let purge = |at, except| Purge { at, except, signed_out: None, which: None, note: None };
         assert!(purge(100, None).end_of(&session(0, 0, 100)).is_some());
         assert!(purge(99, None).end_of(&session(0, 0, 100)).is_none());
         let spared = Some(SessionId::from_bytes([1; 16]));
@@ -235,6 +242,15 @@ mod tests {
         for (signed_out, ended) in [("x", Some(EndReason::SignedOut)), ("y", None)] {
             let signed_out = Some(signed_out.to_owned());
             let end = Purge { signed_out, ..purge(500, None) }.end_of(&session(0, 0, 100));
+            assert_eq!(end.map(|end| end.reason), ended);
+        }
+        for (which, ended) in [
+            (Which::OfClient("app".to_owned()), Some(EndReason::Revoked)),
+            (Which::OfClient("other".to_owned()), None),
+            (Which::NotFrom("x".to_owned()), None),
+            (Which::NotFrom("y".to_owned()), Some(EndReason::RevokedAll)),
+        ] {
+            let end = Purge { which: Some(which), ..purge(500, None) }.end_of(&session(0, 0, 100));
             assert_eq!(end.map(|end| end.reason), ended);
         }
         let all = (0..20).fold(vec![], |all, at| purge(at, spared).after(all));

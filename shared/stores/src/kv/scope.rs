@@ -1,6 +1,9 @@
 //! What a command must see of a ledger: the less, the fewer reads.
 
-use ledger::{Class, Command, Credential, Envelope, Link, Millis, Revoke, SessionId};
+use ledger::{
+    Class, Command, CreateSession, Credential, Envelope, Link, Millis, Once, OnceId, Revoke,
+    SessionId,
+};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,6 +18,10 @@ pub(super) struct Scope {
     pub(super) tokens: Vec<String>,
     /// The sessions of this upstream sign-in.
     pub(super) sign_in: Option<SignIn>,
+    /// The session that this authorization code has started.
+    pub(super) code: Option<Code>,
+    /// Whether these were used up.
+    pub(super) once: Vec<OnceId>,
     /// What was spent of the rate limits.
     pub(super) windows: bool,
     /// The grants that the sessions hold at the identity provider.
@@ -43,6 +50,15 @@ pub(super) struct SignIn {
     pub(super) authenticated_at: Millis,
 }
 
+/// An authorization code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Code {
+    pub(super) id: OnceId,
+    /// On the strength of which sign-in it was issued.
+    pub(super) external_id: Option<String>,
+    pub(super) issued_at: Millis,
+}
+
 /// Sessions that are not named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Others {
@@ -64,21 +80,23 @@ impl Scope {
         Self { windows, ..Self::what(command) }
     }
 
+    /// When the proof was issued that begins a session here.
+    pub(super) fn proved_at(&self) -> Option<Millis> {
+        let by_code = self.code.as_ref().map(|code| code.issued_at);
+        by_code.or_else(|| Some(self.sign_in.as_ref()?.authenticated_at))
+    }
+
     fn what(command: &Command) -> Self {
         match command {
-            Command::CreateSession(create) => {
-                let sign_in = create.external_id.clone().map(|external_id| SignIn {
-                    client_id: create.client_id.clone(),
-                    external_id,
-                    authenticated_at: create.authenticated_at,
-                });
-                Self { sign_in, ..Self::every(Others::Alive) }
+            Command::CreateSession(create) => Self::sign_in(create),
+            Command::Refresh(refresh) => {
+                Self { once: names(refresh.proof), ..Self::grant_of(refresh.session) }
             }
-            Command::Refresh(refresh) => Self::grant_of(refresh.session),
             Command::Extend(extend) => Self::token_of(extend.session),
             Command::Check(check) => Self {
                 tokens: token(&check.credential).into_iter().collect(),
                 genuine: false,
+                once: names(check.proof),
                 ..Self::token_of(check.session)
             },
             Command::RevokeToken(revoke) => Self::tokens_of(std::slice::from_ref(revoke)),
@@ -88,9 +106,10 @@ impl Scope {
             Command::RevokeSession { session, .. } => {
                 Self { genuine: false, ..Self::token_of(*session) }
             }
-            Command::RevokeAll { .. } | Command::RevokeExternal { .. } | Command::List => {
-                Self::every(Others::Alive)
-            }
+            Command::RevokeAll { .. }
+            | Command::RevokeExternal { .. }
+            | Command::RevokeSome { .. }
+            | Command::List => Self::every(Others::Alive),
             Command::UpstreamGrant(grant) => Self::grant_of(grant.session),
             Command::UpstreamClaim { session, .. } => Self::grant_of(*session),
             Command::UpstreamStore(store) => Self::grant_of(store.session),
@@ -99,10 +118,33 @@ impl Scope {
                 Self { webhooks: Announced::One(settle.id), ..Self::default() }
             }
             Command::Sweep => Self::every(Others::All),
-            Command::Outbox { .. } | Command::AckOutbox { .. } | Command::AckEvents { .. } => {
-                Self::default()
+            Command::Outbox { .. }
+            | Command::AckOutbox { .. }
+            | Command::AckEvents { .. }
+            | Command::Register => Self::default(),
+            Command::WasUsed { names } => Self { once: names.clone(), ..Self::default() },
+            Command::Consume { once } => {
+                Self { once: names(once.iter().copied()), ..Self::default() }
             }
         }
+    }
+
+    /// A code starts a session of its own, whatever else the sign-in has started.
+    fn sign_in(create: &CreateSession) -> Self {
+        let CreateSession { external_id, authenticated_at, .. } = create;
+        let code = create.code.map(|code| Code {
+            id: code.id,
+            external_id: external_id.clone(),
+            issued_at: *authenticated_at,
+        });
+        let external_id = external_id.clone().filter(|_| code.is_none());
+        let sign_in = external_id.map(|external_id| SignIn {
+            client_id: create.client_id.clone(),
+            external_id,
+            authenticated_at: *authenticated_at,
+        });
+        let once = names(create.code.into_iter().chain(create.proof));
+        Self { sign_in, code, once, ..Self::every(Others::Alive) }
     }
 
     fn every(others: Others) -> Self {
@@ -126,6 +168,10 @@ impl Scope {
     }
 }
 
+fn names(once: impl IntoIterator<Item = Once>) -> Vec<OnceId> {
+    once.into_iter().map(|once| once.id).collect()
+}
+
 fn token(credential: &Credential) -> Option<String> {
     match credential {
         Credential::Access { jti, .. } => Some(jti.clone()),
@@ -140,7 +186,9 @@ const fn class(command: &Command) -> Option<Class> {
         Command::RevokeToken(_) | Command::RevokeMany { .. } => Some(Class::Revoke),
         Command::RevokeSession { .. } => Some(Class::Delete),
         Command::RevokeAll { .. } => Some(Class::RevokeAll),
+        Command::RevokeSome { which, .. } => Some(which.class()),
         Command::List => Some(Class::List),
+        Command::Register => Some(Class::Register),
         Command::CreateSession(_)
         | Command::Check(_)
         | Command::RevokeExternal { .. }
@@ -152,6 +200,8 @@ const fn class(command: &Command) -> Option<Class> {
         | Command::Sweep
         | Command::Outbox { .. }
         | Command::AckOutbox { .. }
-        | Command::AckEvents { .. } => None,
+        | Command::AckEvents { .. }
+        | Command::Consume { .. }
+        | Command::WasUsed { .. } => None,
     }
 }

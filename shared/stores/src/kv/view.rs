@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ledger::{Ledger, Millis, RevokedToken, Session, SessionId, State, Upstream, Webhooks, Window};
+use ledger::{
+    Ledger, Millis, Once, RevokedToken, Session, SessionId, State, Upstream, Webhooks, Window,
+};
 use ports::LedgerError;
 
 use super::records::{Announcement, Purge, Tombstone, Trace, position, read};
@@ -22,6 +24,8 @@ pub(super) struct View {
     pub(super) windows: Vec<Window>,
     /// The sessions of the upstream sign-in that was asked for.
     pub(super) signed_in: Vec<SessionId>,
+    /// What was asked for and is used up.
+    pub(super) consumed: Vec<Once>,
     /// Announcements that were asked for.
     pub(super) announced: Vec<Announcement>,
 }
@@ -71,6 +75,7 @@ impl View {
             webhooks: Webhooks { pending, ..Webhooks::default() },
             sessions,
             revoked_tokens: self.revoked.clone(),
+            consumed: self.consumed.clone(),
             windows: self.windows.clone(),
             ..Ledger::default()
         }
@@ -85,6 +90,11 @@ impl View {
     pub(super) fn has_ended_one_of(&self, sessions: &[Session]) -> bool {
         let mut begun = sessions.iter().filter(|session| self.is_new(session.id));
         begun.any(|session| self.purges().any(|purge| purge.end_of(session).is_some()))
+    }
+
+    /// Whether the identity provider has ended a sign-in.
+    pub(super) fn has_signed_out(&self, external_id: &str) -> bool {
+        self.purges().any(|purge| purge.signed_out.as_deref() == Some(external_id))
     }
 
     fn purges(&self) -> impl Iterator<Item = &Purge> {

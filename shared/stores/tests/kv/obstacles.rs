@@ -6,7 +6,8 @@ use futures::executor::block_on;
 use futures::future::join_all;
 use ledger::{
     Address, AuditLevel, Command, CreateSession, Credential, Device, EndReason, Envelope, Issue,
-    Limits, Origin, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, Signals, Subject,
+    Limits, Once, OnceId, Origin, Outcome, Policy, Refresh, Refusal, Revoke, SessionId, Signals,
+    Subject,
 };
 use ports::{LedgerError, Ledgers};
 use testing::contract::refresh_of;
@@ -142,6 +143,22 @@ fn nobody_is_told_of_a_session_that_could_not_be_written() {
 }
 
 #[test]
+fn a_code_whose_use_cannot_be_written_starts_nothing() {
+    block_on(async {
+        for obstacle in [Obstacle::Away, Obstacle::TooSoon] {
+            let store = Store::new();
+            let Command::CreateSession(create) = sign_in() else { panic!("a sign-in") };
+            let code = Some(Once::new(OnceId::from_bytes([1; 16]), NOW + 60_000));
+            let redeem = Command::CreateSession(CreateSession { code, ..create });
+            store.site.0.obstruct("ledger/c/", obstacle, 1);
+            assert!(store.attempt(redeem.clone()).await.is_err(), "{obstacle:?}");
+            assert_eq!(store.run(Command::List).await, Outcome::Sessions(vec![]));
+            assert!(matches!(store.run(redeem).await, Outcome::Issued(_)), "it is still good");
+        }
+    });
+}
+
+#[test]
 fn a_proof_finds_its_session_also_without_the_index() {
     block_on(async {
         let store = Store::new();
@@ -238,6 +255,10 @@ pub(crate) fn sign_in() -> Command {
         external_id: None,
         authenticated_at: NOW,
         key_id: 1,
+        fresh_for: 0,
+        code: None,
+        proof: None,
+        key: None,
     })
 }
 

@@ -8,7 +8,8 @@ use futures::executor::block_on;
 use futures::future::join;
 use ledger::{
     Address, Check, Command, CreateSession, Credential, Device, Envelope, Extend, Issue, Limits,
-    Millis, Origin, Outcome, Policy, Refusal, Revoke, SessionId, Signals, Subject, Usage,
+    Millis, Once, OnceId, Origin, Outcome, Policy, Refusal, Revoke, SessionId, Signals, Subject,
+    Usage,
 };
 use ports::{Clock, Ledgers};
 use proptest::collection::vec;
@@ -29,6 +30,8 @@ enum Op {
     SignIn {
         there: bool,
         external: Option<u8>,
+        /// By a code that nobody else has.
+        code: bool,
     },
     Refresh {
         there: bool,
@@ -78,8 +81,8 @@ fn op() -> impl Strategy<Value = Op> {
     let client = any::<Index>;
     let at = (there, client());
     prop_oneof![
-        4 => (there, proptest::option::of(0..2u8))
-            .prop_map(|(there, external)| Op::SignIn { there, external }),
+        4 => (there, proptest::option::of(0..2u8), any::<bool>())
+            .prop_map(|(there, external, code)| Op::SignIn { there, external, code }),
         8 => at.clone().prop_map(|(there, client)| Op::Refresh { there, client }),
         4 => at.clone().prop_map(|(there, client)| Op::Retry { there, client }),
         3 => client().prop_map(|client| Op::RefreshAtBoth { client }),
@@ -178,7 +181,7 @@ impl Run {
             _ => SessionId::from_bytes([0; 16]),
         };
         match op {
-            Op::SignIn { there, external } => self.sign_in(there, external).await,
+            Op::SignIn { there, external, code } => self.sign_in(there, external, code).await,
             Op::Refresh { there, .. } => {
                 let token = self.holders[&client].newest;
                 let outcome = self.run(there, refresh(client, token)).await;
@@ -212,7 +215,13 @@ impl Run {
             }
             Op::Introspect { there, .. } => {
                 let credential = Credential::Access { jti: "x".to_owned(), expires_at: u64::MAX };
-                let check = Check { session: client, credential, usage: Usage::Introspection };
+                let check = Check {
+                    session: client,
+                    credential,
+                    usage: Usage::Introspection,
+                    key: None,
+                    proof: None,
+                };
                 self.run(there, Command::Check(check)).await;
             }
             Op::RevokeByName { there, .. } => {
@@ -242,7 +251,7 @@ impl Run {
         }
     }
 
-    async fn sign_in(&mut self, there: bool, external: Option<u8>) {
+    async fn sign_in(&mut self, there: bool, external: Option<u8>, code: bool) {
         // Proofs carry whole seconds.
         let authenticated_at = self.now() / 1000 * 1000;
         let command = Command::CreateSession(CreateSession {
@@ -257,11 +266,19 @@ impl Run {
             external_id: external.map(|number| number.to_string()),
             authenticated_at,
             key_id: 1,
+            fresh_for: 0,
+            code: code.then(|| {
+                let id = OnceId::from_bytes(u128::from(self.now()).to_be_bytes());
+                Once::new(id, self.now() + 60_000)
+            }),
+            proof: None,
+            key: None,
         });
         if let Some(Outcome::Issued(issue)) = self.run(there, command).await {
             let newest = (issue.generation, issue.counter);
             // A proof from before an end of all that cannot be seen there begins what is over.
-            let stale = external.is_some() && authenticated_at <= self.ended_all;
+            let proved = external.is_some() || code;
+            let stale = proved && authenticated_at <= self.ended_all;
             let fate = if stale { Fate::Unknown } else { Fate::Lives };
             let fresh = Holder { newest, before: None, fate, only_by_but_one: true };
             let holder = self.holders.entry(issue.session).or_insert(fresh);

@@ -285,6 +285,10 @@ pub(crate) fn sign_in() -> Command {
         external_id: None,
         authenticated_at: 1,
         key_id: 1,
+        fresh_for: 0,
+        code: None,
+        proof: None,
+        key: None,
     })
 }
 
@@ -294,5 +298,5 @@ pub(crate) fn refresh(session: SessionId, counter: u32) -> Command {
 
 pub(crate) fn check(session: SessionId, counter: u32) -> Command {
     let credential = Credential::Refresh { generation: 0, counter };
-    Command::Check(Check { session, credential, usage: Usage::Direct })
+    Command::Check(Check { session, credential, usage: Usage::Direct, key: None, proof: None })
 }

@@ -8,7 +8,7 @@ use ledger::{
 };
 use ports::{Clock, LedgerError, Ledgers};
 
-use super::ledgers_at_work as at_work;
+use super::{ledgers_at_work as at_work, ledgers_once as once};
 
 pub(super) const CLIENT: &str = "contract";
 /// So often a client tries again.
@@ -58,6 +58,12 @@ pub async fn ledgers(store: &impl LedgerStore) {
     one_access_token_is_revoked(&Case::of(store)).await;
     an_unused_session_ends(store, &Case::of(store)).await;
     a_sweep_forgets_what_is_over(store, &Case::of(store)).await;
+    a_limit_holds_where_nothing_else_is_kept(&Case::of(store)).await;
+    once::of_many_uses_at_once_one_succeeds(&Case::of(store)).await;
+    once::of_many_redemptions_at_once_one_succeeds_and_the_others_end_it(&Case::of(store)).await;
+    once::codes_of_one_sign_in_start_sessions_of_their_own(&Case::of(store)).await;
+    once::a_bound_session_is_of_use_with_its_key_and_each_proof_once(&Case::of(store)).await;
+    once::a_command_that_is_sent_again_is_no_second_use(&Case::of(store)).await;
     at_work::a_thousand_commands_at_once_lose_nothing(&Case::of(store)).await;
     at_work::a_lost_answer_is_no_lost_command(store, &Case::of(store)).await;
     at_work::events_appear_with_their_change_and_stay_until_delivered(&Case::of(store)).await;
@@ -91,7 +97,17 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
     }
 
     async fn try_once(&self, command: Command) -> Result<Outcome, LedgerError> {
-        let envelope = Envelope { command, policy: self.policy.clone(), origin: Origin::default() };
+        self.send(command, None).await
+    }
+
+    /// With the number of its sending.
+    pub(super) async fn send(
+        &self,
+        command: Command,
+        sending: Option<u32>,
+    ) -> Result<Outcome, LedgerError> {
+        let origin = Origin { sending, ..Origin::default() };
+        let envelope = Envelope { command, policy: self.policy.clone(), origin };
         self.host.execute(&self.address, &envelope).await
     }
 
@@ -112,6 +128,10 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
             external_id: external_id.map(str::to_owned),
             authenticated_at: self.host.now(),
             key_id: 1,
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         })
     }
 
@@ -131,6 +151,8 @@ impl<'a, L: Ledgers + Clock> Case<'a, L> {
             session,
             credential: access(jti, self.host.now()),
             usage: Usage::Direct,
+            key: None,
+            proof: None,
         }))
         .await
     }
@@ -300,6 +322,17 @@ async fn a_sweep_forgets_what_is_over<S: LedgerStore>(store: &S, case: &Case<'_,
     assert!(matches!(case.check(kept, "x").await, Outcome::Active(_)), "active ones stay");
 }
 
+async fn a_limit_holds_where_nothing_else_is_kept<L: Ledgers + Clock>(case: &Case<'_, L>) {
+    let limits = Limits { register: 2, ..Limits::off() };
+    let policy = Policy { limits, ..Policy::default() };
+    let case = Case { host: case.host, address: case.address, policy };
+    for _ in 0..2 {
+        assert_eq!(case.run(Command::Register).await, Outcome::Consumed);
+    }
+    let refused = case.run(Command::Register).await;
+    assert!(matches!(refused, Outcome::Limited(_)), "{refused:?}");
+}
+
 /// Without limits: this suite is about stores, and asks more than a client may.
 pub(super) fn quiet() -> Policy {
     Policy { limits: Limits::off(), ..Policy::default() }
@@ -338,5 +371,7 @@ pub fn refresh_of(
         force_rotation: false,
         renews_upstream: false,
         signals: Signals::default(),
+        key: None,
+        proof: None,
     })
 }

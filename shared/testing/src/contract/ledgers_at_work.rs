@@ -218,5 +218,11 @@ fn revoke_one(session: SessionId, jti: &str, now: Millis) -> Command {
 
 fn check(session: SessionId, jti: &str, now: Millis) -> Command {
     let credential = access(jti, now);
-    Command::Check(ledger::Check { session, credential, usage: ledger::Usage::Direct })
+    Command::Check(ledger::Check {
+        session,
+        credential,
+        usage: ledger::Usage::Direct,
+        key: None,
+        proof: None,
+    })
 }

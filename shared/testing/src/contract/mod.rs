@@ -4,6 +4,7 @@
 mod eventual;
 mod ledgers;
 mod ledgers_at_work;
+mod ledgers_once;
 mod signatures;
 mod small;
 mod sql;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ledger::{AuditKind, Command, Credential, EndReason, Inactive, Outcome, Policy, Refusal};
+use ledger::{
+    AuditKind, Command, Credential, EndReason, Inactive, Outcome, Policy, Refusal, Which,
+};
 use ports::Clock;
 
 use super::{Case, EventualStore, access, issue, refresh, revoke};
@@ -141,6 +143,24 @@ pub(super) async fn a_sweep_forgets_what_is_over<S: EventualStore>(case: &Case<'
         let refused = Outcome::Refused(Refusal::UnknownSession);
         assert_eq!(case.at(host, refresh(ended, 0)).await, refused);
         assert!(matches!(case.check(host, kept, "x").await, Outcome::Active(_)), "it lives");
+    }
+}
+
+pub(super) async fn what_a_person_disconnects_ends_where_it_cannot_be_seen<S: EventualStore>(
+    case: &Case<'_, S>,
+) {
+    let kept = issue(case.here(case.sign_in(Some("here"))).await).session;
+    case.store.settle().await;
+    case.store.part();
+    let unseen = issue(case.there(case.sign_in(Some("there"))).await).session;
+    case.store.wait(Duration::from_secs(1)).await;
+    let others = Which::NotFrom("here".to_owned());
+    let command = Command::RevokeSome { which: others, reason: None };
+    assert!(matches!(case.here(command).await, Outcome::Revoked { .. }));
+    case.store.settle().await;
+    case.is_over(unseen, 0, EndReason::RevokedAll).await;
+    for host in case.both() {
+        assert_eq!(case.list(host).await, [kept]);
     }
 }
 

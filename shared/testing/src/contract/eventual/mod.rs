@@ -1,5 +1,6 @@
 mod ends;
 mod lives;
+mod once;
 mod work;
 
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub async fn eventual(store: &impl EventualStore) {
     lives::parallel_refreshes_converge(&Case::of(store)).await;
     ends::a_revocation_wins_whatever_is_refreshed_meanwhile(&Case::of(store)).await;
     ends::the_end_of_all_reaches_sessions_that_cannot_be_seen(&Case::of(store)).await;
+    ends::what_a_person_disconnects_ends_where_it_cannot_be_seen(&Case::of(store)).await;
     ends::a_sign_out_at_the_provider_reaches_sessions_that_cannot_be_seen(&Case::of(store)).await;
     ends::one_access_token_is_revoked(&Case::of(store)).await;
     lives::no_session_is_lost(&Case::of(store)).await;
@@ -58,6 +60,9 @@ pub async fn eventual(store: &impl EventualStore) {
     ends::an_unused_session_ends(&Case::of(store)).await;
     ends::a_sweep_forgets_what_is_over(&Case::of(store)).await;
     lives::no_event_is_lost(&Case::of(store)).await;
+    once::what_was_used_up_is_so_here_at_once_and_elsewhere_in_the_end(&Case::of(store)).await;
+    once::a_code_starts_one_session_and_a_replay_that_is_seen_ends_it(&Case::of(store)).await;
+    once::a_code_outlives_no_end_of_all_and_no_sign_out(&Case::of(store)).await;
     work::a_grant_is_renewed_and_refusing_it_ends_no_session(&Case::of(store)).await;
     work::an_announcement_is_claimed_until_it_is_settled(&Case::of(store)).await;
     lives::addresses_are_apart(&Case::of(store), &Case::of(store)).await;
@@ -105,6 +110,10 @@ impl<'a, S: EventualStore> Case<'a, S> {
             external_id: external_id.map(str::to_owned),
             authenticated_at: self.store.here().now(),
             key_id: 1,
+            fresh_for: 0,
+            code: None,
+            proof: None,
+            key: None,
         })
     }
 
@@ -121,7 +130,7 @@ impl<'a, S: EventualStore> Case<'a, S> {
 
     async fn check(&self, host: &S::Host, session: SessionId, jti: &str) -> Outcome {
         let credential = access(jti, self.store.here().now());
-        let check = Check { session, credential, usage: Usage::Direct };
+        let check = Check { session, credential, usage: Usage::Direct, key: None, proof: None };
         self.at(host, Command::Check(check)).await
     }
 
