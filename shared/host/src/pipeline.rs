@@ -15,9 +15,8 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use oauth::OAuthError;
-use observe::log::severity;
 use observe::trace::Trace;
-use observe::{Facts, RequestLine};
+use observe::{Facts, RequestLine, Severity};
 use ports::route::{HEALTH_LIVE, HEALTH_READY, Match, Route, find};
 use ports::{Clock, Config, ConfigError, Log, Millis, Place, Platform, Random, Request, Response};
 
@@ -43,6 +42,7 @@ pub enum BodyError {
 pub struct Instance<E: Endpoint> {
     settings: Result<E::Settings, ConfigError>,
     origins: Result<Origins, ConfigError>,
+    log: Result<Severity, ConfigError>,
     breakers: Breakers,
     store: Result<(), ConfigError>,
     fault: Rc<Cell<Option<ConfigError>>>,
@@ -54,6 +54,7 @@ impl<E: Endpoint> Instance<E> {
         Self {
             settings: E::configure(config),
             origins: Origins::load(config),
+            log: Severity::least(config),
             breakers: Breakers::default(),
             store: Ok(()),
             fault: Rc::default(),
@@ -76,6 +77,7 @@ impl<E: Endpoint> Instance<E> {
     fn ready(&self) -> Result<(&E::Settings, &Origins), ConfigError> {
         self.fault.get().map_or(Ok(()), Err)?;
         self.store?;
+        self.log?;
         let origins = self.origins.as_ref().map_err(|error| *error)?;
         let settings = self.settings.as_ref().map_err(|error| *error)?;
         Ok((settings, origins))
@@ -94,7 +96,8 @@ pub async fn serve<E: Endpoint>(
     incoming: Incoming,
 ) -> Response {
     let (parts, body) = incoming.into_parts();
-    let visit = Visit::begin(platform, E::FUNCTION.name(), &parts);
+    let least = instance.log.unwrap_or_default();
+    let visit = Visit { least, ..Visit::begin(platform, E::FUNCTION.name(), &parts) };
     let found = find(parts.uri.path()).filter(|found| found.route.function == E::FUNCTION);
     let traced = Traced::new(platform, &visit.trace.request_id, &visit.trace.trace_id);
     let mut response = answer(&traced, instance, &parts, body, found).await;
@@ -108,6 +111,7 @@ pub struct Visit<'a> {
     method: &'a Method,
     began: Millis,
     trace: Trace,
+    least: Severity,
 }
 
 impl<'a> Visit<'a> {
@@ -122,10 +126,11 @@ impl<'a> Visit<'a> {
             method: &parts.method,
             began: platform.now(),
             trace: Trace::of(&parts.headers, platform),
+            least: Severity::default(),
         }
     }
 
-    /// Its answer leaves: with the headers of every answer, and noted in the log.
+    /// Its answer leaves: with the headers of every answer, and noted in the log if it matters.
     pub fn end(
         self,
         platform: &(impl Clock + Log),
@@ -138,26 +143,36 @@ impl<'a> Visit<'a> {
         secure(&mut response);
         respond::set(&mut response, REQUEST_ID, &self.trace.request_id);
         let facts = response.extensions_mut().remove::<Facts>().unwrap_or_default();
-        platform.line(
-            &RequestLine {
-                timestamp: self.began,
-                severity: severity(response.status().as_u16(), facts.failed),
-                service: self.service,
-                method: self.method.as_str(),
-                route,
-                status: response.status().as_u16(),
-                duration_ms: platform.now().saturating_sub(self.began),
-                trace_id: &self.trace.trace_id,
-                span_id: &self.trace.span_id,
-                request_id: &self.trace.request_id,
-                client_id: facts.client_id.as_deref(),
-                session_id: facts.session_id.as_deref(),
-                outcome: facts.outcome.as_deref(),
-                cause: facts.cause.as_deref(),
-            }
-            .to_json(),
-        );
+        let status = response.status().as_u16();
+        if Severity::of(status, facts.failed) >= self.least {
+            platform.line(&self.line(platform.now(), route, status, &facts).to_json());
+        }
         response
+    }
+
+    fn line<'l>(
+        &'l self,
+        now: Millis,
+        route: &'l str,
+        status: u16,
+        facts: &'l Facts,
+    ) -> RequestLine<'l> {
+        RequestLine {
+            timestamp: self.began,
+            severity: Severity::of(status, facts.failed),
+            service: self.service,
+            method: self.method.as_str(),
+            route,
+            status,
+            duration_ms: now.saturating_sub(self.began),
+            trace_id: &self.trace.trace_id,
+            span_id: &self.trace.span_id,
+            request_id: &self.trace.request_id,
+            client_id: facts.client_id.as_deref(),
+            session_id: facts.session_id.as_deref(),
+            outcome: facts.outcome.as_deref(),
+            cause: facts.cause.as_deref(),
+        }
     }
 }
 

@@ -306,6 +306,7 @@ fn what_is_misconfigured_says_so_and_names_the_setting_in_the_log_alone() {
         ("PUBLIC_URL", ""),
         ("PUBLIC_URL", "canary"),
         ("ALLOWED_ORIGINS", "canary"),
+        ("LOG_LEVEL", "canary"),
     ] {
         let platform = World::new().platform;
         platform.set(setting, value);
@@ -481,6 +482,24 @@ fn a_line_tells_the_facts() {
     assert_eq!((&line["client_id"], &line["outcome"]), (&json!("atoms-web"), &json!("done")));
     assert_eq!((&line["timestamp"], &line["duration_ms"]), (&json!(NOW), &json!(0)));
     assert_eq!(line.get("session.id"), None, "what is unknown is left out");
+}
+
+#[test]
+fn requests_that_matter_less_than_the_level_have_no_line() {
+    for (level, answered, failed) in
+        [("info", true, true), ("", true, true), ("warn", false, true), ("error", false, true)]
+    {
+        let platform = World::new().platform;
+        platform.set("LOG_LEVEL", level);
+        let lines = Cell::new(0);
+        let told = || platform.lines().len() > lines.replace(platform.lines().len());
+        run::<Sessions>(&platform, request(Method::GET, "/auth/nowhere", &[]));
+        assert_eq!(told(), answered, "{level}: refused");
+        platform.set("WORKOS_ISSUER", "");
+        let response = run::<Token>(&platform, request(Method::POST, "/oauth/token", &[]));
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(told(), failed, "{level}: failed");
+    }
 }
 
 #[test]

@@ -7,5 +7,5 @@ pub mod health;
 pub mod log;
 pub mod trace;
 
-pub use log::{Facts, RequestLine};
+pub use log::{Facts, RequestLine, Severity};
 pub use trace::Trace;

@@ -1,7 +1,7 @@
 //! The log line of a request. Its fields are a fixed list: nothing else of a request or a response
 //! can reach the log, so no token, secret, address or name can either.
 
-use ports::Millis;
+use ports::{Config, ConfigError, Millis};
 use serde::Serialize;
 
 /// What a handler knows about a request beyond its HTTP surface. It travels in the extensions of
@@ -39,8 +39,8 @@ impl Facts {
 pub struct RequestLine<'a> {
     /// Milliseconds since the epoch.
     pub timestamp: Millis,
-    /// `INFO`, `WARN` (4xx that point to an attack or a broken client are still `INFO`), `ERROR`.
-    pub severity: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
     /// The function.
     #[serde(rename = "service.name")]
     pub service: &'a str,
@@ -82,11 +82,62 @@ impl RequestLine<'_> {
     }
 }
 
-/// The severity of a request by its status, and by whether we failed all the same.
-pub const fn severity(status: u16, failed: bool) -> &'static str {
-    match (status, failed) {
-        (500.., _) | (_, true) => "ERROR",
-        (429, false) => "WARN",
-        _ => "INFO",
+/// How much a line matters, as OpenTelemetry's logs name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// What was answered, refusals among it: 4xx that point to an attack or a broken client too.
+    #[default]
+    Info,
+    /// Somebody was limited.
+    Warn,
+    /// We failed.
+    Error,
+}
+
+impl Severity {
+    /// From `LOG_LEVEL`: requests that matter less have no line of their own.
+    ///
+    /// # Errors
+    /// If there is no such level.
+    pub fn least(config: &impl Config) -> Result<Self, ConfigError> {
+        match config.get("LOG_LEVEL").as_deref() {
+            None | Some("" | "info") => Ok(Self::Info),
+            Some("warn") => Ok(Self::Warn),
+            Some("error") => Ok(Self::Error),
+            Some(_) => {
+                Err(ConfigError { setting: "LOG_LEVEL", problem: "must be info, warn or error" })
+            }
+        }
+    }
+
+    /// Of a request by its status, and by whether we failed all the same.
+    pub const fn of(status: u16, failed: bool) -> Self {
+        match (status, failed) {
+            (500.., _) | (_, true) => Self::Error,
+            (429, false) => Self::Warn,
+            _ => Self::Info,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_warning_and_a_failure_an_error_whatever_its_status() {
+        for (status, failed, severity) in [
+            (200, false, Severity::Info),
+            (401, false, Severity::Info),
+            (429, false, Severity::Warn),
+            (503, false, Severity::Error),
+            (200, true, Severity::Error),
+            (429, true, Severity::Error),
+        ] {
+            assert_eq!(Severity::of(status, failed), severity, "{status} {failed}");
+        }
+        assert!(Severity::Info < Severity::Warn && Severity::Warn < Severity::Error);
+        assert_eq!(serde_json::to_string(&Severity::Warn).ok().as_deref(), Some("\"WARN\""));
     }
 }

@@ -75,7 +75,7 @@ impl Server {
     }
 }
 
-/// Lines of the functions' log are made and dropped: writing them down is not what is measured.
+/// Where lines of the log go is not what is measured: nowhere.
 async fn run(config: &Path, data: &Path, info: &StackInfo) -> Result<Child> {
     let reaper = Reaper::start(data)?;
     let mut command = Command::new("sh");
@@ -110,16 +110,19 @@ fn listen(config: &mut Config, info: &StackInfo, edge: Option<&str>) -> Result<P
 
 /// Our functions, from their configurations for wrangler. The ledgers report what is revoked, as edge
 /// reads want it; the introspect function is there twice, if it knows them: in strong mode, and under
-/// the name that is answered.
+/// the name that is answered. As floors and peer write no line for a request, ours write those of failures
+/// only.
 fn functions(config: &mut Config, values: &Settings) -> Result<Option<String>> {
     let mode = "INTROSPECTION_MODE";
     let knows = settings::SETTINGS.iter().any(|setting| setting.name == mode);
+    let mut values = values.clone();
+    values.insert("LOG_LEVEL".to_owned(), "error".to_owned());
     let mut edge = values.clone();
     if knows {
         edge.insert(mode.to_owned(), "edge".to_owned());
     }
     for function in FUNCTIONS {
-        let values = if function == "ledger" { &edge } else { values };
+        let values = if function == "ledger" { &edge } else { &values };
         config.worker(&worker(function, values)?, DISK)?;
     }
     if !knows {

@@ -42,7 +42,7 @@ const PRODUCT: &[&str] =
     &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health", "ledger"];
 const EVERY: &[&str] =
     &["gateway", "authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
-/// Those that have the guard in them on Spin, where no gateway is in front.
+/// Those that answer clients; on Spin, where no gateway is in front, the guard is in them.
 const GUARDED: &[&str] =
     &["authorize", "token", "revoke", "introspect", "sessions", "mcp", "health"];
 const WORKOS: &[&str] = &["authorize", "token", "health"];
@@ -89,6 +89,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("AUDIT_LEVEL", LEDGER),
     optional("AUDIT_RETENTION_DAYS", &["ledger"]),
     optional("ALLOWED_ORIGINS", EVERY),
+    optional("LOG_LEVEL", GUARDED),
     optional("CLIENT_METADATA_HOSTS", CLIENTS),
     Setting { required: false, ..secret("OPERATOR_KEY_HASHES", &["sessions", "ledger"]) },
     on_workers(optional("TRUSTED_PROXY_HEADER", CLIENTS)),
@@ -258,6 +259,9 @@ fn check_value(name: &str, value: &str) -> Result<()> {
         "WORKOS_WEBHOOK_SECRET" if value.len() < 16 => {
             bail!("{name} must have at least 16 characters")
         }
+        "LOG_LEVEL" if !["info", "warn", "error"].contains(&value) => {
+            bail!("{name} must be info, warn or error")
+        }
         // 0 turns it off.
         "GUARD_PER_MINUTE" if value.parse::<u32>().is_err() => {
             bail!("{name} must be a whole number")
@@ -335,6 +339,7 @@ mod tests {
             ("INTROSPECTION_MODE", "weak"),
             ("WORKOS_WEBHOOK_SECRET", "short"),
             ("AUDIT_LEVEL", "some"),
+            ("LOG_LEVEL", "verbose"),
             ("AUDIT_RETENTION_DAYS", "0"),
             ("SESSION_MAX", "0"),
             ("REFRESH_GRACE_SECONDS", "1.5"),
