@@ -2,8 +2,11 @@
 //! test starts its own, because roles are shared by all databases of one.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod access;
 mod audit;
+mod cells;
 mod consents;
 mod migrations;
 mod queries;
 mod support;
+mod world;

@@ -164,7 +164,7 @@ fn bind(statement: &Statement<'_>) -> String {
     text
 }
 
-fn texts(row: &PgRow) -> Vec<Option<String>> {
+pub(crate) fn texts(row: &PgRow) -> Vec<Option<String>> {
     (0..row.len())
         .map(|index| {
             let value = row.try_get_raw(index).unwrap();
@@ -173,7 +173,7 @@ fn texts(row: &PgRow) -> Vec<Option<String>> {
         .collect()
 }
 
-fn refusal(error: &sqlx::Error) -> SqlError {
+pub(crate) fn refusal(error: &sqlx::Error) -> SqlError {
     let Some(refusal) =
         error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
     else {
