@@ -27,7 +27,7 @@ create function app.organization_ids(min_role text) returns uuid[]
 begin atomic
     select coalesce(array_agg(m.organization_id), '{}')
     from app.memberships as m
-    where m.user_id = app.user_id() and app.role_rank(m.role) >= app.role_rank(min_role);
+    where m.user_id = (select app.user_id()) and app.role_rank(m.role) >= app.role_rank(min_role);
 end;
 
 -- The same for one organization, for triggers.
@@ -37,7 +37,7 @@ create function app.has_role(p_organization_id uuid, p_min_role text) returns bo
 begin atomic
     select exists (
         select from app.memberships as m
-        where m.organization_id = p_organization_id and m.user_id = app.user_id()
+        where m.organization_id = p_organization_id and m.user_id = (select app.user_id())
             and app.role_rank(m.role) >= app.role_rank(p_min_role)
     );
 end;

@@ -8,6 +8,7 @@ mod audit;
 mod cells;
 mod consents;
 mod migrations;
+mod model;
 mod queries;
 mod support;
 mod world;

@@ -33,14 +33,17 @@ insert into app.requirements (id, organization_id, workspace_id, project_id, doc
 values
     (pg_temp.key(50), pg_temp.key(1), pg_temp.key(10), pg_temp.key(20), pg_temp.key(30), pg_temp.key(40), 'Stop'),
     (pg_temp.key(51), pg_temp.key(1), pg_temp.key(10), pg_temp.key(20), null, null, 'Stop when dry'),
-    (pg_temp.key(52), pg_temp.key(1), pg_temp.key(11), pg_temp.key(22), null, null, 'Open');
+    (pg_temp.key(52), pg_temp.key(1), pg_temp.key(11), pg_temp.key(22), null, null, 'Open'),
+    (pg_temp.key(54), pg_temp.key(1), pg_temp.key(10), pg_temp.key(21), null, null, 'Start');
 insert into app.test_cases (id, organization_id, workspace_id, project_id, title) values
     (pg_temp.key(60), pg_temp.key(1), pg_temp.key(10), pg_temp.key(20), 'Run it dry'),
     (pg_temp.key(61), pg_temp.key(1), pg_temp.key(10), pg_temp.key(21), 'Run it dry');
 insert into app.test_runs (id, organization_id, workspace_id, project_id, test_case_id) values
-    (pg_temp.key(70), pg_temp.key(1), pg_temp.key(10), pg_temp.key(20), pg_temp.key(60));
+    (pg_temp.key(70), pg_temp.key(1), pg_temp.key(10), pg_temp.key(20), pg_temp.key(60)),
+    (pg_temp.key(71), pg_temp.key(1), pg_temp.key(10), pg_temp.key(21), pg_temp.key(61));
 insert into app.tasks (id, organization_id, workspace_id, project_id, title) values
-    (pg_temp.key(80), pg_temp.key(1), pg_temp.key(10), pg_temp.key(20), 'Order a pump');
+    (pg_temp.key(80), pg_temp.key(1), pg_temp.key(10), pg_temp.key(20), 'Order a pump'),
+    (pg_temp.key(81), pg_temp.key(1), pg_temp.key(10), pg_temp.key(21), 'Order a spare pump');
 insert into app.workflows (id, organization_id, workspace_id, name) values
     (pg_temp.key(90), pg_temp.key(1), pg_temp.key(10), 'Review'),
     (pg_temp.key(91), pg_temp.key(1), pg_temp.key(10), 'Release');
