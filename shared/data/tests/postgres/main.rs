@@ -6,6 +6,7 @@ mod access;
 mod attacks;
 mod audit;
 mod cells;
+mod checks;
 mod consents;
 mod migrations;
 mod model;
