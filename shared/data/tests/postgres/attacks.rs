@@ -506,7 +506,7 @@ async fn values_are_never_statements() {
     // The protocol with bound parameters takes one statement at a time.
     let two = sqlx::query("select 1; select 2").execute(&mut connection).await;
     assert_eq!(
-        two.unwrap_err().as_database_error().and_then(|error| error.code()).unwrap(),
+        two.unwrap_err().as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap(),
         "42601"
     );
 }

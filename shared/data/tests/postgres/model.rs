@@ -419,7 +419,7 @@ async fn policies_ask_for_memberships_once_for_each_statement() {
         "select set_config('request.jwt.claims', '{{\"sub\":\"user_owner\"}}', false);
         insert into app.tasks (organization_id, workspace_id, project_id, title)
         select '{}', '{}', '{}', 'Task ' || n from generate_series(1, 2000) as n;
-        alter role authenticator set track_functions = 'all'",
+        alter role authenticator set track_functions = 'all'; analyze",
         key(1),
         key(10),
         key(20)
@@ -460,7 +460,8 @@ async fn policies_ask_for_memberships_once_for_each_statement() {
         assert_eq!(session.execute(text).await, Ok(rows), "{text}");
         let asked = format!("select 1 from generate_series(1, ({calls})::int)");
         let asked = session.execute(&asked).await.unwrap();
-        assert!((1..=most).contains(&asked), "{text}: {asked}");
+        // Where no row gets as far as the policy, it is not asked at all.
+        assert!((u64::from(rows > 0)..=most).contains(&asked), "{text}: {asked}");
         session.execute("rollback").await.unwrap();
     }
 }

@@ -90,7 +90,8 @@ impl Cluster {
 
     async fn create_database(&self) {
         let options = self.options(SUPERUSER, "postgres");
-        for _ in 0..300 {
+        // A minute: many may start at once.
+        for _ in 0..1200 {
             if let Ok(mut connection) = PgConnection::connect_with(&options).await {
                 for text in [
                     format!("create role {DEPLOYER} login createrole"),
