@@ -406,6 +406,8 @@ async fn nobody_becomes_somebody_else_by_a_statement() {
         "copy app.tasks to program 'true'",
         "set session_replication_role = replica",
         "select app.keep_entity_key()",
+        "create temp table mine (id uuid); create trigger mine after insert on mine
+            for each row execute function app.keep_entity_key('task')",
         "select pg_read_file('/etc/passwd')",
     ] {
         for who in [VIEWER, OWNER, Principal::Service] {

@@ -11,7 +11,7 @@ const SNAPSHOT: &str = "
     union all
     select format('column %s.%s %s %s %s', relname, attname, format_type(atttypid, atttypmod), attnotnull, attacl)
     from pg_attribute join pg_class on pg_class.oid = attrelid
-    where relnamespace = to_regnamespace('app') and attnum > 0 and relkind = 'r'
+    where relnamespace = to_regnamespace('app') and attnum > 0 and relkind = 'r' and not attisdropped
     union all
     select format('constraint %s %s', conname, pg_get_constraintdef(oid))
     from pg_constraint where connamespace = to_regnamespace('app')
@@ -92,6 +92,25 @@ async fn a_superuser_migrates_there_and_back() {
 #[tokio::test]
 async fn a_role_that_is_no_superuser_migrates_there_and_back() {
     there_and_back(DEPLOYER).await;
+}
+
+#[tokio::test]
+async fn every_way_back_leads_to_where_the_migration_came_from() {
+    let cluster = Cluster::start().await;
+    let mut connection = cluster.connect(DEPLOYER).await;
+    let migrator = migrator().await;
+    let mut before = (0, Vec::new());
+    for migration in migrator.iter().filter(|m| m.migration_type.is_up_migration()) {
+        let (version, schema) = before;
+        migrator.run_to(migration.version, &mut connection).await.unwrap();
+        // What the first one makes belongs to the cluster.
+        if version > 0 {
+            migrator.undo(&mut connection, version).await.unwrap();
+            assert_eq!(snapshot(&mut connection).await, schema, "{}", migration.description);
+            migrator.run_to(migration.version, &mut connection).await.unwrap();
+        }
+        before = (migration.version, snapshot(&mut connection).await);
+    }
 }
 
 #[tokio::test]
