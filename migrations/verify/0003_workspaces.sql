@@ -17,6 +17,7 @@ begin
     from (
         values
             -- (table, policy, kind, roles, command, using, with check)
+            ('workspaces', 'owner_all', 'PERMISSIVE', '{atoms_owner}', 'ALL', 'true', 'true'),
             ('workspaces', 'user_change', 'PERMISSIVE', '{authenticated}', 'UPDATE',
                 '(organization_id IN ( SELECT app.organizations_of_user(''member''::text) AS organizations_of_user))',
                 '(organization_id IN ( SELECT app.organizations_of_user(''member''::text) AS organizations_of_user))'),
@@ -54,7 +55,9 @@ begin
 
     select string_agg(format('%s %s', privilege, attname), ', ') into found
     from pg_attribute,
-        (values ('INSERT', array['id', 'organization_id', 'name', 'description']), ('UPDATE', array['name', 'description']))
+        (values ('INSERT', array['id', 'organization_id', 'name', 'description']),
+        -- The last one is of 0037.
+        ('UPDATE', array['name', 'description', 'deleted_at']))
             as granted (privilege, columns)
     where attrelid = 'app.workspaces'::regclass and attnum > 0 and not attisdropped
         and has_column_privilege('authenticated', attrelid, attnum, privilege) <> (attname = any (columns));

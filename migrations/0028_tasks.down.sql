@@ -1,0 +1,11 @@
+set role atoms_owner;
+
+drop trigger within on app.projects;
+create trigger within after update of deleted_at on app.projects
+    for each row when ((old.deleted_at is null) <> (new.deleted_at is null))
+    execute function app.delete_within(
+        'documents', 'project_id', 'requirements', 'project_id', 'test_cases', 'project_id'
+    );
+drop table app.tasks;
+
+reset role;

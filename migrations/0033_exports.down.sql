@@ -1,0 +1,5 @@
+set role atoms_owner;
+
+drop table app.exports;
+
+reset role;
