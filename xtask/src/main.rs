@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod build;
 mod configuration;
+mod db;
 mod deploy;
 mod dev;
 mod judges;
@@ -51,6 +52,9 @@ enum Command {
     /// Verify the audit trail, or delete what is old of it
     #[command(subcommand)]
     Audit(audit::Arguments),
+    /// Take a database's schema forward or back, check it, or see what differs
+    #[command(subcommand)]
+    Db(db::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         Command::Deploy(target) => deploy::run(&target),
         Command::Secrets(arguments) => secrets::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Db(arguments) => return db::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -334,7 +334,7 @@ async fn database(
     let log = folder.join("postgres.log");
     let postgres = timed("Postgres", progress, Postgres::start(data, &log, reaper)).await?;
     let prepared = async {
-        migrate::migrate(&postgres.url, &layout::root().join("migrations")).await?;
+        migrate::migrate(&postgres.url).await?;
         let password = keys::secret()?;
         migrate::set_password(&postgres.url, "authenticator", &password).await?;
         let clients = clients::register(&postgres.url, public_url, keys).await?;

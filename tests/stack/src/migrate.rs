@@ -1,18 +1,15 @@
-//! The schema: migrations, then the scripts that verify them.
+//! The schema, and what the functions' login needs besides.
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
-use sqlx::migrate::Migrator;
+use anyhow::Result;
+use migrations::{Direct, Migrations, Runner};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-/// Apply every migration in `folder` and run the scripts in its `verify` folder.
-pub(crate) async fn migrate(url: &str, folder: &Path) -> Result<()> {
-    let mut connection = PgConnection::connect(url).await?;
-    let migrator = Migrator::new(folder).await.context("cannot read the migrations")?;
-    migrator.run(&mut connection).await.context("a migration failed")?;
-    verify(&mut connection, &folder.join("verify")).await?;
-    Ok(connection.close().await?)
+/// Apply every migration of the project; each is checked with it.
+pub(crate) async fn migrate(url: &str) -> Result<()> {
+    let migrations = Migrations::read(migrations::folder())?;
+    let mut connection = Direct::connect(url).await?;
+    Runner::new(&mut connection, &migrations).up(None, |_| {}).await?;
+    Ok(())
 }
 
 /// Let the functions' login role in with a password of this run.
@@ -31,19 +28,4 @@ pub(crate) async fn grant_schemas(url: &str) -> Result<()> {
     let statement = format!("grant create on database \"{database}\" to authenticator");
     connection.execute(AssertSqlSafe(statement)).await?;
     Ok(connection.close().await?)
-}
-
-async fn verify(connection: &mut PgConnection, folder: &Path) -> Result<()> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-    let mut scripts: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    scripts.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
-    scripts.sort();
-    for script in scripts {
-        let text = std::fs::read_to_string(&script)?;
-        sqlx::raw_sql(AssertSqlSafe(text))
-            .execute(&mut *connection)
-            .await
-            .with_context(|| format!("{} failed", script.display()))?;
-    }
-    Ok(())
 }

@@ -113,7 +113,7 @@ fn one_crate_names_the_platforms() {
     let names = [["worker", "::"].concat(), ["spin", "_sdk"].concat()];
     let exceptions = BARE.iter().chain(&["shared/host"]).map(|folder| layout::root().join(folder));
     let exceptions: Vec<_> = exceptions.collect();
-    let folders = ["functions", "proxy", "shared", "tests", "xtask"];
+    let folders = ["functions", "migrations", "proxy", "shared", "tests", "xtask"];
     for file in folders.iter().flat_map(|folder| sources(folder)) {
         if exceptions.iter().any(|folder| file.starts_with(folder)) {
             continue;
