@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::{backend::DataRowBody, backend::Message, frontend};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     error::{ErrorObject, Failure},
@@ -20,6 +20,10 @@ use crate::{
 
 /// An idle session may have been cut by something between us and Postgres without a word.
 pub(crate) const MAX_IDLE: Duration = Duration::from_secs(60);
+/// One that was silent for so long is asked whether it is still there, before it is trusted with a
+/// request: a peer that vanished says nothing either.
+const PROBE_AFTER: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A bound on what a session accumulates, and on staying with a host that DNS has left.
 const MAX_AGE: Duration = Duration::from_secs(30 * 60);
 
@@ -70,7 +74,18 @@ impl Connection {
         if self.is_old() {
             return false;
         }
-        self.settle().await.is_ok() && self.state == State::Idle && self.wire.is_quiet()
+        let is_sound =
+            self.settle().await.is_ok() && self.state == State::Idle && self.wire.is_quiet();
+        is_sound && (self.used.elapsed() < PROBE_AFTER || self.replies().await)
+    }
+
+    /// Asks for nothing but a sign of life.
+    async fn replies(&mut self) -> bool {
+        let mut message = BytesMut::new();
+        frontend::sync(&mut message);
+        self.wire.queue(message);
+        let reply = timeout(PROBE_TIMEOUT, self.wire.receive()).await;
+        matches!(reply, Ok(Ok(Message::ReadyForQuery(_))))
     }
 
     /// True when it was not used for long, or has lived for long.
@@ -288,7 +303,10 @@ impl Answers {
 /// True of statements that commit nothing by themselves.
 fn is_part_of_a_transaction(tag: &str) -> bool {
     let command = tag.split(' ').next().unwrap_or_default();
-    matches!(command, "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "SET" | "SHOW")
+    matches!(
+        command,
+        "SELECT" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "SET" | "SHOW" | "DEALLOCATE"
+    )
 }
 
 /// Reads the row of the reset that tells whether SQL has prepared statements.

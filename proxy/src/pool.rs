@@ -163,6 +163,11 @@ impl Pool {
                 return Ok(connection);
             }
             self.metrics.ended.count(Ending::Unfit);
+            if connection.state == State::Idle {
+                // Gone without a word: most likely so are those that have waited even longer.
+                let others = std::mem::take(&mut *lock(&self.idle));
+                self.metrics.ended.add(Ending::Unfit, others.len() as u64);
+            }
         }
     }
 
