@@ -30,6 +30,7 @@ use tokio::{
 use crate::{
     budget::{Budget, Lease},
     error::Failure,
+    log::log,
     metrics::{MEDIA_TYPE, Metrics, Outcome, observe},
     pool::Pool,
     request::{Format, Transaction, Work},
@@ -312,9 +313,4 @@ fn json(status: StatusCode, body: Vec<u8>) -> Response<Answer> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// Says what broke; never SQL, parameters or credentials.
-fn log(failure: &Failure) {
-    eprintln!("atoms-edge-proxy: {failure}");
 }

@@ -20,6 +20,7 @@ mod connection;
 mod error;
 mod gate;
 mod http;
+mod log;
 mod metrics;
 mod patience;
 mod pipeline;

@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     http::App,
+    log::log,
     metrics::{Attempt, Present},
     patience::Patience,
     startup,
@@ -65,7 +66,7 @@ impl Server {
         let all = async { while clients.join_next().await.is_some() {} };
         let is_late = timeout(settings.drain_timeout, all).await.is_err();
         if is_late {
-            eprintln!("atoms-edge-proxy: cancelling {} clients' requests", clients.len());
+            log(&format_args!("cancelling {} clients' requests", clients.len()));
             clients.shutdown().await;
         }
         self.app.pool.drain().await;
@@ -111,8 +112,8 @@ impl Server {
         let Some(acceptor) = &self.acceptor else { return };
         match acceptor.refresh() {
             Ok(false) => {}
-            Ok(true) => eprintln!("atoms-edge-proxy: serving a new certificate"),
-            Err(error) => eprintln!("atoms-edge-proxy: keeping the old certificate: {error:#}"),
+            Ok(true) => log(&"serving a new certificate"),
+            Err(error) => log(&format_args!("keeping the old certificate: {error:#}")),
         }
     }
 }
@@ -129,7 +130,7 @@ async fn accept(
             Ok((stream, _)) => return (stream, place),
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
-                eprintln!("atoms-edge-proxy: cannot accept: {error}");
+                log(&format_args!("cannot accept: {error}"));
                 sleep(PAUSE).await;
             }
         }

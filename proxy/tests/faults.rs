@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::{Postgres, Proxy, SECRET, nothing_sleeps};
+use support::{Postgres, Proxy, SECRET};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -281,6 +281,33 @@ async fn more_clients_than_allowed_wait_for_their_turn() {
     assert_eq!(&start, b"HTTP/1.1 200 OK");
 }
 
+#[tokio::test]
+async fn what_is_no_request_of_ours_is_refused_and_not_kept() {
+    let postgres = Postgres::start("trust");
+    let proxy = Proxy::start(&postgres.url(), |settings| settings.max_request_bytes = 1000).await;
+    let head = proxy.raw_request("").replace("content-length: 0", "transfer-encoding: chunked");
+    let chunk = format!("200\r\n{}\r\n", "x".repeat(0x200));
+    let long = format!("GET /healthz HTTP/1.1\r\nhost: p\r\nlong: {}\r\n\r\n", "x".repeat(70_000));
+    for (request, status) in [
+        ("nonsense\r\n\r\n".to_owned(), 400),
+        (long, 431),
+        // Twice the limit, with no word of it before.
+        (format!("{head}{}0\r\n\r\n", chunk.repeat(4)), 413),
+        (format!("{head}{}", chunk.repeat(9)), 413),
+        (format!("{head}zz\r\n"), 400),
+        (proxy.raw_request("").replace("content-length: 0", "content-length: 99999999999"), 413),
+    ] {
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut start = [0; 12];
+        let answer = timeout(Duration::from_secs(10), client.read_exact(&mut start)).await;
+        answer.unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(&start), format!("HTTP/1.1 {status}"));
+    }
+    proxy.until(BUFFERED, 0).await;
+    proxy.rows("select 1", json!([])).await;
+}
+
 /// The binary, whose memory is its own.
 struct Program {
     child: Child,
@@ -363,13 +390,15 @@ async fn five_hundred_clients_need_little_memory() {
 #[tokio::test]
 async fn huge_results_are_cut_before_they_take_memory() {
     let postgres = Postgres::start("trust");
-    let program = Program::start(&postgres, &["--max-response-bytes", "1000000"]);
+    let limits =
+        ["--max-response-bytes=1000000", "--statement-timeout-ms=0", "--request-timeout-ms=120000"];
+    let program = Program::start(&postgres, &limits);
     let proxy = Proxy::start(&postgres.url(), |_| ()).await;
     let mut client = TcpStream::connect(&program.address).await.unwrap();
     for sql in [
-        "select repeat('x', 500000000)",
+        "select repeat('x', 50000000)",
         "select repeat('x', 100) from generate_series(1, 100000000)",
-        "select array_agg(n) from generate_series(1, 3000000) n",
+        "select array_agg(n) from generate_series(1, 500000) n",
         "select repeat('x', 900000), generate_series(1, 1000)",
     ] {
         let request = proxy.raw_request(&json!({ "query": sql }).to_string());
@@ -380,5 +409,13 @@ async fn huge_results_are_cut_before_they_take_memory() {
     let answer = exchange(&mut client, &proxy.raw_request(r#"{"query":"select 1 n"}"#)).await;
     assert!(answer.contains(r#"[{"n":1}]"#), "{answer}");
     assert!(program.peak() < 40, "{} MB", program.peak());
-    nothing_sleeps(&postgres).await;
+    let active = "select count(*) from pg_stat_activity \
+                  where state = 'active' and application_name = 'atoms-edge-proxy'";
+    for _ in 0..50 {
+        if postgres.psql(active) == "0" {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(postgres.psql(active), "0", "a query went on for nobody");
 }
