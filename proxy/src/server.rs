@@ -84,8 +84,9 @@ impl Server {
         async move {
             let _place = place;
             let _present = Present::new(&app.metrics.clients);
-            let _ = startup::tune(&stream);
-            let stream = Patience::new(stream, app.pool.settings.write_timeout);
+            let patience = app.pool.settings.write_timeout;
+            let _ = startup::tune(&stream, patience);
+            let stream = Patience::new(stream, patience);
             let Some(acceptor) = acceptor else { return talk(app, stream, closing).await };
             let handshake = timeout(HANDSHAKE, acceptor.accept(stream)).await;
             let Ok(Ok(stream)) = handshake else {

@@ -27,7 +27,7 @@ use crate::{
 /// A peer that is silent for so long is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// A peer that confirms nothing for so long is gone.
+/// A peer that confirms or takes nothing for so long is gone, unless it may be at work for longer.
 const UNCONFIRMED: Duration = Duration::from_secs(30);
 
 /// A session ready for queries, and what cancels it.
@@ -73,15 +73,18 @@ pub(crate) async fn cancel(
     }
 }
 
-/// Makes a connection tell when its peer has vanished, and not wait for more to send.
-pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
+/// Makes a connection tell when its peer has vanished, and not wait for more to send. `patience`:
+/// for so long the peer may take nothing.
+pub(crate) fn tune(stream: &TcpStream, patience: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     let keepalive =
         TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL).with_retries(3);
     socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNCONFIRMED))?;
+    socket.set_tcp_user_timeout(Some(patience.max(UNCONFIRMED)))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = patience;
     Ok(())
 }
 
@@ -95,7 +98,7 @@ struct Security {
 async fn dial(settings: &Settings, tls: &Tls) -> io::Result<(Wire, Security)> {
     let Database { host, port, .. } = &settings.database;
     let stream = TcpStream::connect((host.as_str(), *port)).await?;
-    tune(&stream)?;
+    tune(&stream, settings.request_timeout)?;
     let protected = tls.protect(stream).await?;
     let security =
         Security { is_encrypted: protected.is_encrypted, end_point: protected.end_point };
