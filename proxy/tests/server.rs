@@ -1,4 +1,5 @@
 //! How the proxy and Postgres get together: authentication, TLS, restarts, the binary.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod support;
 

@@ -198,7 +198,8 @@ impl Proxy {
         let text = self.client.get(format!("{}/metrics", self.url)).send().await.unwrap();
         let text = text.text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")));
-        line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
+        assert!(line.is_some(), "no {series} in {text}");
+        line.unwrap().parse().unwrap()
     }
 
     /// Waits until a series has a value.
