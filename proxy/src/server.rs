@@ -23,8 +23,10 @@ use crate::{
 
 /// How long a client may take for its part of the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// What is kept of a client's requests and answers beside their bodies. Longer heads are refused.
+/// What is kept of a client's requests and answers beside their bodies.
 const BUFFER: usize = 64 * 1024;
+/// Longer heads of requests are refused.
+const MAX_HEAD: usize = 32 * 1024;
 /// After a failure to accept (no file descriptors are left).
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often old sessions are looked for.
@@ -156,6 +158,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(idle_timeout)
         .max_buf_size(BUFFER)
+        .max_header_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // An error is the client's: it left, was too slow, or spoke no HTTP.
