@@ -7,18 +7,35 @@ use http::StatusCode;
 use postgres_protocol::message::backend::ErrorResponseBody;
 use serde::Serialize;
 
+use crate::budget::Exhausted;
+
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The request is not one we understand.
     #[error("bad request: {0}")]
     BadRequest(String),
+    /// More statements or parameters than one request may have.
+    #[error("{0}")]
+    TooMany(&'static str),
+    /// SQL text with a zero byte, which Postgres cannot read.
+    #[error("{0} has a zero byte")]
+    ZeroByte(String),
+    /// There is nothing at this path.
+    #[error("not found")]
+    NotFound,
+    /// The path has another method.
+    #[error("method not allowed")]
+    Method,
     /// User or shared secret are wrong or missing.
     #[error("password authentication failed")]
     Refused,
     /// Postgres refused the statement, or ended the session with a reason.
     #[error("{}: {}", .0.code.as_deref().unwrap_or("?"), .0.message)]
     Sql(Box<ErrorObject>),
+    /// A prepared statement is no longer what it was. Nothing was committed.
+    #[error("{}: {}", .0.code.as_deref().unwrap_or("?"), .0.message)]
+    Stale(Box<ErrorObject>),
     /// The request body did not arrive in time.
     #[error("the request did not arrive in time")]
     SlowRequest,
@@ -28,6 +45,12 @@ pub(crate) enum Failure {
     /// The response body would be over the limit. The statements may have been committed.
     #[error("response is too large")]
     ResponseTooLarge,
+    /// All requests together hold as much memory as they may; nothing was sent.
+    #[error("too much is under way")]
+    Overloaded,
+    /// The same for a response. The statements may have been committed.
+    #[error("no room for the response")]
+    NoRoom,
     /// No connection became free in time; nothing was sent.
     #[error("all connections are in use")]
     Busy,
@@ -49,13 +72,19 @@ impl Failure {
     /// Neon answers 400 to everything the caller can mend; the driver reads JSON only then.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::Refused => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::TooMany(_) | Self::ZeroByte(_) | Self::Refused => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Sql(error) if error.is_fatal() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Sql(_) => StatusCode::BAD_REQUEST,
+            Self::Sql(_) | Self::Stale(_) => StatusCode::BAD_REQUEST,
             Self::SlowRequest => StatusCode::REQUEST_TIMEOUT,
             Self::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::ResponseTooLarge => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Busy | Self::Unreachable(_) | Self::Lost(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ResponseTooLarge | Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Overloaded | Self::Busy | Self::Unreachable(_) | Self::Lost(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Deadline => StatusCode::GATEWAY_TIMEOUT,
             Self::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -63,19 +92,22 @@ impl Failure {
 
     /// True when nothing was sent to Postgres and the same request may do better soon.
     pub(crate) fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy | Self::Unreachable(_))
+        matches!(self, Self::Overloaded | Self::Busy | Self::Unreachable(_))
     }
 
     /// The error object for the client. Causes that describe our surroundings stay in the log.
     pub(crate) fn object(&self) -> ErrorObject {
         match self {
-            Self::Sql(error) => (**error).clone(),
-            Self::BadRequest(_) => ErrorObject::new("08P01", &self.to_string()),
+            Self::Sql(error) | Self::Stale(error) => (**error).clone(),
+            Self::BadRequest(_) | Self::SlowRequest | Self::NotFound | Self::Method => {
+                ErrorObject::new("08P01", &self.to_string())
+            }
+            Self::ZeroByte(_) => ErrorObject::new("22021", &self.to_string()),
             Self::Refused => ErrorObject::new("28P01", &self.to_string()),
-            Self::SlowRequest => ErrorObject::new("08P01", &self.to_string()),
-            Self::RequestTooLarge | Self::ResponseTooLarge => {
+            Self::TooMany(_) | Self::RequestTooLarge | Self::ResponseTooLarge => {
                 ErrorObject::new("54000", &self.to_string())
             }
+            Self::Overloaded | Self::NoRoom => ErrorObject::new("53200", &self.to_string()),
             Self::Busy => ErrorObject::new("53300", &self.to_string()),
             Self::Unreachable(_) => ErrorObject::new("08006", "cannot connect to Postgres"),
             Self::Lost(_) => ErrorObject::new(
@@ -90,6 +122,12 @@ impl Failure {
     /// True for what an operator should hear of; errors of callers are the callers' business.
     pub(crate) fn is_our_trouble(&self) -> bool {
         self.status().is_server_error() && !matches!(self, Self::ResponseTooLarge)
+    }
+}
+
+impl From<Exhausted> for Failure {
+    fn from(Exhausted: Exhausted) -> Self {
+        Self::Overloaded
     }
 }
 
@@ -174,6 +212,16 @@ impl ErrorObject {
     /// True when the session is over: the server shuts down, or an operator ended it.
     pub(crate) fn is_fatal(&self) -> bool {
         matches!(self.severity_code.as_deref(), Some("FATAL" | "PANIC"))
+    }
+
+    /// True when a prepared statement does not fit the tables any more, or is gone. Routines have
+    /// the same name in every language.
+    pub(crate) fn is_stale(&self) -> bool {
+        matches!(
+            (self.code.as_deref(), self.routine.as_deref()),
+            (Some("0A000"), Some("RevalidateCachedQuery"))
+                | (Some("26000"), Some("FetchPreparedStatement"))
+        )
     }
 }
 

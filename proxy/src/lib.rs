@@ -1,68 +1,62 @@
 //! SQL over HTTP in front of any Postgres, in the protocol of Neon's serverless driver.
 //!
-//! In scope: `POST /sql` (one statement, or a batch as one transaction in one round trip),
-//! `GET /healthz`, a small pool, TLS to Postgres, limits on time and size.
+//! In scope: `POST /sql` (one statement, or a batch as one transaction in one round trip), a pool of
+//! sessions with prepared statements, TLS towards clients and Postgres, limits on time, size and
+//! number, `GET /healthz`, `GET /metrics`, a graceful end.
 //!
 //! Out of scope: other targets than the one it was started for, authorization of people (row-level
-//! security does that), streaming, `COPY`, TLS towards its own clients (put it behind a private
-//! network or a TLS terminator).
+//! security does that), streaming, `COPY`.
 //!
 //! What keeps it safe:
 //! - The target is pinned. Host and database in a request's connection string are ignored; its
 //!   user must be the pinned user and its password the shared secret.
-//! - A connection is reset (`DISCARD ALL`) after every request, before anybody else can use it.
-//! - A request is never sent twice: what may have been committed is reported, not retried.
+//! - A session forgets everything after every request, before anybody else can use it: only the
+//!   statements that the proxy prepared itself stay, and one in which SQL prepared some is closed.
+//! - What may have been committed is reported and never sent again.
+//! - Everything that a client can make grow has a limit: bodies, rows, statements, connections, time.
 
+mod budget;
 mod connection;
 mod error;
 mod gate;
 mod http;
+mod log;
+mod metrics;
+mod patience;
 mod pipeline;
 mod pool;
 mod request;
 mod response;
+mod server;
 mod settings;
 mod startup;
+mod statements;
 mod text;
 mod tls;
 mod wire;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use anyhow::{Context, Result};
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
-pub use crate::settings::{Database, Settings, SslMode};
-
-/// How long requests in flight may take to finish once a shutdown has begun.
-const DRAIN: Duration = Duration::from_secs(10);
+pub use crate::settings::{Binding, Certificate, Database, Settings, SslMode};
 
 /// Serves `listener` until `shutdown` completes, then lets the requests in flight finish.
 ///
 /// # Errors
-/// When the TLS settings cannot be used, or the listener fails.
+/// When the settings cannot be used.
 pub async fn serve(
     listener: TcpListener,
     settings: Settings,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Future<Output = ()>,
 ) -> Result<()> {
+    settings.check()?;
     let tls = tls::Tls::new(&settings.database).context("TLS settings for Postgres")?;
-    let app = http::router(Arc::new(settings), tls);
-    // Answers are one small write each; Nagle's algorithm would only delay them.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let (begun, mut draining) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-        shutdown.await;
-        drop(begun);
-    });
-    tokio::select! {
-        result = server.into_future() => result.context("HTTP server"),
-        () = async {
-            let _ = (&mut draining).await;
-            tokio::time::sleep(DRAIN).await;
-        } => Ok(()),
-    }
+    let acceptor = settings.certificate.as_ref().map(tls::Acceptor::new).transpose()?;
+    let metrics = Arc::new(metrics::Metrics::new());
+    let pool = Arc::new(pool::Pool::new(Arc::new(settings), metrics, tls));
+    let app = Arc::new(http::App::new(pool));
+    server::Server { app, acceptor: acceptor.map(Arc::new) }.serve(listener, shutdown).await;
+    Ok(())
 }

@@ -1,7 +1,12 @@
 //! What a client asks for: the body and the headers of `POST /sql`.
 
+use std::{fmt, marker::PhantomData};
+
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use crate::{error::Failure, text};
@@ -9,6 +14,11 @@ use crate::{error::Failure, text};
 const ISOLATION_LEVEL: HeaderName = HeaderName::from_static("neon-batch-isolation-level");
 const READ_ONLY: HeaderName = HeaderName::from_static("neon-batch-read-only");
 const DEFERRABLE: HeaderName = HeaderName::from_static("neon-batch-deferrable");
+
+/// What the protocol of Postgres can count.
+const MAX_PARAMETERS: usize = 65_535;
+/// Each statement costs memory beyond its text.
+const MAX_STATEMENTS: usize = 10_000;
 
 /// One statement with its parameters in text format.
 #[derive(Debug)]
@@ -35,11 +45,17 @@ impl Work {
         match (body.query, body.queries) {
             (Some(query), None) => {
                 let raw = RawStatement { query, params: body.params, array_mode: body.array_mode };
-                Ok(Self::Single(raw.convert()?))
+                Ok(Self::Single(raw.convert(|| "query".to_owned())?))
             }
-            (None, Some(queries)) => Ok(Self::Batch(
-                queries.into_iter().map(RawStatement::convert).collect::<Result<_, _>>()?,
-            )),
+            (None, Some(queries)) => {
+                let all = queries.all();
+                let all = all.map_err(|TooMany| Failure::TooMany("more than 10000 statements"))?;
+                let numbered = all.into_iter().enumerate();
+                let convert = |(number, raw): (usize, RawStatement)| {
+                    raw.convert(|| format!("queries[{number}].query"))
+                };
+                Ok(Self::Batch(numbered.map(convert).collect::<Result<_, _>>()?))
+            }
             _ => Err(Failure::BadRequest("body: either `query` or `queries` is needed".to_owned())),
         }
     }
@@ -115,34 +131,89 @@ impl Transaction {
 }
 
 #[derive(Deserialize)]
-struct Body<'a> {
+struct Body {
     query: Option<String>,
-    #[serde(borrow)]
-    params: Option<Vec<&'a RawValue>>,
+    params: Option<Bounded<Parameter, MAX_PARAMETERS>>,
     #[serde(rename = "arrayMode")]
     array_mode: Option<bool>,
-    #[serde(borrow)]
-    queries: Option<Vec<RawStatement<'a>>>,
+    queries: Option<Bounded<RawStatement, MAX_STATEMENTS>>,
 }
 
 #[derive(Deserialize)]
-struct RawStatement<'a> {
+struct RawStatement {
     query: String,
-    #[serde(borrow)]
-    params: Option<Vec<&'a RawValue>>,
+    params: Option<Bounded<Parameter, MAX_PARAMETERS>>,
     #[serde(rename = "arrayMode")]
     array_mode: Option<bool>,
 }
 
-impl RawStatement<'_> {
-    fn convert(self) -> Result<Statement, Failure> {
-        let parameters = self.params.into_iter().flatten().map(text::parameter);
-        let parameters = parameters.collect::<Result<_, _>>();
+impl RawStatement {
+    fn convert(self, field: impl FnOnce() -> String) -> Result<Statement, Failure> {
+        if self.query.contains('\0') {
+            return Err(Failure::ZeroByte(field()));
+        }
+        let params = self.params.map_or_else(|| Ok(Vec::new()), Bounded::all);
+        let params = params.map_err(|TooMany| Failure::TooMany("more than 65535 parameters"))?;
         Ok(Statement {
             sql: self.query,
-            parameters: parameters.map_err(|error| Failure::BadRequest(error.to_string()))?,
+            parameters: params.into_iter().map(|Parameter(text)| text).collect(),
             array_mode: self.array_mode,
         })
+    }
+}
+
+/// A parameter in Postgres' text format.
+struct Parameter(Option<String>);
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = <&RawValue>::deserialize(deserializer)?;
+        text::parameter(value).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// An array that is kept up to `MAX` items: what is longer costs no memory.
+struct Bounded<T, const MAX: usize> {
+    items: Vec<T>,
+    is_cut: bool,
+}
+
+struct TooMany;
+
+impl<T, const MAX: usize> Bounded<T, MAX> {
+    fn all(self) -> Result<Vec<T>, TooMany> {
+        if self.is_cut { Err(TooMany) } else { Ok(self.items) }
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Bounded<T, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Items(PhantomData))
+    }
+}
+
+struct Items<T, const MAX: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Items<T, MAX> {
+    type Value = Bounded<T, MAX>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < MAX {
+            match sequence.next_element()? {
+                Some(item) => items.push(item),
+                None => return Ok(Bounded { items, is_cut: false }),
+            }
+        }
+        let mut is_cut = false;
+        while sequence.next_element::<IgnoredAny>()?.is_some() {
+            is_cut = true;
+        }
+        Ok(Bounded { items, is_cut })
     }
 }
 
@@ -197,6 +268,31 @@ mod tests {
         ] {
             assert!(matches!(Work::parse(body.as_bytes()), Err(Failure::BadRequest(_))), "{body}");
         }
+    }
+
+    #[test]
+    fn counts_what_it_keeps() {
+        let many =
+            |items: usize| format!(r#"{{"query":"","params":[{}1]}}"#, "1,".repeat(items - 1));
+        assert!(Work::parse(many(65_535).as_bytes()).is_ok());
+        assert!(matches!(Work::parse(many(65_536).as_bytes()), Err(Failure::TooMany(_))));
+        let many = |items: usize| {
+            let statement = r#"{"query":""},"#.repeat(items);
+            format!(r#"{{"queries":[{}]}}"#, statement.trim_end_matches(','))
+        };
+        assert!(Work::parse(many(10_000).as_bytes()).is_ok());
+        assert!(matches!(Work::parse(many(10_001).as_bytes()), Err(Failure::TooMany(_))));
+    }
+
+    #[test]
+    fn a_zero_byte_in_sql_is_refused_with_its_field() {
+        let body = br#"{"queries":[{"query":"a"},{"query":"select '\u0000'"}]}"#;
+        let failure = Work::parse(body).unwrap_err();
+        assert_eq!(failure.to_string(), "queries[1].query has a zero byte");
+        assert_eq!(
+            (failure.status().as_u16(), failure.object().code.as_deref()),
+            (400, Some("22021"))
+        );
     }
 
     #[test]

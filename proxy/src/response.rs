@@ -7,6 +7,7 @@ use postgres_protocol::message::backend::{DataRowBody, RowDescriptionBody};
 use serde::Serialize;
 
 use crate::{
+    budget::Lease,
     error::Failure,
     request::{Format, Work},
     text::{self, Malformed},
@@ -21,16 +22,17 @@ pub(crate) struct Reply<'a> {
     results: usize,
     columns: Option<Vec<Column>>,
     has_rows: bool,
+    lease: Lease,
 }
 
 impl<'a> Reply<'a> {
-    /// `limit` bounds the body, in bytes.
-    pub(crate) fn new(work: &'a Work, format: Format, limit: usize) -> Self {
+    /// `limit` bounds the body, in bytes; it is held by `lease`.
+    pub(crate) fn new(work: &'a Work, format: Format, limit: usize, lease: Lease) -> Self {
         let mut out = Vec::with_capacity(512);
         if matches!(work, Work::Batch(_)) {
             out.extend_from_slice(br#"{"results":["#);
         }
-        Self { out, work, format, limit, results: 0, columns: None, has_rows: false }
+        Self { out, work, format, limit, results: 0, columns: None, has_rows: false, lease }
     }
 
     /// The current statement has rows of this shape.
@@ -51,7 +53,7 @@ impl<'a> Reply<'a> {
         let written = self.write_row(&columns, row);
         self.columns = Some(columns);
         written?;
-        if self.out.len() > self.limit { Err(Failure::ResponseTooLarge) } else { Ok(()) }
+        self.check()
     }
 
     /// The current statement is done; `tag` is Postgres' `SELECT 3`, `INSERT 0 1`, `BEGIN`, …
@@ -71,15 +73,28 @@ impl<'a> Reply<'a> {
         self.out.push(b'}');
         self.results += 1;
         self.has_rows = false;
-        Ok(())
+        self.check()
     }
 
-    /// The whole body.
-    pub(crate) fn finish(mut self) -> Result<Vec<u8>, Failure> {
+    /// The whole body, and what holds its memory.
+    pub(crate) fn finish(mut self) -> Result<(Vec<u8>, Lease), Failure> {
         if matches!(self.work, Work::Batch(_)) {
             self.out.extend_from_slice(b"]}");
         }
-        if self.out.len() > self.limit { Err(Failure::ResponseTooLarge) } else { Ok(self.out) }
+        self.check()?;
+        Ok((self.out, self.lease))
+    }
+
+    /// Begins anew, for another attempt.
+    pub(crate) fn restart(self) -> Self {
+        Self::new(self.work, self.format, self.limit, self.lease)
+    }
+
+    fn check(&mut self) -> Result<(), Failure> {
+        if self.out.len() > self.limit {
+            return Err(Failure::ResponseTooLarge);
+        }
+        self.lease.hold(self.out.capacity()).map_err(|_| Failure::NoRoom)
     }
 
     fn array_mode(&self) -> bool {
@@ -197,16 +212,21 @@ fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), Mal
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
+
+    fn reply(work: &Work, limit: usize, budget: usize) -> Reply<'_> {
+        let format = Format { raw_text: true, array_mode: false };
+        Reply::new(work, format, limit, Budget::new(budget).lease())
+    }
 
     #[test]
     fn statements_without_rows() {
         let work = Work::parse(br#"{"queries":[{"query":"a"},{"query":"b","arrayMode":true}]}"#);
         let work = work.unwrap();
-        let format = Format { raw_text: true, array_mode: false };
-        let mut reply = Reply::new(&work, format, 1000);
+        let mut reply = reply(&work, 1000, 10_000);
         reply.complete("CREATE TABLE").unwrap();
         reply.complete("INSERT 0 7").unwrap();
-        let body = String::from_utf8(reply.finish().unwrap()).unwrap();
+        let body = String::from_utf8(reply.finish().unwrap().0).unwrap();
         assert_eq!(
             body,
             concat!(
@@ -219,8 +239,9 @@ mod tests {
     #[test]
     fn the_limit_holds_for_the_frame_too() {
         let work = Work::parse(br#"{"query":"a"}"#).unwrap();
-        let mut reply = Reply::new(&work, Format { raw_text: true, array_mode: true }, 10);
-        reply.complete("SELECT 0").unwrap();
-        assert!(matches!(reply.finish(), Err(Failure::ResponseTooLarge)));
+        let refused = reply(&work, 10, 10_000).complete("SELECT 0");
+        assert!(matches!(refused, Err(Failure::ResponseTooLarge)));
+        let refused = reply(&work, 1000, 10).complete("SELECT 0");
+        assert!(matches!(refused, Err(Failure::NoRoom)));
     }
 }

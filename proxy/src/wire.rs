@@ -8,10 +8,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use postgres_protocol::message::{
-    backend::{Header, Message},
-    frontend,
-};
+use postgres_protocol::message::backend::{Header, Message};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream to Postgres, with or without TLS.
@@ -21,7 +18,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
 /// Messages other than rows (errors, notices, descriptions) fit in this, whatever the limit on
 /// results.
 const SLACK: usize = 1024 * 1024;
-const CHUNK: usize = 32 * 1024;
+const CHUNK: usize = 16 * 1024;
+/// A session that waits for its next request keeps no larger buffers than this.
+const KEPT: usize = 64 * 1024;
 
 /// A framed connection. Writing and reading go on together: Postgres stops reading a long pipeline
 /// when nobody takes its answers, so "write all, then read" could wait for ever.
@@ -49,15 +48,22 @@ impl Wire {
     }
 
     /// Queues messages; they leave with the next `send` or `receive`.
-    pub(crate) fn queue(&mut self, messages: &[u8]) {
-        self.outgoing.extend_from_slice(messages);
+    pub(crate) fn queue(&mut self, messages: BytesMut) {
+        if self.outgoing.is_empty() {
+            self.outgoing = messages;
+        } else {
+            self.outgoing.extend_from_slice(&messages);
+        }
         self.must_flush = true;
     }
 
-    /// Queues one `Query` message.
-    pub(crate) fn queue_query(&mut self, sql: &str) -> io::Result<()> {
-        self.must_flush = true;
-        frontend::query(sql, &mut self.outgoing)
+    /// Gives back what a large request or result took.
+    pub(crate) fn shrink(&mut self) {
+        for buffer in [&mut self.incoming, &mut self.outgoing] {
+            if buffer.is_empty() && buffer.capacity() > KEPT {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 
     /// Sends what is queued, without reading.
@@ -145,7 +151,7 @@ mod tests {
         // A peer that answers before it has read everything, over a pipe of 64 bytes.
         let (near, mut far) = tokio::io::duplex(64);
         let mut wire = Wire::new(Box::new(near), 1000);
-        wire.queue(&[b'x'; 10_000]);
+        wire.queue(BytesMut::from(&[b'x'; 10_000][..]));
         let peer = tokio::spawn(async move {
             for _ in 0..100 {
                 far.write_all(&ready()).await.unwrap();
@@ -172,6 +178,20 @@ mod tests {
         let (near, far) = tokio::io::duplex(64);
         drop(far);
         assert!(!Wire::new(Box::new(near), 1000).is_quiet());
+    }
+
+    #[tokio::test]
+    async fn gives_back_what_was_large() {
+        let (near, mut far) = tokio::io::duplex(300_000);
+        let mut wire = Wire::new(Box::new(near), 1_000_000);
+        let length = 200_000_u32;
+        let mut row = vec![b'D'];
+        row.extend_from_slice(&length.to_be_bytes());
+        row.resize(length as usize + 1, 0);
+        far.write_all(&row).await.unwrap();
+        assert!(matches!(wire.receive().await.unwrap(), Message::DataRow(_)));
+        wire.shrink();
+        assert!(wire.incoming.capacity() <= KEPT);
     }
 
     #[tokio::test]

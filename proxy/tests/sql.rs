@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Postgres, Proxy};
+use support::{Postgres, Proxy, nothing_sleeps};
 
 /// One cluster and one proxy with a single connection, so that every request gets the session of
 /// the one before.
@@ -147,8 +147,19 @@ async fn batch_headers() {
 
 #[tokio::test]
 async fn nothing_of_a_session_survives_its_request() {
-    let (_postgres, proxy) = setup().await;
-    let pid = proxy.rows("select pg_backend_pid() p", json!([])).await;
+    let postgres = Postgres::start("scram-sha-256");
+    for statement_cache in [100, 0] {
+        let proxy = Proxy::start(&postgres.url(), |settings| {
+            settings.pool_size = 1;
+            settings.statement_cache = statement_cache;
+        })
+        .await;
+        nothing_survives(&proxy, statement_cache > 0).await;
+    }
+}
+
+async fn nothing_survives(proxy: &Proxy, keeps_statements: bool) {
+    let mut pid = proxy.rows("select pg_backend_pid() p", json!([])).await;
     for leak in [
         "set role authenticated",
         "select set_config('role', 'authenticated', false)",
@@ -156,13 +167,19 @@ async fn nothing_of_a_session_survives_its_request() {
         "set statement_timeout = 0",
         "set search_path = pg_temp",
         "create temp table leak as select 1",
+        "select 1 into temp leak",
+        "do $$ begin execute 'prepare leak as select 1'; raise exception 'too late'; end $$",
         "prepare leak as select 1",
+        "deallocate all",
+        "discard all",
+        "create temp sequence leak",
+        "set local role authenticated",
         "declare leak cursor with hold for select 1",
         "select pg_advisory_lock(42)",
         "listen leak",
         "begin",
     ] {
-        proxy.rows(leak, json!([])).await;
+        proxy.send(&json!({ "query": leak })).await;
         let state = proxy
             .rows(
                 "select current_user u, coalesce(current_setting('request.jwt.claims', true), '') c, \
@@ -171,16 +188,21 @@ async fn nothing_of_a_session_survives_its_request() {
                  (select count(*) from pg_prepared_statements where name = 'leak') prep, \
                  (select count(*) from pg_cursors where name = 'leak') cur, \
                  (select count(*) from pg_locks where locktype = 'advisory') locks, \
-                 (select count(*) from pg_listening_channels()) chan, pg_backend_pid() p",
+                 (select count(*) from pg_listening_channels()) chan",
                 json!([]),
             )
             .await;
         assert_eq!(
             state,
             json!([{"u": "authenticator", "c": "", "t": "10s", "s": "\"$user\", public",
-                "temp": "0", "prep": "0", "cur": "0", "locks": "0", "chan": "0", "p": pid[0]["p"]}]),
+                "temp": "0", "prep": "0", "cur": "0", "locks": "0", "chan": "0"}]),
             "after {leak}"
         );
+        // The session is another one only where its statements were tampered with.
+        let now = proxy.rows("select pg_backend_pid() p", json!([])).await;
+        let is_tampering = ["prepare", "deallocate", "discard"].iter().any(|it| leak.contains(it));
+        assert_eq!(pid != now, keeps_statements && is_tampering, "{leak}");
+        pid = now;
     }
     // A failed batch that changed the session first.
     let batch = json!({"queries": [{"query": "set role authenticated"}, {"query": "select 1/0"}]});
@@ -211,14 +233,66 @@ async fn requests_that_are_refused() {
         assert_eq!(error["code"], "28P01");
         assert!(!error.to_string().contains("wrong"));
     }
-    for bad in ["", "{", "[]", r#"{"query":["x"]}"#, r#"{"query":"select '\u0000'"}"#] {
-        let response = proxy.post().body(bad).send().await.unwrap();
-        assert_eq!(response.status(), 400, "{bad}");
+    let elsewhere = proxy.client.get(format!("{}/other", proxy.url)).send().await.unwrap();
+    assert_eq!(elsewhere.status(), 404);
+    assert_eq!(elsewhere.json::<Value>().await.unwrap()["code"], "08P01");
+    let wrong = proxy.client.get(&url).send().await.unwrap();
+    assert_eq!(
+        (wrong.status().as_u16(), &wrong.headers()["allow"]),
+        (405, &"POST".parse().unwrap())
+    );
+    assert_eq!(wrong.json::<Value>().await.unwrap()["code"], "08P01");
+}
+
+#[tokio::test]
+async fn bad_input_has_a_status_and_a_code() {
+    let (_postgres, proxy) = setup().await;
+    let deep =
+        format!(r#"{{"query":"select $1","params":[{}{}]}}"#, "[".repeat(200), "]".repeat(200));
+    let many = format!(r#"{{"query":"select","params":[{}1]}}"#, "1,".repeat(65_535));
+    let batch = format!(r#"{{"queries":[{}{{"query":""}}]}}"#, r#"{"query":""},"#.repeat(10_000));
+    let cases: &[(&[u8], &str)] = &[
+        (b"", "08P01"),
+        (b"{", "08P01"),
+        (b"[]", "08P01"),
+        (b"\xff\xfe", "08P01"),
+        (br#"{"query":["x"]}"#, "08P01"),
+        (br#"{"query":"select 1","query":"select 2"}"#, "08P01"),
+        (br#"{"query":"select 1","params":{"a":1}}"#, "08P01"),
+        (br#"{"query":"select 1","arrayMode":"yes"}"#, "08P01"),
+        (br#"{"query":"select 1","queries":[]}"#, "08P01"),
+        (br#"{"queries":[[]]}"#, "08P01"),
+        (b"{\"query\":\"select '\xff'\"}", "08P01"),
+        (deep.as_bytes(), "08P01"),
+        (many.as_bytes(), "54000"),
+        (batch.as_bytes(), "54000"),
+        // Zero bytes: in SQL, in a text, in JSON.
+        (br#"{"query":"select '\u0000'"}"#, "22021"),
+        (br#"{"query":"select $1::text","params":["a\u0000b"]}"#, "22021"),
+        (br#"{"query":"select $1::jsonb","params":[{"a":"\u0000"}]}"#, "22P05"),
+        // Types that do not fit.
+        (br#"{"query":"select $1::int","params":["one"]}"#, "22P02"),
+        (br#"{"query":"select $1::int","params":[{"a":1}]}"#, "22P02"),
+        (br#"{"query":"select $1::int","params":[99999999999]}"#, "22003"),
+        (br#"{"query":"select $1::uuid","params":["1"]}"#, "22P02"),
+        (br#"{"query":"select $1::int[]","params":[[[1],[2,3]]]}"#, "22P02"),
+        (br#"{"query":"select $1::timestamptz","params":["soon"]}"#, "22007"),
+        (br#"{"query":"select $1::text","params":["\ud800"]}"#, "08P01"),
+        (br#"{"query":"select $1::int","params":[]}"#, "08P01"),
+        (br#"{"query":"select 1","params":[1]}"#, "08P01"),
+    ];
+    for (body, code) in cases {
+        let response = proxy.post().body(body.to_vec()).send().await.unwrap();
+        let shown = String::from_utf8_lossy(&body[..body.len().min(80)]);
+        assert_eq!(response.status(), 400, "{shown}");
+        let error: Value = response.json().await.unwrap();
+        assert_eq!(error["code"], *code, "{shown}: {error}");
+        assert!(error["message"].is_string());
     }
     let response = proxy.post().header("Neon-Batch-Isolation-Level", "Chaos");
     let response = response.json(&json!({"queries": []})).send().await.unwrap();
     assert_eq!(response.status(), 400);
-    assert_eq!(proxy.client.get(&url).send().await.unwrap().status(), 405);
+    proxy.rows("select 1", json!([])).await;
 }
 
 #[tokio::test]
@@ -287,18 +361,6 @@ async fn a_client_that_leaves_is_not_worked_for() {
     assert!(leave.json(&query).send().await.unwrap_err().is_timeout());
     nothing_sleeps(&postgres).await;
     proxy.rows("select 1", json!([])).await;
-}
-
-async fn nothing_sleeps(postgres: &Postgres) {
-    let sleeping = "select count(*) from pg_stat_activity \
-                    where wait_event = 'PgSleep' and application_name = 'atoms-edge-proxy'";
-    for _ in 0..30 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        if postgres.psql(sleeping) == "0" {
-            return;
-        }
-    }
-    assert_eq!(postgres.psql(sleeping), "0", "a query went on for nobody");
 }
 
 #[tokio::test]

@@ -12,12 +12,13 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use proxy::{Database, Settings, serve};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 /// The password of the role `authenticator`.
 pub(crate) const PASSWORD: &str = "pg-pass/word";
@@ -163,20 +164,53 @@ fn command_clone(command: &Command) -> Command {
 pub(crate) struct Proxy {
     pub(crate) url: String,
     pub(crate) client: Client,
-    _stop: oneshot::Sender<()>,
+    /// Completes when it has drained.
+    pub(crate) served: JoinHandle<anyhow::Result<()>>,
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl Proxy {
     pub(crate) async fn start(database_url: &str, adjust: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::new(Database::parse(database_url).unwrap(), SECRET).unwrap();
         adjust(&mut settings);
+        let scheme = if settings.certificate.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(serve(listener, settings, async {
+        let served = tokio::spawn(serve(listener, settings, async {
             let _ = stopped.await;
         }));
-        Self { url, client: Client::new(), _stop: stop }
+        Self { url, client: Client::new(), served, stop: Some(stop) }
+    }
+
+    /// As SIGTERM does it.
+    pub(crate) fn stop(&mut self) {
+        self.stop.take();
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.url.split_once("://").unwrap().1
+    }
+
+    /// The value of a series of `/metrics`.
+    pub(crate) async fn metric(&self, series: &str) -> u64 {
+        let text = self.client.get(format!("{}/metrics", self.url)).send().await.unwrap();
+        let text = text.text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{series} ")));
+        assert!(line.is_some(), "no {series} in {text}");
+        line.unwrap().parse().unwrap()
+    }
+
+    /// Waits until a series has a value.
+    pub(crate) async fn until(&self, series: &str, wanted: u64) {
+        for _ in 0..100 {
+            if self.metric(series).await == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(self.metric(series).await, wanted, "{series}");
     }
 
     /// A request with good credentials.
@@ -204,9 +238,31 @@ impl Proxy {
         self.expect(200, &json!({"query": sql, "params": params})).await["rows"].take()
     }
 
+    /// `POST /sql` with this body, byte for byte, for clients that speak HTTP themselves.
+    pub(crate) fn raw_request(&self, body: &str) -> String {
+        format!(
+            "POST /sql HTTP/1.1\r\nhost: proxy\r\ncontent-length: {}\r\n\
+             neon-connection-string: postgres://authenticator:{SECRET}@any/db\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
     /// The SQLSTATE that one statement is refused with.
     pub(crate) async fn code(&self, sql: &str) -> String {
         let body = self.expect(400, &json!({"query": sql})).await;
         body["code"].as_str().unwrap().to_owned()
     }
+}
+
+/// Waits until nothing that went through a proxy sleeps in Postgres any more.
+pub(crate) async fn nothing_sleeps(postgres: &Postgres) {
+    let sleeping = "select count(*) from pg_stat_activity \
+                    where wait_event = 'PgSleep' and application_name = 'atoms-edge-proxy'";
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if postgres.psql(sleeping) == "0" {
+            return;
+        }
+    }
+    assert_eq!(postgres.psql(sleeping), "0", "a query went on for nobody");
 }

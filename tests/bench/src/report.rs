@@ -10,6 +10,7 @@ use stack::layout;
 
 use crate::load::{CONNECTIONS, Sample};
 use crate::machine::Machine;
+use crate::memory::Memory;
 use crate::race::Race;
 use crate::targets;
 
@@ -28,6 +29,9 @@ pub(crate) struct Report {
     pub(crate) races: Vec<(String, Vec<Race>)>,
     /// What a session takes in its ledger.
     pub(crate) storage: Option<Storage>,
+    /// What the proxy needs.
+    #[serde(default)]
+    pub(crate) memory: Option<Memory>,
     /// How long it took, in seconds.
     pub(crate) took: u64,
 }
@@ -108,6 +112,9 @@ impl Report {
         if let Some(storage) = &self.storage {
             let _ = writeln!(text, "{}", stored(storage));
         }
+        if let Some(memory) = &self.memory {
+            let _ = writeln!(text, "{}", memory.text());
+        }
         let _ = writeln!(text, "{} s", self.took);
         text
     }
@@ -136,12 +143,17 @@ impl Report {
         if let Some(storage) = &self.storage {
             let _ = writeln!(text, "\n{}", stored(storage));
         }
+        if let Some(memory) = &self.memory {
+            let _ = writeln!(text, "\n{}", memory.text());
+        }
         text
     }
 
     /// Targets that were missed.
     pub(crate) fn missed(&self) -> usize {
-        self.rows.iter().flat_map(|row| &row.targets).filter(|target| !target.met).count()
+        let targets = self.rows.iter().flat_map(|row| &row.targets);
+        let memory = self.memory.is_some_and(|memory| !memory.is_met());
+        targets.filter(|target| !target.met).count() + usize::from(memory)
     }
 
     /// Keep it as the latest.

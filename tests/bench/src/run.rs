@@ -10,7 +10,9 @@ use crate::database::{self, Batches};
 use crate::identity::{self, Identity};
 use crate::load::{CONNECTIONS, Link, Load, Sample, round};
 use crate::machine::Machine;
+use crate::memory;
 use crate::peer::Grants;
+use crate::pgbench::{self, Mode};
 use crate::pool::Pool;
 use crate::product::{self, Introspect};
 use crate::race::{Race, Rotates, race};
@@ -76,6 +78,7 @@ pub(crate) async fn run(scale: Scale, service: bool, proxy: bool) -> Result<Repo
         rows: Vec::new(),
         races: Vec::new(),
         storage: None,
+        memory: None,
         took: 0,
     };
     if service {
@@ -85,6 +88,8 @@ pub(crate) async fn run(scale: Scale, service: bool, proxy: bool) -> Result<Repo
     }
     if proxy {
         report.rows.extend(database(scale, info).await?);
+        let port = database::proxy_port(info)?;
+        report.memory = Some(memory::measure(port, &Batches::notes(info)).await?);
     }
     report.took = since.elapsed().as_secs();
     Ok(report)
@@ -172,22 +177,26 @@ async fn races(
 
 async fn database(scale: Scale, info: &StackInfo) -> Result<Vec<Row>> {
     let port = database::proxy_port(info)?;
-    let names = [
-        ["Postgres: one statement", "proxy: one statement"],
-        ["Postgres: a person's transaction", "proxy: a person's transaction"],
-    ];
-    let loads = [Batches::single(info), Batches::transaction(info)];
-    let mut samples = [[Sample::default(), Sample::default()], Default::default()];
+    database::prepare(info).await?;
+    let has_pgbench = pgbench::is_here().await;
+    let loads = [Batches::single(info), Batches::transaction(info), Batches::notes(info)];
+    let mut samples: [Sample; 7] = Default::default();
     for _ in 0..scale.rounds {
-        for (transaction, load) in loads.iter().enumerate() {
-            let [direct, proxy] = &mut samples[transaction];
-            database::direct(direct, info, scale.round, transaction == 1).await?;
-            round(proxy, port, scale.round, load).await?;
+        let [one, one_proxy, person, person_proxy, simple, prepared, notes_proxy] = &mut samples;
+        database::direct(one, info, scale.round, false).await?;
+        round(one_proxy, port, scale.round, &loads[0]).await?;
+        database::direct(person, info, scale.round, true).await?;
+        round(person_proxy, port, scale.round, &loads[1]).await?;
+        if has_pgbench {
+            pgbench::round(simple, info, scale.round, Mode::Simple).await?;
+            pgbench::round(prepared, info, scale.round, Mode::Prepared).await?;
         }
+        round(notes_proxy, port, scale.round, &loads[2]).await?;
     }
     say("the database is measured");
-    let pairs = names.as_flattened().iter().zip(samples.as_flattened());
-    Ok(Row::all(&pairs.map(|(name, sample)| (*name, sample)).collect::<Vec<_>>()))
+    let pairs = database::NAMES.into_iter().zip(&samples);
+    let measured: Vec<_> = pairs.filter(|(_, sample)| !sample.rates.is_empty()).collect();
+    Ok(Row::all(&measured))
 }
 
 fn storage(server: &Server) -> Result<Storage> {

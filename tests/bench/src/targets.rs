@@ -1,5 +1,6 @@
 //! What the numbers should be. Mostly comparisons: they hold on slow machines too.
 
+use crate::database;
 use crate::load::Sample;
 use crate::report::Target;
 use crate::subjects::name;
@@ -11,7 +12,7 @@ enum Goal {
     Times(&'static str, f64),
 }
 
-const GOALS: [(&str, Goal); 8] = [
+const GOALS: [(&str, Goal); 10] = [
     (name::REFRESH, Goal::Within(100.0)),
     (name::LIST, Goal::Within(50.0)),
     (name::REVOKE, Goal::Within(200.0)),
@@ -20,6 +21,8 @@ const GOALS: [(&str, Goal); 8] = [
     (name::REFRESH_ALONE, Goal::Times(name::WRITE, 0.65)),
     (name::EDGE_ALONE, Goal::Times(name::PEER_VALIDATE, 2.0)),
     (name::REFRESH_ALONE, Goal::Times(name::PEER_REFRESH_SIMULATED, 3.0)),
+    (database::PROXY_NOTES, Goal::Times(database::PGBENCH, 0.9)),
+    (database::PROXY_NOTES, Goal::Times(database::PGBENCH_PREPARED, 0.9)),
 ];
 
 /// The targets of a measurement, as far as what they compare with was measured.
