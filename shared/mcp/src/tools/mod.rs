@@ -10,8 +10,15 @@ mod workspace;
 use ports::{Clock, Random, Sql};
 use serde_json::{Map, Value, json};
 
-use crate::{Principal, Services};
+use crate::{
+    About, Call, Completed, Completing, Fault, List, Outcome, Page, Principal, Server, Services,
+};
 use arguments::Arguments;
+
+/// What a model reads about the server as a whole.
+const INSTRUCTIONS: &str = "Workspaces of your organization in Atoms. Every tool takes an \
+    `operation`; its other arguments are optional in the schema, and the description of each says \
+    which operation uses it. An answer with isError names the argument to change.";
 
 /// Every tool, in the order of `tools/list`.
 const ALL: &[&Tool] = &[&workspace::TOOL];
@@ -90,6 +97,87 @@ impl Failure {
     /// An argument is wrong; `advice` says what to do.
     fn argument(field: &str, advice: impl std::fmt::Display) -> Self {
         Self::Refused(format!("Argument `{field}`: {advice}"))
+    }
+}
+
+impl<S: Sql, P: Clock + Random> Server for Services<'_, S, P> {
+    fn about(&self) -> About {
+        About {
+            name: "atoms-edge",
+            title: "Atoms Edge",
+            version: env!("CARGO_PKG_VERSION"),
+            instructions: INSTRUCTIONS,
+            resources: false,
+            prompts: false,
+            completions: false,
+        }
+    }
+
+    /// There is one page, so a cursor changes nothing.
+    async fn list(&self, call: &Call<'_>, of: List, _: Option<&str>) -> Result<Page, Fault> {
+        let items = if of == List::Tools { list(call.principal) } else { Vec::new() };
+        Ok(Page { items, next: None })
+    }
+
+    fn mirrored(&self, tool: &str) -> &'static [(&'static str, &'static str)] {
+        if ALL.iter().any(|known| known.name == tool) { &[("Operation", "operation")] } else { &[] }
+    }
+
+    async fn call_tool(
+        &self,
+        asked: &Call<'_>,
+        name: &str,
+        arguments: Map<String, Value>,
+    ) -> Result<Outcome, Fault> {
+        let result = match call(name, arguments, asked.principal, self).await {
+            Ok(content) => success(&content),
+            Err(Failure::Refused(text)) => refusal(&text),
+            Err(Failure::UnknownTool) => {
+                let text = "Unknown tool. tools/list tells which there are.";
+                return Err(Fault::Invalid(text.to_owned()));
+            }
+            Err(Failure::Scope(scope)) => return Err(Fault::Scope(vec![scope])),
+            Err(Failure::Unavailable(cause)) => return Err(Fault::Unavailable(cause)),
+            Err(Failure::Internal(cause)) => return Err(Fault::Internal(cause)),
+        };
+        Ok(Outcome::Done(result))
+    }
+
+    async fn read_resource(&self, _: &Call<'_>, uri: &str) -> Result<Outcome, Fault> {
+        Err(Fault::NoResource(uri.to_owned()))
+    }
+
+    async fn get_prompt(
+        &self,
+        _: &Call<'_>,
+        _: &str,
+        _: Map<String, Value>,
+    ) -> Result<Outcome, Fault> {
+        Err(Fault::Invalid("There are no prompts.".to_owned()))
+    }
+
+    async fn complete(&self, _: &Call<'_>, _: &Completing) -> Result<Completed, Fault> {
+        Ok(Completed::default())
+    }
+}
+
+/// The text repeats the structure for clients that know only text.
+fn success(content: &Value) -> Map<String, Value> {
+    members(json!({
+        "content": [{ "type": "text", "text": content.to_string() }],
+        "structuredContent": content,
+        "isError": false,
+    }))
+}
+
+fn refusal(text: &str) -> Map<String, Value> {
+    members(json!({ "content": [{ "type": "text", "text": text }], "isError": true }))
+}
+
+fn members(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(members) => members,
+        _ => Map::new(),
     }
 }
 

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use futures::executor::block_on;
 use http::request::Parts;
-use mcp::{Principal, Reply, Services};
+use mcp::{Moment, Principal, Reply, Services};
+use oauth::keys::KeyRing;
 use ports::{Clock, Millis, Random, Rows, Sql, SqlError, Statement};
 use serde_json::{Value, json};
 
@@ -108,7 +109,9 @@ impl World {
     /// Send a body.
     pub(crate) fn post(&self, body: impl AsRef<[u8]>) -> Reply {
         let services = Services { sql: &self.sql, platform: &self.platform };
-        block_on(mcp::handle(&self.parts(), body.as_ref(), &self.principal, &services))
+        let keys = KeyRing::parse(&format!("1={}", oauth::base64url(&[7; 32]))).expect("a ring");
+        let moment = Moment { now: self.platform.now(), state_keys: &keys };
+        block_on(mcp::handle(&self.parts(), body.as_ref(), &self.principal, &services, &moment))
     }
 
     fn parts(&self) -> Parts {
