@@ -6,7 +6,8 @@ use host::respond::{self, Challenge};
 use host::{Endpoint, Origins};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use mcp::{Foreign, Moment, Principal, Reply, Services};
+use mcp::atoms::{Atoms, Mode, SqlStore};
+use mcp::{Foreign, Moment, Principal, Reply};
 use oauth::keys::KeyRing;
 use oauth::scope;
 use observe::Facts;
@@ -26,6 +27,7 @@ pub(crate) struct McpSettings {
     /// Of what clients keep for us between two calls. The nonces of proofs are signed with the same
     /// keys under another label.
     state_keys: KeyRing,
+    mode: Mode,
 }
 
 impl Endpoint for Mcp {
@@ -38,6 +40,7 @@ impl Endpoint for Mcp {
             resource: ResourceSettings::load(config)?,
             origins: Origins::load(config)?,
             state_keys: parsed(config, "DPOP_NONCE_KEYS", KEYS, KeyRing::parse)?,
+            mode: mode(config)?,
         })
     }
 
@@ -71,20 +74,29 @@ impl Endpoint for Mcp {
     }
 }
 
+/// How tools are offered: `MCP_TOOLS`, `grouped` (if it is absent) or `flat`.
+fn mode(config: &impl Config) -> Result<Mode, ConfigError> {
+    match config.get("MCP_TOOLS").as_deref() {
+        None | Some("grouped") => Ok(Mode::Grouped),
+        Some("flat") => Ok(Mode::Flat),
+        Some(_) => Err(ConfigError { setting: "MCP_TOOLS", problem: "must be grouped or flat" }),
+    }
+}
+
 async fn answer(
     platform: &impl Platform,
     settings: &McpSettings,
     caller: &Bearer,
     request: &Request,
 ) -> Response {
-    let McpSettings { service, state_keys, .. } = settings;
+    let McpSettings { service, state_keys, mode, .. } = settings;
     let sql = &service.sql;
     let sql = NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
     let parts = parts_of(request);
-    let services = Services { sql: &sql, platform };
+    let atoms = Atoms { store: &SqlStore { sql: &sql }, platform, mode: *mode };
     let principal = principal(caller);
     let moment = Moment { now: platform.now(), state_keys };
-    let reply = mcp::handle(&parts, request.body(), &principal, &services, &moment).await;
+    let reply = mcp::handle(&parts, request.body(), &principal, &atoms, &moment).await;
     let mut facts = Facts {
         client_id: Some(caller.claims.client_id.clone()),
         session_id: Some(caller.claims.sid.to_string()),

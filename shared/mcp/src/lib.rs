@@ -17,6 +17,7 @@
     reason = "statically dispatched on single-threaded hosts; no Send bound is wanted"
 )]
 
+pub mod atoms;
 mod exchange;
 mod json;
 mod jsonrpc;
@@ -25,7 +26,6 @@ mod reply;
 mod request;
 mod server;
 mod state;
-mod tools;
 mod transport;
 
 use http::{StatusCode, request::Parts};
@@ -61,15 +61,6 @@ impl Principal {
     pub fn may(&self, scope: &str) -> bool {
         self.scopes.iter().any(|granted| granted == scope)
     }
-}
-
-/// The Atoms tools over the business database.
-#[derive(Debug)]
-pub struct Services<'a, S, P> {
-    /// The business database.
-    pub sql: &'a S,
-    /// Time and randomness, for new identifiers.
-    pub platform: &'a P,
 }
 
 /// When a request is answered, and how it is recognised when it comes back.

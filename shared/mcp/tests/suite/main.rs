@@ -2,10 +2,13 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
 mod arbitrary;
+mod atoms;
 #[path = "../../examples/conformance/fixture.rs"]
 mod fixture;
 mod judge;
 mod messages;
+mod model;
+mod operations;
 mod protocol;
 mod schemas;
 mod tools;
