@@ -5,9 +5,12 @@
 
 mod catalogue;
 mod check;
+mod complete;
 mod confirm;
 mod kind;
 mod operation;
+mod prompts;
+mod resources;
 mod run;
 mod sql;
 pub mod store;
@@ -21,10 +24,10 @@ pub use sql::SqlStore;
 pub use store::Store;
 
 use catalogue::TOOLS;
-use check::{check, fault};
+use check::{Arguments, check, fault};
 use kind::members;
 use operation::{Operation, Tool};
-use run::{Failure, Running};
+use run::{Failure, Running, explain};
 
 use crate::{About, Call, Completed, Completing, Fault, List, Outcome, Page, Principal, Server};
 
@@ -63,15 +66,20 @@ impl<S: Store, P: Clock + Random> Server for Atoms<'_, S, P> {
             title: "Atoms Edge",
             version: env!("CARGO_PKG_VERSION"),
             instructions: INSTRUCTIONS,
-            resources: false,
-            prompts: false,
-            completions: false,
+            resources: self.has_resources(),
+            prompts: self.has_prompts(),
+            completions: self.has_resources() || self.has_prompts(),
         }
     }
 
-    /// There is one page, so a cursor changes nothing.
-    async fn list(&self, call: &Call<'_>, of: List, _: Option<&str>) -> Result<Page, Fault> {
-        let items = if of == List::Tools { self.tools(call.principal) } else { Vec::new() };
+    /// But for resources there is one page, so a cursor changes nothing.
+    async fn list(&self, call: &Call<'_>, of: List, cursor: Option<&str>) -> Result<Page, Fault> {
+        let items = match of {
+            List::Tools => self.tools(call.principal),
+            List::Resources => return self.resources(call, cursor).await,
+            List::ResourceTemplates => self.templates(call),
+            List::Prompts => self.prompts(call),
+        };
         Ok(Page { items, next: None })
     }
 
@@ -93,21 +101,21 @@ impl<S: Store, P: Clock + Random> Server for Atoms<'_, S, P> {
         }
     }
 
-    async fn read_resource(&self, _: &Call<'_>, uri: &str) -> Result<Outcome, Fault> {
-        Err(Fault::NoResource(uri.to_owned()))
+    async fn read_resource(&self, call: &Call<'_>, uri: &str) -> Result<Outcome, Fault> {
+        self.resource(call, uri).await
     }
 
     async fn get_prompt(
         &self,
-        _: &Call<'_>,
-        _: &str,
-        _: Map<String, Value>,
+        call: &Call<'_>,
+        name: &str,
+        arguments: Map<String, Value>,
     ) -> Result<Outcome, Fault> {
-        Err(Fault::Invalid("There are no prompts.".to_owned()))
+        self.prompt(call, name, arguments).await
     }
 
-    async fn complete(&self, _: &Call<'_>, _: &Completing) -> Result<Completed, Fault> {
-        Ok(Completed::default())
+    async fn complete(&self, call: &Call<'_>, asked: &Completing) -> Result<Completed, Fault> {
+        self.completed(call, asked).await
     }
 }
 
@@ -115,8 +123,7 @@ impl<S: Store, P: Clock + Random> Atoms<'_, S, P> {
     /// The tools that the principal may use, each with the operations that it may use.
     fn tools(&self, principal: &Principal) -> Vec<Value> {
         let usable = |operation: &&Operation| {
-            self.store.serves(operation.op)
-                && operation.scopes.iter().all(|scope| principal.may(scope))
+            self.store.serves(operation.op) && allowed(principal, operation)
         };
         let attempts = self.store.keeps_attempts();
         let mut all = Vec::new();
@@ -142,23 +149,55 @@ impl<S: Store, P: Clock + Random> Atoms<'_, S, P> {
         mut arguments: Map<String, Value>,
     ) -> Result<Outcome, Failure> {
         let (tool, operation) = self.operation(name, &mut arguments)?;
-        if !operation.scopes.iter().all(|scope| call.principal.may(scope)) {
-            return Err(Fault::Scope(operation.scopes.to_vec()).into());
-        }
-        let table = operation.arguments(tool, self.store.keeps_attempts());
-        let arguments = check(operation.name, &table, arguments)
-            .map_err(|faults| Failure::Refused(faults.join("\n")))?;
-        let running = Running {
-            store: self.store,
-            platform: self.platform,
-            call,
-            operation,
-            arguments: &arguments,
-        };
+        let arguments = self.checked(call, tool, operation, arguments)?;
+        let running = self.running(call, operation, &arguments);
         if let Some(question) = confirm::question(&running).await? {
             return Ok(question);
         }
         Ok(Outcome::Done(success(running.run().await?)))
+    }
+
+    /// What an operation reads, for other parts of the protocol than tools.
+    async fn perform(
+        &self,
+        call: &Call<'_>,
+        op: Op,
+        arguments: Map<String, Value>,
+    ) -> Result<Map<String, Value>, Failure> {
+        let known = catalogue::of(op).ok_or_else(|| Fault::Internal(format!("{op:?} is no row")));
+        let (tool, operation) = known?;
+        let arguments = self.checked(call, tool, operation, arguments)?;
+        self.running(call, operation, &arguments).run().await
+    }
+
+    fn checked(
+        &self,
+        call: &Call<'_>,
+        tool: &Tool,
+        operation: &Operation,
+        arguments: Map<String, Value>,
+    ) -> Result<Arguments, Failure> {
+        if !allowed(call.principal, operation) {
+            return Err(Fault::Scope(operation.scopes.to_vec()).into());
+        }
+        let table = operation.arguments(tool, self.store.keeps_attempts());
+        let checked = check(operation.name, &table, arguments);
+        checked.map_err(|faults| Failure::Refused(faults.join("\n")))
+    }
+
+    fn running<'b>(
+        &'b self,
+        call: &'b Call<'b>,
+        operation: &'static Operation,
+        arguments: &'b Arguments,
+    ) -> Running<'b, S, P> {
+        Running { store: self.store, platform: self.platform, call, operation, arguments }
+    }
+
+    /// Whether the caller can call the operation at all.
+    fn may(&self, call: &Call<'_>, op: Op) -> bool {
+        let known = catalogue::of(op);
+        self.store.serves(op) && known.is_some_and(|(_, known)| allowed(call.principal, known))
     }
 
     /// The operation that a call means, of those that are served.
@@ -187,6 +226,10 @@ impl<S: Store, P: Clock + Random> Atoms<'_, S, P> {
             Failure::Refused(fault("operation", advice))
         })
     }
+}
+
+fn allowed(principal: &Principal, operation: &Operation) -> bool {
+    operation.scopes.iter().all(|scope| principal.may(scope))
 }
 
 /// The text repeats the structure for clients that know only text.

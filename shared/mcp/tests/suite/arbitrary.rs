@@ -148,6 +148,37 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn context(
+        which in 0usize..4, one in hostile(), two in hostile(), three in hostile(),
+        july in any::<bool>(),
+    ) {
+        let server = if july { Server::july(serde_json::json!({})) } else { Server::new() };
+        let (method, params) = match which {
+            0 => ("resources/read", serde_json::json!({ "uri": one })),
+            1 => ("resources/list", serde_json::json!({ "cursor": one })),
+            2 => ("prompts/get", serde_json::json!({ "name": "test_plan", "arguments": one })),
+            _ => (
+                "completion/complete",
+                serde_json::json!({
+                    "ref": { "type": "ref/prompt", "name": "test_plan" },
+                    "argument": { "name": one, "value": two }, "context": three,
+                }),
+            ),
+        };
+        // A URI that is no header is refused by its header already.
+        let sendable = params["uri"].as_str().is_none_or(|uri| http::HeaderValue::from_str(uri).is_ok());
+        if sendable {
+            let reply = server.send(method, &params);
+            prop_assert!(reply.status().as_u16() < 500);
+            prop_assert_eq!(server.model.writes.get(), 0);
+        }
+    }
+}
+
+proptest! {
     #[test]
     fn bytes(body in prop::collection::vec(any::<u8>(), 0..512)) {
         replies(&body);

@@ -3,6 +3,7 @@
 
 mod arbitrary;
 mod atoms;
+mod context;
 #[path = "../../examples/conformance/fixture.rs"]
 mod fixture;
 mod judge;

@@ -7,7 +7,7 @@ mod relationship;
 mod workflow;
 mod workspace;
 
-use super::operation::{Operation, Tool};
+use super::operation::{Op, Operation, Tool};
 
 pub(crate) use entity::details_of;
 
@@ -18,6 +18,11 @@ pub(crate) const TOOLS: &[&Tool] =
 /// Every operation with its tool, in the order of `tools/list`.
 pub(crate) fn operations() -> impl Iterator<Item = (&'static Tool, &'static Operation)> {
     TOOLS.iter().flat_map(|tool| tool.operations.iter().map(move |operation| (*tool, operation)))
+}
+
+/// The operation with its tool.
+pub(crate) fn of(op: Op) -> Option<(&'static Tool, &'static Operation)> {
+    operations().find(|(_, operation)| operation.op == op)
 }
 
 /// What access tokens are asked for.
