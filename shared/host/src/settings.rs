@@ -22,6 +22,7 @@ pub const NAMES: &[&str] = &[
     "LEDGER_ADDRESS_KEY",
     "LEDGER_STORE",
     "LOGIN_KEYS",
+    "MCP_TOOLS",
     "NOT_BEFORE",
     "OFFLINE_ABSOLUTE_SECONDS",
     "OFFLINE_IDLE_SECONDS",
