@@ -170,60 +170,53 @@ impl Checker<'_> {
 
 /// A value without parts of its own, or what it must be.
 fn single(kind: &Kind, value: Value) -> Result<Value, String> {
-    let wrong = || Err(format!("must be {}; omit it if there is none.", form(kind)));
-    match (kind, &value) {
-        (Kind::Id, Value::String(text)) => match uuid(text) {
-            Some(id) => Ok(Value::String(id)),
-            None => wrong(),
-        },
-        (Kind::Line(most), Value::String(text)) => line(text, *most).map(Value::String),
-        (Kind::Text(most), Value::String(text)) => {
-            lines(text, *most)?;
-            Ok(value)
-        }
-        (Kind::Token(most), Value::String(text)) => {
-            let fits = (1..=*most).contains(&text.len());
-            if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                Ok(value)
-            } else {
-                wrong()
-            }
-        }
+    let fits = match (kind, &value) {
+        (_, Value::String(given)) => return text(kind, given).map(Value::String),
         (Kind::Integer(least, most), Value::Number(number)) => {
-            // 5.0 is an integer to JSON Schema, too.
-            let within = |number: f64| {
+            number.as_f64().is_some_and(|number| {
+                // 5.0 is an integer to JSON Schema, too.
                 number.fract() == 0.0 && (*least as f64..=*most as f64).contains(&number)
-            };
-            if number.as_f64().is_some_and(within) { Ok(value) } else { wrong() }
+            })
         }
-        (Kind::Flag, Value::Bool(_)) => Ok(value),
-        (Kind::Moment, Value::String(text)) => {
-            if ports::config::moment(text).is_some() && text.contains(':') {
-                Ok(value)
-            } else {
-                wrong()
-            }
+        (Kind::Flag, Value::Bool(_)) => true,
+        (Kind::Free(most), Value::Object(_)) => return free(value, *most),
+        _ => false,
+    };
+    if fits { Ok(value) } else { Err(wrong(kind)) }
+}
+
+/// A string of the kind.
+fn text(kind: &Kind, given: &str) -> Result<String, String> {
+    let fits = match kind {
+        Kind::Id => return uuid(given).ok_or_else(|| wrong(kind)),
+        Kind::Line(most) => return line(given, *most),
+        Kind::Text(most) => return lines(given, *most),
+        Kind::Token(most) => {
+            let graphic = given.bytes().all(|byte| byte.is_ascii_graphic());
+            graphic && (1..=*most).contains(&given.len())
         }
-        (Kind::OneOf(words), Value::String(text)) => {
-            if words.contains(&text.as_str()) {
-                Ok(value)
-            } else {
-                wrong()
-            }
-        }
-        (Kind::Free(most), Value::Object(_)) => {
-            let text = value.to_string();
-            if text.len() > *most {
-                return Err(format!("must have at most {most} bytes as JSON."));
-            }
-            // Postgres stores no U+0000, neither in text nor in JSON.
-            if text.contains("\\u0000") {
-                return Err("must not contain the character U+0000.".to_owned());
-            }
-            Ok(value)
-        }
-        _ => wrong(),
+        Kind::Moment => ports::config::moment(given).is_some() && given.contains(':'),
+        Kind::OneOf(words) => words.contains(&given),
+        _ => false,
+    };
+    if fits { Ok(given.to_owned()) } else { Err(wrong(kind)) }
+}
+
+/// An object of the caller's own making.
+fn free(value: Value, most: usize) -> Result<Value, String> {
+    let text = value.to_string();
+    if text.len() > most {
+        return Err(format!("must have at most {most} bytes as JSON."));
     }
+    // Postgres stores no U+0000, neither in text nor in JSON.
+    if text.contains("\\u0000") {
+        return Err("must not contain the character U+0000.".to_owned());
+    }
+    Ok(value)
+}
+
+fn wrong(kind: &Kind) -> String {
+    format!("must be {}; omit it if there is none.", form(kind))
 }
 
 /// What a value of the kind looks like, to follow "must be" or "give".
@@ -271,7 +264,7 @@ fn line(text: &str, most: usize) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn lines(text: &str, most: usize) -> Result<(), String> {
+fn lines(text: &str, most: usize) -> Result<String, String> {
     if text.chars().count() > most {
         return Err(format!("must have at most {most} characters."));
     }
@@ -280,7 +273,7 @@ fn lines(text: &str, most: usize) -> Result<(), String> {
         let advice = "must not contain control characters other than line breaks and tabs.";
         return Err(advice.to_owned());
     }
-    Ok(())
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

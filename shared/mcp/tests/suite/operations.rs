@@ -351,6 +351,13 @@ fn deletions_need_a_word_of_the_person() {
         assert!(question.is_some_and(|text| text.starts_with("Delete \u{201c}")), "{asked}");
         assert_eq!(server.model.writes.get(), before);
         params["requestState"] = asked["requestState"].clone();
+        // What was agreed on is this, and nothing else.
+        let mut other = params.clone();
+        other["arguments"]["version"] = json!(1);
+        other["inputResponses"] =
+            json!({ "confirm": { "action": "accept", "content": { "confirm": true } } });
+        let reply = server.send("tools/call", &other);
+        assert!(reply.body().contains("-32602"), "{}", reply.body());
         for answer in [
             json!({ "action": "decline" }),
             json!({ "action": "cancel" }),

@@ -31,27 +31,7 @@ pub(super) async fn create<S: Store, P: Clock + Random>(of: &Running<'_, S, P>) 
     let kind = arguments.given("type");
     let (workspace, project) = (arguments.text("workspace_id"), arguments.text("project_id"));
     let parent = arguments.text("parent_id");
-    match kind.as_str() {
-        "project" if workspace.is_none() => {
-            return Err(refuse("workspace_id", "is missing; a project is made in a workspace."));
-        }
-        "project" if project.is_some() || parent.is_some() => {
-            return Err(refuse("project_id", "and parent_id are not for projects; remove them."));
-        }
-        "project" => {}
-        _ if project.is_none() => {
-            return Err(refuse(
-                "project_id",
-                format_args!("is missing; a {kind} is made in a project."),
-            ));
-        }
-        "block" | "test_run" if parent.is_none() => {
-            let whose = if kind == "block" { "document" } else { "test_case" };
-            let advice = format_args!("is missing; a {kind} is made in a {whose}.");
-            return Err(refuse("parent_id", advice));
-        }
-        _ => {}
-    }
+    placed(&kind, workspace.is_some(), project.is_some(), parent.is_some())?;
     let new = NewEntity {
         id: of.new_id(),
         fields: fields(arguments, &kind)?,
@@ -101,6 +81,27 @@ pub(super) async fn search<S: Store, P: Clock + Random>(of: &Running<'_, S, P>) 
     let asked = SearchFor { words: of.arguments.given("query"), among, facets: false };
     let (hits, _) = of.store.search_entities(of.call.principal, &asked, &of.window()).await?;
     page("hits", &hits)
+}
+
+/// Whether it is said where the new entity is to be, and nothing else.
+fn placed(kind: &str, workspace: bool, project: bool, parent: bool) -> Result<(), Failure> {
+    match kind {
+        "project" if !workspace => {
+            Err(refuse("workspace_id", "is missing; a project is made in a workspace."))
+        }
+        "project" if project || parent => {
+            Err(refuse("project_id", "and parent_id are not for projects; remove them."))
+        }
+        "project" => Ok(()),
+        _ if !project => {
+            Err(refuse("project_id", format_args!("is missing; a {kind} is made in a project.")))
+        }
+        "block" | "test_run" if !parent => {
+            let whose = if kind == "block" { "document" } else { "test_case" };
+            Err(refuse("parent_id", format_args!("is missing; a {kind} is made in a {whose}.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The fields of an entity of a type, as far as they are given.
