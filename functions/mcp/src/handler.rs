@@ -4,13 +4,18 @@ use auth::settings::ResourceSettings;
 use data::NeonSql;
 use host::respond::{self, Challenge};
 use host::{Endpoint, Origins};
-use http::header::{CONTENT_TYPE, ORIGIN};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use mcp::{Principal, Reply, Services};
+use mcp::atoms::{Atoms, Mode, SqlStore};
+use mcp::{Foreign, Moment, Principal, Reply};
+use oauth::keys::KeyRing;
 use oauth::scope;
 use observe::Facts;
+use ports::config::parsed;
 use ports::route::{Function, MCP_RESOURCE_METADATA, Match};
 use ports::{Config, ConfigError, Platform, Request, Response};
+
+const KEYS: &str = "must be id=base64url,… with keys of 32 bytes";
 
 /// `POST /mcp`: the Model Context Protocol over streamable HTTP, stateless.
 pub(crate) struct Mcp;
@@ -19,6 +24,10 @@ pub(crate) struct McpSettings {
     service: Settings,
     resource: ResourceSettings,
     origins: Origins,
+    /// Of what clients keep for us between two calls. The nonces of proofs are signed with the same
+    /// keys under another label.
+    state_keys: KeyRing,
+    mode: Mode,
 }
 
 impl Endpoint for Mcp {
@@ -30,45 +39,64 @@ impl Endpoint for Mcp {
             service: Settings::load(config)?,
             resource: ResourceSettings::load(config)?,
             origins: Origins::load(config)?,
+            state_keys: parsed(config, "DPOP_NONCE_KEYS", KEYS, KeyRing::parse)?,
+            mode: mode(config)?,
         })
     }
 
-    /// 1. the origin (DNS rebinding), 2. the access token, 3. the message.
+    /// 1. the origin and the host (DNS rebinding), 2. the access token, 3. the message.
     async fn handle(
         platform: &impl Platform,
         settings: &McpSettings,
         _found: &Match<'_>,
         request: &Request,
     ) -> Response {
-        let foreign = |origin: &HeaderValue| {
-            !origin.to_str().is_ok_and(|origin| settings.origins.allow(origin))
-        };
-        if request.headers().get(ORIGIN).is_some_and(foreign) {
-            let detail = "the origin is not allowed";
-            return respond::problem(StatusCode::FORBIDDEN, "origin_not_allowed", detail);
+        let known = |origin: &str| settings.origins.allow(origin);
+        match mcp::admit(request.headers(), known, &settings.service.issuer) {
+            Ok(()) => {}
+            Err(Foreign::Origin) => {
+                let detail = "the origin is not allowed";
+                return respond::problem(StatusCode::FORBIDDEN, "origin_not_allowed", detail);
+            }
+            Err(Foreign::Host) => {
+                let detail = "the server has another name";
+                return respond::problem(StatusCode::FORBIDDEN, "host_not_allowed", detail);
+            }
         }
         let McpSettings { service, resource, .. } = settings;
         let audience = service.resources.mcp();
         let entered = bearer::authenticate(platform, service, resource, request, audience).await;
         let response = match entered {
-            Ok(caller) => answer(platform, service, &caller, request).await,
+            Ok(caller) => answer(platform, settings, &caller, request).await,
             Err(error) => refuse(service, request, &error),
         };
         respond::nonced(response, request, &resource.nonces, platform.now())
     }
 }
 
+/// How tools are offered: `MCP_TOOLS`, `grouped` (if it is absent) or `flat`.
+fn mode(config: &impl Config) -> Result<Mode, ConfigError> {
+    match config.get("MCP_TOOLS").as_deref() {
+        None | Some("grouped") => Ok(Mode::Grouped),
+        Some("flat") => Ok(Mode::Flat),
+        Some(_) => Err(ConfigError { setting: "MCP_TOOLS", problem: "must be grouped or flat" }),
+    }
+}
+
 async fn answer(
     platform: &impl Platform,
-    settings: &Settings,
+    settings: &McpSettings,
     caller: &Bearer,
     request: &Request,
 ) -> Response {
-    let sql = &settings.sql;
+    let McpSettings { service, state_keys, mode, .. } = settings;
+    let sql = &service.sql;
     let sql = NeonSql::new(platform, sql.url.clone(), sql.connection_string.clone());
     let parts = parts_of(request);
-    let services = Services { sql: &sql, platform };
-    let reply = mcp::handle(&parts, request.body(), &principal(caller), &services).await;
+    let atoms = Atoms { store: &SqlStore { sql: &sql }, platform, mode: *mode };
+    let principal = principal(caller);
+    let moment = Moment { now: platform.now(), state_keys };
+    let reply = mcp::handle(&parts, request.body(), &principal, &atoms, &moment).await;
     let mut facts = Facts {
         client_id: Some(caller.claims.client_id.clone()),
         session_id: Some(caller.claims.sid.to_string()),
@@ -77,17 +105,18 @@ async fn answer(
     let mut response = respond::empty(reply.status());
     if !reply.body().is_empty() {
         *response.body_mut() = bytes::Bytes::copy_from_slice(reply.body().as_bytes());
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let kind = HeaderValue::from_static(reply.content_type());
+        response.headers_mut().insert(CONTENT_TYPE, kind);
     }
     match reply {
-        Reply::Accepted => {}
+        Reply::Accepted | Reply::Events { .. } => {}
         Reply::Json { internal, .. } => {
             facts.failed = internal.is_some();
             facts.cause = internal;
         }
         Reply::InsufficientScope { required, .. } => {
             let scope = required.join(" ");
-            let metadata = metadata(settings);
+            let metadata = metadata(service);
             let scheme = Scheme::of(request);
             let challenge = Challenge { metadata: &metadata, scope: Some(&scope), scheme };
             challenge.insufficient_scope(&mut response);

@@ -23,6 +23,7 @@ pub const NAMES: &[&str] = &[
     "LEDGER_STORE",
     "LOGIN_KEYS",
     "LOG_LEVEL",
+    "MCP_TOOLS",
     "NOT_BEFORE",
     "OFFLINE_ABSOLUTE_SECONDS",
     "OFFLINE_IDLE_SECONDS",

@@ -17,6 +17,14 @@ pub(crate) const INVALID_PARAMS: i32 = -32602;
 pub(crate) const INTERNAL_ERROR: i32 = -32603;
 /// Refused for a reason outside JSON-RPC.
 pub(crate) const SERVER_ERROR: i32 = -32000;
+/// No resource has that URI, until 2025-11-25. Later it is [`INVALID_PARAMS`].
+pub(crate) const RESOURCE_NOT_FOUND: i32 = -32002;
+/// A header says another thing than the body, 2026-07-28.
+pub(crate) const HEADER_MISMATCH: i32 = -32020;
+/// The client has not declared a capability that the request needs, 2026-07-28.
+pub(crate) const MISSING_CAPABILITY: i32 = -32021;
+/// The version of the request is not served, 2026-07-28.
+pub(crate) const UNSUPPORTED_VERSION: i32 = -32022;
 
 /// The id of a request, in the client's own spelling so that it is echoed unchanged.
 #[derive(Debug, Clone, Copy)]
@@ -51,32 +59,23 @@ pub(crate) enum Message<'a> {
     OneWay,
 }
 
-impl<'a> Message<'a> {
-    /// The id to echo.
-    pub(crate) fn id(&self) -> Id<'a> {
-        match self {
-            Self::Request(request) => request.id,
-            Self::OneWay => Id::NULL,
-        }
-    }
-
-    /// Whether the message itself agrees on the protocol version, so that its header cannot yet.
-    pub(crate) fn negotiates(&self) -> bool {
-        matches!(self, Self::Request(request) if request.method == "initialize")
-    }
-}
-
 /// A JSON-RPC error object.
 #[derive(Debug)]
 pub(crate) struct Error {
     code: i32,
     message: Cow<'static, str>,
+    data: Option<Value>,
 }
 
 impl Error {
     /// An error with a text for the developer of the client.
     pub(crate) fn new(code: i32, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// The same with something for the client's program.
+    pub(crate) fn with_data(self, data: Value) -> Self {
+        Self { data: Some(data), ..self }
     }
 }
 
@@ -106,8 +105,11 @@ pub(crate) fn success(id: Id<'_>, result: &Value) -> String {
 
 /// The body of an error.
 pub(crate) fn failure(id: Id<'_>, error: &Error) -> String {
-    let error = json!({ "code": error.code, "message": error.message });
-    format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, id.0)
+    let mut shown = json!({ "code": error.code, "message": error.message });
+    if let Some(data) = &error.data {
+        shown["data"] = data.clone();
+    }
+    format!(r#"{{"jsonrpc":"2.0","id":{},"error":{shown}}}"#, id.0)
 }
 
 fn invalid<'a>(id: Id<'a>, message: &'static str) -> (Id<'a>, Error) {

@@ -1,27 +1,43 @@
 //! A sans-IO Model Context Protocol core and the Atoms tools.
 //!
 //! [`handle`] takes one HTTP request to the MCP endpoint, already authenticated, and gives one
-//! [`Reply`]. It keeps no state between requests and starts no stream.
+//! [`Reply`]. It keeps no state between requests: what it must know when a client comes back travels
+//! with the client, signed.
 //!
-//! In scope: JSON-RPC messages, protocol versions 2025-11-25 and 2025-06-18, the tools with their
-//! schemas, the scope that each operation needs, the translation of database errors to what a
-//! client can act on.
+//! In scope: JSON-RPC messages; protocol version 2026-07-28, and 2025-11-25 and 2025-06-18 without
+//! sessions; the rules of the transport that headers and body must agree on; the tools with their
+//! schemas, the scope that each operation needs, the translation of database errors to what a client
+//! can act on.
 //!
-//! Out of scope: HTTP methods, `Origin`, body limits, bearer tokens and their audience,
-//! `WWW-Authenticate` and `Retry-After` (the function's HTTP layer), SQL (crate `data`), who may see
-//! which row (row-level security).
+//! Out of scope: HTTP methods, body limits, bearer tokens and their audience, `WWW-Authenticate` and
+//! `Retry-After` (the function's HTTP layer), SQL (crate `data`), who may see which row (row-level
+//! security).
+#![expect(
+    async_fn_in_trait,
+    reason = "statically dispatched on single-threaded hosts; no Send bound is wanted"
+)]
 
+pub mod atoms;
+mod exchange;
+mod json;
 mod jsonrpc;
-mod legacy;
 mod protocol;
 mod reply;
-mod tools;
+mod request;
+mod server;
+mod state;
+mod transport;
 
 use http::{StatusCode, request::Parts};
-use ports::{Clock, Random, Sql};
+use oauth::keys::KeyRing;
+use ports::Millis;
 
 pub use protocol::Version;
 pub use reply::Reply;
+pub use server::{
+    About, Call, Completed, Completing, Fault, List, Outcome, Page, Reference, Server,
+};
+pub use transport::{Foreign, admit};
 
 use jsonrpc::{Error, Id, Message};
 
@@ -47,39 +63,41 @@ impl Principal {
     }
 }
 
-/// What the tools need of the world.
-#[derive(Debug)]
-pub struct Services<'a, S, P> {
-    /// The business database.
-    pub sql: &'a S,
-    /// Time and randomness, for new identifiers.
-    pub platform: &'a P,
+/// When a request is answered, and how it is recognised when it comes back.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    /// Now.
+    pub now: Millis,
+    /// The keys that sign what clients keep for us. They may serve other purposes: what is signed
+    /// here is labelled.
+    pub state_keys: &'a KeyRing,
 }
 
 /// Answer one `POST` to the MCP endpoint.
 ///
 /// `principal` must come from a verified token whose audience is this endpoint. The future never
 /// fails: whatever the body is, there is a reply.
-pub async fn handle<S: Sql, P: Clock + Random>(
+pub async fn handle<S: Server>(
     parts: &Parts,
     body: &[u8],
     principal: &Principal,
-    services: &Services<'_, S, P>,
+    server: &S,
+    moment: &Moment<'_>,
 ) -> Reply {
-    if !protocol::is_json(&parts.headers) {
+    let headers = &parts.headers;
+    if !transport::is_json(headers) {
         let error = Error::new(jsonrpc::SERVER_ERROR, "Content-Type must be application/json.");
         return Reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, Id::NULL, &error);
     }
-    let message = match jsonrpc::parse(body) {
-        Ok(message) => message,
-        Err((id, error)) => return Reply::error(StatusCode::BAD_REQUEST, id, &error),
-    };
-    if !message.negotiates() && protocol::of(&parts.headers).is_err() {
-        let error = Error::new(jsonrpc::SERVER_ERROR, protocol::unsupported());
-        return Reply::error(StatusCode::BAD_REQUEST, message.id(), &error);
-    }
-    match message {
-        Message::OneWay => Reply::Accepted,
-        Message::Request(request) => legacy::answer(&request, principal, services).await,
+    match jsonrpc::parse(body) {
+        Err((id, error)) => Reply::error(StatusCode::BAD_REQUEST, id, &error),
+        Ok(Message::OneWay) if transport::names_known_version(headers) => Reply::Accepted,
+        Ok(Message::OneWay) => {
+            let error = Error::new(jsonrpc::SERVER_ERROR, transport::unsupported());
+            Reply::error(StatusCode::BAD_REQUEST, Id::NULL, &error)
+        }
+        Ok(Message::Request(request)) => {
+            exchange::answer(headers, &request, principal, server, moment).await
+        }
     }
 }

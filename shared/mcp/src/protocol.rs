@@ -1,32 +1,32 @@
-//! Protocol versions: which there are, and how a request names one. All that depends on the era of
-//! the protocol starts here.
+//! The revisions of the protocol that are served.
 
-use http::{HeaderMap, header::CONTENT_TYPE};
-
-/// A supported revision of the protocol. In both, a client calls `initialize` first and names the
-/// agreed version in a header afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A revision of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// 2025-06-18.
+    /// 2025-06-18: a client calls `initialize` first and names the agreed version in a header
+    /// afterwards.
     June2025,
-    /// 2025-11-25.
+    /// 2025-11-25: the same.
     November2025,
+    /// 2026-07-28: every request says what it needs to be understood, and nothing goes before it.
+    July2026,
 }
 
 impl Version {
     /// The supported versions, newest first.
-    pub const ALL: [Self; 2] = [Self::November2025, Self::June2025];
-    /// What is offered to a client that asks for a version we do not know.
-    pub const LATEST: Self = Self::November2025;
+    pub const ALL: [Self; 3] = [Self::July2026, Self::November2025, Self::June2025];
+    /// What `initialize` offers to a client that asks for a version that it cannot have.
+    const INITIALIZED: Self = Self::November2025;
     /// What a request without a version header gets. The protocol says 2025-03-26; for the messages
     /// we serve the next version differs from it only in having no batches.
-    const ASSUMED: Self = Self::June2025;
+    pub(crate) const ASSUMED: Self = Self::June2025;
 
     /// The version as the protocol writes it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::June2025 => "2025-06-18",
             Self::November2025 => "2025-11-25",
+            Self::July2026 => "2026-07-28",
         }
     }
 
@@ -35,38 +35,20 @@ impl Version {
         Self::ALL.into_iter().find(|version| version.name() == name)
     }
 
-    /// The answer to a client that asks for `requested`.
+    /// Whether every request stands alone, without `initialize` before it.
+    pub const fn is_stateless(self) -> bool {
+        matches!(self, Self::July2026)
+    }
+
+    /// The answer to a client that calls `initialize` for `requested`. The stateless version cannot
+    /// be agreed on in that way.
     pub(crate) fn negotiate(requested: &str) -> Self {
-        Self::from_name(requested).unwrap_or(Self::LATEST)
+        let known = Self::from_name(requested).filter(|version| !version.is_stateless());
+        known.unwrap_or(Self::INITIALIZED)
     }
-}
 
-/// The version header names no supported version.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unsupported;
-
-/// The version of a request after `initialize`.
-pub(crate) fn of(headers: &HeaderMap) -> Result<Version, Unsupported> {
-    let mut values = headers.get_all("mcp-protocol-version").iter();
-    let Some(value) = values.next() else { return Ok(Version::ASSUMED) };
-    if values.next().is_some() {
-        return Err(Unsupported);
+    /// The names of all.
+    pub(crate) fn names() -> [&'static str; 3] {
+        Self::ALL.map(Self::name)
     }
-    let name = value.to_str().map_err(|_| Unsupported)?;
-    Version::from_name(name.trim()).ok_or(Unsupported)
-}
-
-/// What to tell a client whose version header is refused.
-pub(crate) fn unsupported() -> String {
-    let names = Version::ALL.map(Version::name).join(", ");
-    format!("Unsupported MCP-Protocol-Version. Supported versions: {names}.")
-}
-
-/// Whether the body is declared as JSON; parameters such as `charset` do not matter.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
-    let essence = value.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
 }

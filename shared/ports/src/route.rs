@@ -82,9 +82,12 @@ pub struct Route {
 
 /// OAuth requests are small.
 const SMALL: usize = 64 * 1024;
-/// MCP messages may carry text. As JSON in memory a message can take many times its size, and all
+/// A hundred tokens may come at once. As JSON in memory a body can take many times its size, and all
 /// requests of an instance share 128 MB.
 const LARGE: usize = 256 * 1024;
+/// MCP messages carry documents. The crate `mcp` takes into memory what it has a budget for, so that
+/// no message costs more than a small multiple of its size.
+const MESSAGE: usize = 4 * 1024 * 1024;
 
 const fn route(methods: &'static [Method], path: &'static str, function: Function) -> Route {
     Route { path, methods, function, body_limit: SMALL }
@@ -172,7 +175,6 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::GET, Method::PUT, Method::DELETE], REGISTRATION, Function::Authorize),
     route(&[Method::POST], TOKEN, Function::Token),
     route(&[Method::POST], REFRESH, Function::Token),
-    // A hundred tokens may come at once.
     Route { body_limit: LARGE, ..route(&[Method::POST], REVOKE, Function::Revoke) },
     route(&[Method::POST], INTROSPECT, Function::Introspect),
     route(&[Method::GET], SESSIONS, Function::Sessions),
@@ -186,7 +188,7 @@ pub const ROUTES: &[Route] = &[
     route(&[Method::POST], ACCOUNT_APPS, Function::Sessions),
     route(&[Method::POST], ACCOUNT_SIGN_OUT, Function::Sessions),
     route(&[Method::POST], WORKOS_WEBHOOK, Function::Sessions),
-    Route { body_limit: LARGE, ..route(&[Method::POST], MCP, Function::Mcp) },
+    Route { body_limit: MESSAGE, ..route(&[Method::POST], MCP, Function::Mcp) },
     route(&[Method::GET], HEALTH, Function::Health),
     route(&[Method::GET], HEALTH_LIVE, Function::Health),
     route(&[Method::GET], HEALTH_READY, Function::Health),

@@ -110,6 +110,7 @@ pub const SETTINGS: &[Setting] = &[
     optional("UPSTREAM_REFRESH_AHEAD_SECONDS", LEDGER),
     optional("RATE_LIMIT_TIER", LEDGER),
     optional("INTROSPECTION_MODE", &["ledger", "introspect"]),
+    optional("MCP_TOOLS", &["mcp"]),
     optional("WEBHOOK_URLS", LEDGER),
     Setting { required: false, ..secret("WEBHOOK_SECRETS", &["ledger"]) },
     // Where components may connect to: the manifest reads these, and no function does.
@@ -248,6 +249,9 @@ fn check_value(name: &str, value: &str) -> Result<()> {
         "NOT_BEFORE" if ports::config::moment(value).is_none() => {
             bail!("NOT_BEFORE must be a time of RFC 3339 or seconds since 1970")
         }
+        "MCP_TOOLS" if !matches!(value, "grouped" | "flat") => {
+            bail!("MCP_TOOLS must be grouped or flat")
+        }
         "TRUSTED_PROXY_HEADER" if !value.bytes().all(is_of_a_header) => {
             bail!("TRUSTED_PROXY_HEADER must be the name of a header")
         }
@@ -337,6 +341,7 @@ mod tests {
             ("PUBLIC_URL", ""),
             ("SESSION_ON_LIMIT", "ask"),
             ("INTROSPECTION_MODE", "weak"),
+            ("MCP_TOOLS", "many"),
             ("WORKOS_WEBHOOK_SECRET", "short"),
             ("AUDIT_LEVEL", "some"),
             ("LOG_LEVEL", "verbose"),

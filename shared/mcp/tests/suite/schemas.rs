@@ -24,7 +24,7 @@ fn properties(tool: &Value) -> BTreeSet<&str> {
 fn the_list() {
     let (_, answer) = World::new().ask("tools/list", &json!({ "cursor": "any" }));
     let expected: Value = serde_json::from_str(include_str!("tools_list.json")).expect("JSON");
-    assert_eq!(answer["result"], expected, "{}", answer["result"]);
+    assert_eq!(answer["result"], expected, "{:#}", answer["result"]);
 }
 
 #[test]

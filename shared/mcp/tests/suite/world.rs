@@ -4,7 +4,9 @@ use std::cell::RefCell;
 
 use futures::executor::block_on;
 use http::request::Parts;
-use mcp::{Principal, Reply, Services};
+use mcp::atoms::{Atoms, Mode, SqlStore};
+use mcp::{Moment, Principal, Reply};
+use oauth::keys::KeyRing;
 use ports::{Clock, Millis, Random, Rows, Sql, SqlError, Statement};
 use serde_json::{Value, json};
 
@@ -107,8 +109,11 @@ impl World {
 
     /// Send a body.
     pub(crate) fn post(&self, body: impl AsRef<[u8]>) -> Reply {
-        let services = Services { sql: &self.sql, platform: &self.platform };
-        block_on(mcp::handle(&self.parts(), body.as_ref(), &self.principal, &services))
+        let store = SqlStore { sql: &self.sql };
+        let atoms = Atoms { store: &store, platform: &self.platform, mode: Mode::Grouped };
+        let keys = KeyRing::parse(&format!("1={}", oauth::base64url(&[7; 32]))).expect("a ring");
+        let moment = Moment { now: self.platform.now(), state_keys: &keys };
+        block_on(mcp::handle(&self.parts(), body.as_ref(), &self.principal, &atoms, &moment))
     }
 
     fn parts(&self) -> Parts {
