@@ -17,7 +17,6 @@ begin
     from (
         values
             -- (table, policy, kind, roles, command, using, with check)
-            ('workspaces', 'owner_all', 'PERMISSIVE', '{atoms_owner}', 'ALL', 'true', 'true'),
             ('workspaces', 'user_change', 'PERMISSIVE', '{authenticated}', 'UPDATE',
                 '(organization_id IN ( SELECT app.organizations_of_user(''member''::text) AS organizations_of_user))',
                 '(organization_id IN ( SELECT app.organizations_of_user(''member''::text) AS organizations_of_user))'),
@@ -36,7 +35,8 @@ begin
         select p.tablename::text, p.policyname::text, p.permissive, p.roles::text, p.cmd,
             coalesce(p.qual, ''), coalesce(p.with_check, '')
         from pg_policies as p
-        where p.schemaname = 'app' and p.tablename = 'workspaces'
+        -- owner_all is of 0023.
+        where p.schemaname = 'app' and p.tablename = 'workspaces' and p.policyname <> 'owner_all'
     ) as actual (tablename, policyname, permissive, roles, cmd, qual, with_check)
         using (tablename, policyname, permissive, roles, cmd, qual, with_check)
     where expected is null or actual is null;

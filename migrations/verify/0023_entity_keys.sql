@@ -42,7 +42,7 @@ begin
 
     select string_agg(name, ', ') into found
     from unnest(array[
-        'workspaces record', 'workspaces stamp', 'workspaces stamp_deletion', 'workspaces within'
+        'workspaces record', 'workspaces stamp', 'workspaces stamp_deletion'
     ]) as name
     where not exists (
         select from pg_trigger

@@ -44,7 +44,7 @@ begin
     select string_agg(name, ', ') into found
     from unnest(array[
         'projects entity_key', 'projects live', 'projects record', 'projects stamp',
-        'projects stamp_deletion', 'projects within'
+        'projects stamp_deletion', 'workspaces within'
     ]) as name
     where not exists (
         select from pg_trigger

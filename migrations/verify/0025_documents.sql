@@ -51,7 +51,7 @@ begin
     from unnest(array[
         'blocks entity_key', 'blocks live', 'blocks record', 'blocks stamp', 'blocks stamp_deletion',
         'documents entity_key', 'documents live', 'documents record', 'documents stamp',
-        'documents stamp_deletion', 'documents within'
+        'documents stamp_deletion', 'documents within', 'projects within'
     ]) as name
     where not exists (
         select from pg_trigger
