@@ -1,64 +1,57 @@
--- Everything that is not deleted, as one table; what a query wants of it follows.
+-- Everything as one table; what a query wants of it follows. No branch has a condition of its own:
+-- then the planner takes it for its table and finds the indexes.
 with entity as (
     select
         'project'::text as type, t.id, t.organization_id, t.workspace_id, t.id as project_id, null::uuid as parent_id,
         t.name as title, t.description as body, t.status::text as status, null::text as priority,
-        null::text as external_id, t.created_by, t.updated_at, t.attributes, t.search
+        null::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.projects as t
-    where t.deleted_at is null
     union all
     select
         'document'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, null::uuid as parent_id,
         t.title as title, t.description as body, t.status::text as status, null::text as priority,
-        t.external_id::text as external_id, t.created_by, t.updated_at, t.attributes, t.search
+        t.external_id::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.documents as t
-    where t.deleted_at is null
     union all
     select
         'block'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, t.document_id as parent_id,
         left(t.content, 300) as title, t.content as body, null::text as status, null::text as priority,
-        null::text as external_id, t.created_by, t.updated_at, t.attributes, t.search
+        null::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.blocks as t
-    where t.deleted_at is null
     union all
     select
         'requirement'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, t.document_id as parent_id,
         t.title as title, t.statement as body, t.status::text as status, t.priority::text as priority,
-        t.external_id::text as external_id, t.created_by, t.updated_at, t.attributes, t.search
+        t.external_id::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.requirements as t
-    where t.deleted_at is null
     union all
     select
         'test_case'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, null::uuid as parent_id,
         t.title as title, t.description as body, t.status::text as status, t.priority::text as priority,
-        t.external_id::text as external_id, t.created_by, t.updated_at, t.attributes, t.search
+        t.external_id::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.test_cases as t
-    where t.deleted_at is null
     union all
     select
         'test_run'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, t.test_case_id as parent_id,
-        c.title as title, t.notes as body, t.status::text as status, null::text as priority,
-        null::text as external_id, t.created_by, t.updated_at, t.attributes, t.search
-    from app.test_runs as t join app.test_cases as c on c.id = t.test_case_id
-    where t.deleted_at is null
+        (select c.title from app.test_cases as c where c.id = t.test_case_id) as title, t.notes as body, t.status::text as status, null::text as priority,
+        null::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
+    from app.test_runs as t
     union all
     select
         'task'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, null::uuid as parent_id,
         t.title as title, t.description as body, t.status::text as status, t.priority::text as priority,
-        t.external_id::text as external_id, t.created_by, t.updated_at, t.attributes, t.search
+        t.external_id::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.tasks as t
-    where t.deleted_at is null
     union all
     select
         'workflow'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, null::uuid as parent_id,
         t.name as title, t.description as body, t.status::text as status, null::text as priority,
-        null::text as external_id, t.created_by, t.updated_at, t.attributes, t.search
+        null::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.workflows as t
-    where t.deleted_at is null
 ),
 wanted as (
     select e.* from entity as e
-    where e.organization_id = $1::uuid
+    where e.organization_id = $1::uuid and e.deleted_at is null
         and ($2::uuid is null or e.workspace_id = $2::uuid)
         and ($3::uuid is null or e.project_id = $3::uuid)
         and ($4::uuid is null or e.parent_id = $4::uuid)

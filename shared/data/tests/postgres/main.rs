@@ -5,5 +5,6 @@
 mod audit;
 mod consents;
 mod migrations;
+mod model;
 mod queries;
 mod support;
