@@ -32,7 +32,8 @@ pub(crate) async fn read(
     caller: &Caller,
     one: Statement<'_>,
 ) -> Result<Rows, Error> {
-    let results = as_user(sql, caller, vec![one]).await.map_err(|error| explain(error, "viewer"))?;
+    let results =
+        as_user(sql, caller, vec![one]).await.map_err(|error| explain(error, "viewer"))?;
     results.into_iter().next().ok_or_else(|| Error::internal("no result"))
 }
 

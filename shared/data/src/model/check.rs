@@ -20,7 +20,11 @@ pub(crate) fn uuid(text: &str, field: &'static str) -> Result<String, Error> {
 /// A key of something to be: version 7 (RFC 9562).
 pub(crate) fn new_uuid(text: &str, field: &'static str) -> Result<String, Error> {
     let id = uuid(text, field)?;
-    if id.as_bytes()[14] == b'7' { Ok(id) } else { Err(Error::invalid(field, "must be of version 7")) }
+    if id.as_bytes()[14] == b'7' {
+        Ok(id)
+    } else {
+        Err(Error::invalid(field, "must be of version 7"))
+    }
 }
 
 pub(crate) fn maybe_uuid(
@@ -273,7 +277,9 @@ mod tests {
 
     #[test]
     fn objects_are_weighed_and_searched_for_what_cannot_be_kept() {
-        assert!(object(&members(json!({ "a": [1, null, { "b": "c" }] })), 100, "attributes").is_ok());
+        assert!(
+            object(&members(json!({ "a": [1, null, { "b": "c" }] })), 100, "attributes").is_ok()
+        );
         for bad in [
             json!({ "a": "b\0" }),
             json!({ "a\0": 1 }),
@@ -286,9 +292,11 @@ mod tests {
 
     #[test]
     fn moments_and_days_exist() {
-        for good in
-            ["2026-11-21T08:00:00Z", "2024-02-29T23:59:59.123456+05:30", "2026-11-21 08:00:00-00:00"]
-        {
+        for good in [
+            "2026-11-21T08:00:00Z",
+            "2024-02-29T23:59:59.123456+05:30",
+            "2026-11-21 08:00:00-00:00",
+        ] {
             assert!(moment(good, "at").is_ok(), "{good}");
         }
         for bad in [

@@ -28,10 +28,7 @@ const LISTED: &[(&str, Meaning)] = &[
     ("relationships_once", Conflict("target_id")),
     ("relationships_association_once", Conflict("target_id")),
     ("relationships_one_parent", Conflict("target_id")),
-    (
-        "relationships_trace_link_label",
-        Invalid("label", "must say which trace link it is"),
-    ),
+    ("relationships_trace_link_label", Invalid("label", "must say which trace link it is")),
     ("relationships_target_user", NotFound("target_user")),
     ("relationships_source", NotFound("source_id")),
     ("relationships_target", NotFound("target_id")),
@@ -44,7 +41,10 @@ const LISTED: &[(&str, Meaning)] = &[
     ("requirements_document", NotFound("parent_id")),
     ("blocks_document", NotFound("parent_id")),
     ("test_runs_test_case", NotFound("parent_id")),
-    ("blocks_level_kind", Invalid("details.level", "must be given for headings, and for no others")),
+    (
+        "blocks_level_kind",
+        Invalid("details.level", "must be given for headings, and for no others"),
+    ),
     ("test_runs_finished_at_order", Invalid("details.finished_at", FINISHED)),
     (
         "test_runs_finished_at_status",

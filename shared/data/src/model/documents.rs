@@ -11,7 +11,9 @@ use super::error::explain;
 use super::record::Record;
 use super::shapes::{self, EntityType};
 use super::workspaces::on;
-use super::{Attempt, Error, MOST_ITEMS, Object, Part, Read, Target, Window, Write, Written, check};
+use super::{
+    Attempt, Error, MOST_ITEMS, Object, Part, Read, Target, Window, Write, Written, check,
+};
 use crate::session::{Caller, as_user};
 
 /// Blocks that a new document can come with.
@@ -133,8 +135,7 @@ pub async fn place(
     )?;
     statements[0].parameters.push(after.clone());
     statements[1].parameters.push(after);
-    let changed =
-        change(sql, caller, attempt.dry_run, "member", block.version, statements).await?;
+    let changed = change(sql, caller, attempt.dry_run, "member", block.version, statements).await?;
     let row = match changed {
         batch::Changed::Done(row, _) => row,
         batch::Changed::Refused(now) if now.first().cloned().flatten().as_deref() == Some("f") => {
@@ -172,9 +173,10 @@ fn block(fields: &EntityFields) -> Result<Value, Error> {
 
 fn of(at: usize, error: Error) -> Error {
     match error {
-        Error::Invalid { field, reason } => {
-            Error::invalid("blocks", format!("must be right; in number {}, {field} {reason}", at + 1))
-        }
+        Error::Invalid { field, reason } => Error::invalid(
+            "blocks",
+            format!("must be right; in number {}, {field} {reason}", at + 1),
+        ),
         other => other,
     }
 }

@@ -297,8 +297,7 @@ pub async fn delete(
         statement(VERSION, vec![Some(id.clone()), Some(org)]),
         statement(CONTENTS, vec![Some(id.clone())]),
     ];
-    let changed =
-        change(sql, caller, attempt.dry_run, "admin", target.version, statements).await?;
+    let changed = change(sql, caller, attempt.dry_run, "admin", target.version, statements).await?;
     let (row, contents) = changed.done("member")?;
     let title = row.into_iter().next_back().flatten().unwrap_or_default();
     let value = Deleted { id, title: first_line(&title), contents: counts(contents)? };
@@ -376,8 +375,11 @@ pub(crate) fn entity(kind: EntityType, mut record: Record) -> Read<Entity> {
         EntityType::TestRun => ("title", "notes"),
         _ => ("title", "description"),
     };
-    let description =
-        if title == description { record.peek(description) } else { record.maybe_text(description) };
+    let description = if title == description {
+        record.peek(description)
+    } else {
+        record.maybe_text(description)
+    };
     let id = record.text("id")?;
     let own = (kind == EntityType::Project).then(|| id.clone());
     let details = kind.fields().iter().filter(|field| field.detail());
@@ -484,7 +486,8 @@ pub(crate) fn flat(title: Option<String>, fields: &EntityFields) -> Result<Objec
     let mut flat = Object::new();
     for (name, value) in &fields.details {
         // What is no detail has its own place.
-        if shapes::ALL.iter().any(|of| of.fields().iter().any(|f| !f.detail() && f.name() == name)) {
+        if shapes::ALL.iter().any(|of| of.fields().iter().any(|f| !f.detail() && f.name() == name))
+        {
             return Err(Error::invalid("details", format!("must not have `{name}`")));
         }
         flat.insert(name.clone(), value.clone());

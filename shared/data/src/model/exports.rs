@@ -5,9 +5,7 @@ use ports::{Rows, Sql};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::batch::{
-    self, Creation, change, explain_service, organization, part, read, statement,
-};
+use super::batch::{self, Creation, change, explain_service, organization, part, read, statement};
 use super::cursor::{self, Position};
 use super::record::Record;
 use super::workspaces::one;
@@ -152,12 +150,7 @@ pub async fn list(
 ///
 /// # Errors
 /// [`Error::NotFound`] for `id`.
-pub async fn erase(
-    sql: &impl Sql,
-    caller: &Caller,
-    id: &str,
-    attempt: &Attempt,
-) -> Write<Deleted> {
+pub async fn erase(sql: &impl Sql, caller: &Caller, id: &str, attempt: &Attempt) -> Write<Deleted> {
     let id = check::uuid(id, "id")?;
     let parameters = vec![Some(id.clone()), Some(organization(caller)?)];
     let statements = vec![
@@ -176,7 +169,8 @@ pub async fn erase(
 /// # Errors
 /// [`Error::Unavailable`], [`Error::Internal`].
 pub async fn claim(sql: &impl Sql) -> Read<Option<Export>> {
-    let rows = service(sql, include_str!("../../queries/model/export_claim.sql"), Vec::new()).await?;
+    let rows =
+        service(sql, include_str!("../../queries/model/export_claim.sql"), Vec::new()).await?;
     rows.rows.into_iter().next().map(|row| export(Record::of(row)?)).transpose()
 }
 

@@ -12,8 +12,8 @@ use super::entities::words;
 use super::record::Record;
 use super::workspaces::{on, one};
 use super::{
-    Attempt, Change, Deleted, Error, MOST_ITEMS, Object, Part, Read, Target, Window, Write, Written,
-    check,
+    Attempt, Change, Deleted, Error, MOST_ITEMS, Object, Part, Read, Target, Window, Write,
+    Written, check,
 };
 use crate::session::Caller;
 

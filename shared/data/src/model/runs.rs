@@ -115,9 +115,7 @@ pub async fn start(sql: &impl Sql, caller: &Caller, new: NewRun, attempt: &Attem
         replay_parameters: vec![Some(workflow.clone()), Some(org.clone())],
         needs: "member",
         missing: "workflow_id",
-        within: vec![
-            (include_str!("../../queries/model/run_steps_create.sql"), Vec::new()),
-        ],
+        within: vec![(include_str!("../../queries/model/run_steps_create.sql"), Vec::new())],
         reread: include_str!("../../queries/model/run_read.sql"),
     };
     match batch::create(sql, caller, attempt, creation).await {
@@ -224,10 +222,7 @@ pub async fn record_step(
                 progress.error,
             ],
         ),
-        statement(
-            include_str!("../../queries/model/run_step_obstacle.sql"),
-            vec![id, org, number],
-        ),
+        statement(include_str!("../../queries/model/run_step_obstacle.sql"), vec![id, org, number]),
     ];
     let mut results = write(sql, caller, false, "member", statements).await?.into_iter();
     let (written, state) = (results.next().unwrap_or_default(), results.next().unwrap_or_default());

@@ -157,10 +157,7 @@ const DOCUMENT: &[Field] = &[
 ];
 const BLOCK: &[Field] = &[
     may("description", Form::Text(100_000)),
-    must(
-        "kind",
-        Form::Word(&["heading", "text", "list", "table", "code", "image", "requirement"]),
-    ),
+    must("kind", Form::Word(&["heading", "text", "list", "table", "code", "image", "requirement"])),
     may("details.level", Form::Integer(1, 6)),
     must("details.position", Form::Position),
     ATTRIBUTES,
@@ -265,10 +262,7 @@ const TEST_CASE: &[Field] = &[
 ];
 const TEST_RUN: &[Field] = &[
     may("description", Form::Text(10_000)),
-    must(
-        "status",
-        Form::Word(&["planned", "running", "passed", "failed", "blocked", "skipped"]),
-    ),
+    must("status", Form::Word(&["planned", "running", "passed", "failed", "blocked", "skipped"])),
     may("details.environment", Form::Text(300)),
     may("details.build", Form::Text(300)),
     must("details.results", Form::Array(65_536)),
@@ -424,7 +418,8 @@ mod tests {
             "level": "system", "external_id": "R-1", "attributes": { "a": 1 },
         });
         assert_eq!(judged(Requirement, requirement), None);
-        let run = json!({ "status": "passed", "started_at": "2026-11-21T08:00:00Z", "results": [] });
+        let run =
+            json!({ "status": "passed", "started_at": "2026-11-21T08:00:00Z", "results": [] });
         assert_eq!(judged(TestRun, run), None);
         assert_eq!(judged(Block, json!({ "kind": "heading", "level": 1, "position": 1.5 })), None);
         assert_eq!(judged(Task, json!({ "due_on": "2026-12-24", "estimate": 5 })), None);

@@ -10,8 +10,8 @@ use super::cursor::{self, Position};
 use super::record::Record;
 use super::workspaces::{on, one};
 use super::{
-    Attempt, Change, Deleted, Error, MOST_ITEMS, Object, Part, Read, Target, Window, Write, Written,
-    check,
+    Attempt, Change, Deleted, Error, MOST_ITEMS, Object, Part, Read, Target, Window, Write,
+    Written, check,
 };
 use crate::session::Caller;
 
@@ -247,8 +247,7 @@ pub async fn delete(
         include_str!("../../queries/model/workflow_delete.sql"),
         include_str!("../../queries/model/workflow_version.sql"),
     )?;
-    let changed =
-        change(sql, caller, attempt.dry_run, "admin", target.version, statements).await?;
+    let changed = change(sql, caller, attempt.dry_run, "admin", target.version, statements).await?;
     let (row, _) = changed.done("admin")?;
     let title = row.into_iter().next().flatten().unwrap_or_default();
     let id = check::uuid(&target.id, "id")?;

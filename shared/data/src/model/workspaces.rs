@@ -11,8 +11,8 @@ use super::cursor::{self, Position};
 use super::entities::CONTENTS;
 use super::record::{Record, counts};
 use super::{
-    Attempt, Change, Deleted, Error, MOST_ITEMS, Object, Part, Read, Target, Window, Write, Written,
-    check,
+    Attempt, Change, Deleted, Error, MOST_ITEMS, Object, Part, Read, Target, Window, Write,
+    Written, check,
 };
 use crate::session::Caller;
 
@@ -142,8 +142,7 @@ pub async fn list(sql: &impl Sql, caller: &Caller, window: &Window) -> Read<Part
     let after = window.after.as_deref().map(|after| cursor::decode(&scope, after)).transpose()?;
     let limit = window.limit.clamp(1, MOST_ITEMS);
     let text = include_str!("../../queries/model/workspace_page.sql");
-    let parameters =
-        vec![Some(org), after.map(|after| after.id), Some((limit + 1).to_string())];
+    let parameters = vec![Some(org), after.map(|after| after.id), Some((limit + 1).to_string())];
     let rows = read(sql, caller, statement(text, parameters)).await?;
     part(rows, limit, &scope, |row| {
         let one = workspace(Record::of(row)?)?;
@@ -202,8 +201,7 @@ pub async fn delete(
     )?;
     let id = check::uuid(&target.id, "id")?;
     statements.push(statement(CONTENTS, vec![Some(id.clone())]));
-    let changed =
-        change(sql, caller, attempt.dry_run, "admin", target.version, statements).await?;
+    let changed = change(sql, caller, attempt.dry_run, "admin", target.version, statements).await?;
     let (row, contents) = changed.done("admin")?;
     let title = row.into_iter().next().flatten().unwrap_or_default();
     Ok(Written { value: Deleted { id, title, contents: counts(contents)? }, replayed: false })

@@ -6,7 +6,8 @@ use data::model::{EntityType, Error};
 use serde_json::json;
 
 use super::{
-    Somewhere, World, any, at, id, new, object, once, trial, value, verdict, verdicts, window, world,
+    Somewhere, World, any, at, id, new, object, once, trial, value, verdict, verdicts, window,
+    world,
 };
 
 /// One of each type that there is in the project.
@@ -112,7 +113,8 @@ async fn what_is_told_of_an_entity_is_kept() {
         "incose_met": ["complete", "singular"], "incose_score": 80, "incose_findings": [{ "rule": "R1" }],
     }));
     let requirement = requirement.with(|fields| {
-        fields.description = Some(Some("When the pedal is pressed, the car shall stop.".to_owned()));
+        fields.description =
+            Some(Some("When the pedal is pressed, the car shall stop.".to_owned()));
         fields.external_id = Some(Some("REQ-1".to_owned()));
         fields.status = Some("approved".to_owned());
         fields.priority = Some("critical".to_owned());
@@ -123,7 +125,10 @@ async fn what_is_told_of_an_entity_is_kept() {
     assert_eq!(made, entities::find(&world.sql, &world.viewer, &key).await.unwrap());
     assert_eq!(made.details["ears_trigger"], "the pedal is pressed");
     assert_eq!(made.details["incose_met"], json!(["complete", "singular"]));
-    assert_eq!((made.subtype.as_deref(), made.status.as_deref()), (Some("safety"), Some("approved")));
+    assert_eq!(
+        (made.subtype.as_deref(), made.status.as_deref()),
+        (Some("safety"), Some("approved"))
+    );
 
     let fields = EntityFields {
         description: Some(None),
@@ -131,9 +136,12 @@ async fn what_is_told_of_an_entity_is_kept() {
         external_id: Some(None),
         ..EntityFields::default()
     };
-    let changed = entities::update(&world.sql, &world.member, change(&key, Some(1), fields), &once());
-    let changed = value(changed.await);
-    assert_eq!((changed.description.as_deref(), changed.external_id, changed.version), (Some(""), None, 2));
+    let change = change(&key, Some(1), fields);
+    let changed = value(entities::update(&world.sql, &world.member, change, &once()).await);
+    assert_eq!(
+        (changed.description.as_deref(), changed.external_id, changed.version),
+        (Some(""), None, 2)
+    );
     assert_eq!(changed.details.get("rationale"), None);
     assert_eq!(changed.details["incose_score"], 90);
     // What was not told stays.
@@ -147,7 +155,9 @@ async fn what_is_told_of_an_entity_is_kept() {
     let run = value(entities::create(&world.sql, &world.member, run, &once()).await);
     assert_eq!(run.details["started_at"], "2026-11-21T08:00:00.000Z");
     assert_eq!((run.title.as_str(), run.parent_id), ("Case", Some(run_of)));
-    let task = new(EntityType::Task, "T").inside(&world.project).details(json!({ "due_on": "2026-12-24" }));
+    let task = new(EntityType::Task, "T")
+        .inside(&world.project)
+        .details(json!({ "due_on": "2026-12-24" }));
     let task = value(entities::create(&world.sql, &world.member, task, &once()).await);
     assert_eq!(task.details["due_on"], "2026-12-24");
 }
@@ -167,18 +177,27 @@ async fn bad_input_names_its_field_and_writes_nothing() {
     let changes = world.count("change_events").await;
     for (new, verdict_) in [
         case(NewEntity { id: "x".to_owned(), ..task() }, "invalid id"),
-        case(NewEntity { id: "01900000-0000-4000-8000-000000000001".to_owned(), ..task() }, "invalid id"),
+        case(
+            NewEntity { id: "01900000-0000-4000-8000-000000000001".to_owned(), ..task() },
+            "invalid id",
+        ),
         case(NewEntity { title: Some("a\0b".to_owned()), ..task() }, "invalid title"),
         case(NewEntity { title: Some(" ".to_owned()), ..task() }, "invalid title"),
         case(NewEntity { title: Some("x".repeat(301)), ..task() }, "invalid title"),
         case(NewEntity { title: None, ..task() }, "invalid title"),
         case(task().with(|f| f.description = Some(Some("a\0".to_owned()))), "invalid description"),
-        case(task().with(|f| f.description = Some(Some("x".repeat(10 << 20)))), "invalid description"),
+        case(
+            task().with(|f| f.description = Some(Some("x".repeat(10 << 20)))),
+            "invalid description",
+        ),
         case(task().with(|f| f.status = Some("draft".to_owned())), "invalid status"),
         case(task().with(|f| f.priority = Some("urgent".to_owned())), "invalid priority"),
         case(task().with(|f| f.subtype = Some("bug".to_owned())), "invalid kind"),
         case(task().with(|f| f.external_id = Some(Some("a b".to_owned()))), "invalid external_id"),
-        case(task().with(|f| f.attributes = Some(object(json!({ "a": "\0" })))), "invalid attributes"),
+        case(
+            task().with(|f| f.attributes = Some(object(json!({ "a": "\0" })))),
+            "invalid attributes",
+        ),
         case(
             task().with(|f| f.attributes = Some(object(json!({ "a": "x".repeat(20_000) })))),
             "invalid attributes",
@@ -243,11 +262,13 @@ async fn a_change_is_judged_by_the_type_that_the_database_knows() {
         (&block, json!({ "rationale": "x" }), "invalid details.rationale"),
     ] {
         let fields = EntityFields { details: object(fields), ..EntityFields::default() };
-        let result = entities::update(&world.sql, &world.member, change(key, version, fields), &once());
-        assert_eq!(verdict(&result.await), expected);
+        let new = change(key, version, fields);
+        let result = entities::update(&world.sql, &world.member, new, &once()).await;
+        assert_eq!(verdict(&result), expected);
     }
     let status = EntityFields { status: Some("draft".to_owned()), ..EntityFields::default() };
-    for (key, expected) in [(&task, "invalid status"), (&block, "invalid status"), (&id(), "no id")] {
+    for (key, expected) in [(&task, "invalid status"), (&block, "invalid status"), (&id(), "no id")]
+    {
         let new = change(key, version, status.clone());
         let result = entities::update(&world.sql, &world.member, new, &once()).await;
         assert_eq!(verdict(&result), expected);
@@ -416,10 +437,7 @@ async fn workspaces_live_and_each_role_has_its_rights() {
     for (_, who) in world.people() {
         changed.push(workspaces::update(&world.sql, who, change(1, Some("New")), &once()).await);
     }
-    assert_eq!(
-        verdicts(&changed),
-        ["ok", "stale 2", "stale 2", "stale 2", "no id", "no id"]
-    );
+    assert_eq!(verdicts(&changed), ["ok", "stale 2", "stale 2", "stale 2", "no id", "no id"]);
     let viewer = workspaces::update(&world.sql, &world.viewer, change(2, None), &once()).await;
     assert_eq!(viewer, Err(Error::NotPermitted(Some("member"))));
     let long = "x".repeat(201);

@@ -30,9 +30,13 @@ async fn titles(world: &World, filter: &Filter, limit: usize) -> Vec<String> {
 #[tokio::test]
 async fn lists_are_sorted_and_read_in_parts_without_gaps_or_repetitions() {
     let world = world().await;
-    for (title, priority) in
-        [("delta", "low"), ("alpha", "high"), ("Charlie", "critical"), ("bravo", "high"), ("éa", "low")]
-    {
+    for (title, priority) in [
+        ("delta", "low"),
+        ("alpha", "high"),
+        ("Charlie", "critical"),
+        ("bravo", "high"),
+        ("éa", "low"),
+    ] {
         let task = new(EntityType::Task, title).inside(&world.project);
         world.made(task.with(|fields| fields.priority = Some(priority.to_owned()))).await;
     }
@@ -53,7 +57,11 @@ async fn lists_are_sorted_and_read_in_parts_without_gaps_or_repetitions() {
         ("priority", "delta éa alpha bravo Charlie"),
     ] {
         for limit in [1, 2, 100] {
-            assert_eq!(titles(&world, &sorted(sort, false), limit).await.join(" "), expected, "{sort}");
+            assert_eq!(
+                titles(&world, &sorted(sort, false), limit).await.join(" "),
+                expected,
+                "{sort}"
+            );
             let mut down = titles(&world, &sorted(sort, true), limit).await;
             down.reverse();
             assert_eq!(down.join(" "), expected, "{sort} descending");
@@ -125,7 +133,10 @@ async fn filters_let_through_what_fits_all_of_them() {
         (filter(|f| f.attributes = object(json!({ "team": "a" }))), "T"),
         (filter(|f| f.attributes = object(json!({ "team": "b" }))), ""),
         (filter(|f| f.updated_after = Some("2100-01-01T00:00:00Z".to_owned())), ""),
-        (filter(|f| f.updated_before = Some("2100-01-01T00:00:00Z".to_owned())), "B D P2 Project T U"),
+        (
+            filter(|f| f.updated_before = Some("2100-01-01T00:00:00Z".to_owned())),
+            "B D P2 Project T U",
+        ),
         (filter(|f| f.workspace = Some(id())), ""),
     ] {
         let mut found = titles(&world, &filter, 2).await;

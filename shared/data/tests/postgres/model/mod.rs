@@ -14,7 +14,7 @@ use std::time::Duration;
 use data::membership;
 use data::model::entities::{EntityFields, NewEntity};
 use data::model::workspaces::{self, NewWorkspace};
-use data::model::{Attempt, EntityType, Error, Idempotency, Target, Window, Write, entities};
+use data::model::{Attempt, EntityType, Error, Idempotency, Target, Window, Write};
 use data::{Caller, NeonSql};
 use ports::{Fetch, FetchError, Request, Response};
 use serde_json::{Value, json};
@@ -96,7 +96,8 @@ impl World {
 
     /// Create it as a member; its key.
     pub(crate) async fn made(&self, new: NewEntity) -> String {
-        entities::create(&self.sql, &self.member, new, &once()).await.unwrap().value.id
+        let made = data::model::entities::create(&self.sql, &self.member, new, &once()).await;
+        made.unwrap().value.id
     }
 
     /// A task in the project.

@@ -1,6 +1,6 @@
+use data::model::Error;
 use data::model::exports::{self, Made, NewExport};
 use data::model::queries::{self, Execution, NewSavedQuery, SavedQueryChange};
-use data::model::Error;
 use serde_json::json;
 
 use super::{World, any, at, id, keyed, object, once, value, verdict, verdicts, window, world};
@@ -87,8 +87,14 @@ async fn saved_queries_are_of_those_who_keep_them() {
     for (new, field) in [
         (saved(&world, "", "private"), "name"),
         (saved(&world, "x", "secret"), "visibility"),
-        (NewSavedQuery { query: object(json!({ "a": "\0" })), ..saved(&world, "x", "private") }, "query"),
-        (NewSavedQuery { workspace: "x".to_owned(), ..saved(&world, "x", "private") }, "workspace_id"),
+        (
+            NewSavedQuery { query: object(json!({ "a": "\0" })), ..saved(&world, "x", "private") },
+            "query",
+        ),
+        (
+            NewSavedQuery { workspace: "x".to_owned(), ..saved(&world, "x", "private") },
+            "workspace_id",
+        ),
     ] {
         let bad = queries::create(&world.sql, &world.member, new, &once()).await;
         assert_eq!(verdict(&bad), format!("invalid {field}"));

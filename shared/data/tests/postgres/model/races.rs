@@ -8,9 +8,7 @@ use data::{Backoff, as_user};
 use futures::future::join_all;
 use ports::{Random, Statement, Timer};
 
-use super::{
-    Somewhere, any, at, id, keyed, new, once, trial, value, verdict, verdicts, world,
-};
+use super::{Somewhere, any, at, id, keyed, new, once, trial, value, verdict, verdicts, world};
 
 #[tokio::test]
 async fn of_many_changes_of_one_version_one_wins() {
@@ -54,11 +52,13 @@ async fn the_same_idempotency_key_creates_once_however_often_and_at_the_same_tim
     let lost = new(EntityType::Task, "T").inside(&id());
     let lost = entities::create(&world.sql, &world.member, lost, &keyed("m", "d")).await;
     assert_eq!(verdict(&lost), "no project_id");
-    let found = entities::create(&world.sql, &world.member, task(), &keyed("m", "d")).await.unwrap();
+    let found =
+        entities::create(&world.sql, &world.member, task(), &keyed("m", "d")).await.unwrap();
     assert!(!found.replayed);
 
     let workspace = || NewWorkspace { id: id(), name: "W".to_owned(), description: None };
-    let create = async || workspaces::create(&world.sql, &world.member, workspace(), &attempt).await;
+    let create =
+        async || workspaces::create(&world.sql, &world.member, workspace(), &attempt).await;
     let (first, second) = (create().await.unwrap(), create().await.unwrap());
     assert_eq!((first.replayed, second.replayed, &first.value), (false, true, &second.value));
 }

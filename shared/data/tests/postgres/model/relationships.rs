@@ -33,7 +33,13 @@ async fn make(world: &World, new: NewRelationship) -> Write<Relationship> {
     relationships::create(&world.sql, &world.member, new, &once()).await
 }
 
-async fn graph_of(world: &World, entity: &str, direction: &str, depth: u8, limit: usize) -> graph::Graph {
+async fn graph_of(
+    world: &World,
+    entity: &str,
+    direction: &str,
+    depth: u8,
+    limit: usize,
+) -> graph::Graph {
     let asked = GraphAround {
         entity: entity.to_owned(),
         direction: direction.to_owned(),
@@ -128,7 +134,10 @@ async fn what_the_model_does_not_allow_between_entities_is_named() {
         (assigned(&one, "user_viewer"), "taken target_id"),
         (NewRelationship { target: None, ..link("dependency", &one, &two) }, "invalid target_id"),
         (
-            NewRelationship { attributes: object(json!({ "a": "\0" })), ..link("dependency", &one, &two) },
+            NewRelationship {
+                attributes: object(json!({ "a": "\0" })),
+                ..link("dependency", &one, &two)
+            },
             "invalid attributes",
         ),
     ] {
@@ -154,7 +163,8 @@ async fn relationships_are_listed_by_ends_and_kinds() {
         };
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let part = relationships::list(&world.sql, &world.viewer, &filter, &window(1, after)).await;
+            let part =
+                relationships::list(&world.sql, &world.viewer, &filter, &window(1, after)).await;
             let part = part.unwrap();
             all.extend(part.items.into_iter().map(|one| one.kind));
             after = part.next;
@@ -235,6 +245,7 @@ async fn graphs_end_at_their_limits_and_show_cycles() {
         let result = graph::around(&world.sql, &world.viewer, &asked).await;
         assert_eq!(verdict(&result), expected);
     }
-    let strangers = graph::around(&world.sql, &world.forger, &asked(&tasks[0], 1, 9, "hierarchy"));
-    assert_eq!(verdict(&strangers.await), "no entity_id");
+    let asked = asked(&tasks[0], 1, 9, "hierarchy");
+    let forger = graph::around(&world.sql, &world.forger, &asked).await;
+    assert_eq!(verdict(&forger), "no entity_id");
 }

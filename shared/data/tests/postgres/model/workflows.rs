@@ -3,7 +3,9 @@ use data::model::workflows::{self, NewWorkflow, Step, WorkflowChange, WorkflowFi
 use data::model::{Error, Target};
 use serde_json::json;
 
-use super::{World, any, at, id, keyed, object, once, trial, value, verdict, verdicts, window, world};
+use super::{
+    World, any, at, id, keyed, object, once, trial, value, verdict, verdicts, window, world,
+};
 
 fn step(name: &str) -> Step {
     Step {
@@ -63,7 +65,8 @@ async fn workflows_live_and_each_role_has_its_rights() {
         project: Some(world.project.clone()),
         status: Some("active".to_owned()),
     };
-    let first = workflows::list(&world.sql, &world.viewer, &filter, &window(1, None)).await.unwrap();
+    let first =
+        workflows::list(&world.sql, &world.viewer, &filter, &window(1, None)).await.unwrap();
     assert_eq!(first.items, [made.clone()]);
     let rest = workflows::list(&world.sql, &world.viewer, &filter, &window(1, first.next)).await;
     assert_eq!(rest.unwrap().items.len(), 1);
@@ -109,8 +112,9 @@ async fn steps_that_are_wrong_are_named_and_nothing_is_written() {
     let lost = NewWorkflow { project: Some(id()), ..workflow(&world, Vec::new()) };
     let lost = workflows::create(&world.sql, &world.admin, lost, &once()).await;
     assert_eq!(verdict(&lost), "no project_id");
-    let tried = workflows::create(&world.sql, &world.admin, workflow(&world, vec![step("x")]), &trial());
-    assert_eq!(value(tried.await).steps.len(), 1);
+    let new = workflow(&world, vec![step("x")]);
+    let tried = workflows::create(&world.sql, &world.admin, new, &trial()).await;
+    assert_eq!(value(tried).steps.len(), 1);
     assert_eq!((world.count("workflows").await, world.count("workflow_steps").await), (0, 0));
 }
 
@@ -118,7 +122,8 @@ async fn steps_that_are_wrong_are_named_and_nothing_is_written() {
 async fn runs_tell_how_they_go_until_they_are_over() {
     let world = world().await;
     let steps = vec![step("build"), step("ship")];
-    let made = value(workflows::create(&world.sql, &world.admin, workflow(&world, steps), &once()).await);
+    let made =
+        value(workflows::create(&world.sql, &world.admin, workflow(&world, steps), &once()).await);
     let mut started = Vec::new();
     for (_, who) in world.people() {
         started.push(runs::start(&world.sql, who, run_of(&made.id), &once()).await);
@@ -127,7 +132,8 @@ async fn runs_tell_how_they_go_until_they_are_over() {
     assert_eq!(verdicts(&started), ["ok", "ok", "ok", "not permitted", absent, absent]);
     let run = value(started.remove(0));
     assert_eq!((run.status.as_str(), run.workflow_version), ("running", 3));
-    let pending: Vec<_> = run.steps.iter().map(|step| (step.number, step.status.as_str())).collect();
+    let pending: Vec<_> =
+        run.steps.iter().map(|step| (step.number, step.status.as_str())).collect();
     assert_eq!(pending, [(1, "pending"), (2, "pending")]);
 
     let record = async |who, number, attempt, status: &str| {
@@ -165,15 +171,17 @@ async fn runs_tell_how_they_go_until_they_are_over() {
     assert!(over.finished_at.is_some());
     assert_eq!(verdict(&finish(&world.member, &any(&run.id), "running").await), "invalid status");
     assert_eq!(verdict(&record(&world.member, 2, 1, "running").await), "invalid status");
-    let list = runs::list(&world.sql, &world.viewer, &made.id, Some("running"), &window(9, None)).await;
+    let list =
+        runs::list(&world.sql, &world.viewer, &made.id, Some("running"), &window(9, None)).await;
     assert_eq!(list.unwrap().items.len(), 2);
 }
 
 #[tokio::test]
 async fn a_run_is_of_a_live_workflow_and_of_something_in_its_workspace() {
     let world = world().await;
-    let made =
-        value(workflows::create(&world.sql, &world.admin, workflow(&world, Vec::new()), &once()).await);
+    let made = value(
+        workflows::create(&world.sql, &world.admin, workflow(&world, Vec::new()), &once()).await,
+    );
     let start = async |new: NewRun| runs::start(&world.sql, &world.member, new, &once()).await;
     let about = |subject: &str| NewRun { subject: Some(subject.to_owned()), ..run_of(&made.id) };
     assert_eq!(value(start(about(&world.project)).await).subject_id.as_ref(), Some(&world.project));
