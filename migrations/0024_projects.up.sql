@@ -8,7 +8,7 @@ create table app.projects (
     organization_id uuid not null,
     workspace_id uuid not null,
     name text not null
-        constraint projects_name_length check (char_length(name) <= 200 and btrim(name) <> ''),
+        constraint projects_name_length check (char_length(name) <= 200 and name ~ '\S'),
     description text
         constraint projects_description_length check (char_length(description) <= 4000),
     status text not null default 'active'

@@ -9,7 +9,7 @@ create table app.documents (
     workspace_id uuid not null,
     project_id uuid not null,
     title text not null
-        constraint documents_title_length check (char_length(title) <= 300 and btrim(title) <> ''),
+        constraint documents_title_length check (char_length(title) <= 300 and title ~ '\S'),
     description text
         constraint documents_description_length check (char_length(description) <= 4000),
     kind text not null default 'specification'

@@ -16,7 +16,7 @@ create table app.requirements (
     external_id text
         constraint requirements_external_id_form check (external_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'),
     title text not null
-        constraint requirements_title_length check (char_length(title) <= 300 and btrim(title) <> ''),
+        constraint requirements_title_length check (char_length(title) <= 300 and title ~ '\S'),
     -- What shall be, in one sentence.
     statement text not null default ''
         constraint requirements_statement_length check (char_length(statement) <= 10000),

@@ -12,7 +12,7 @@ create table app.test_cases (
     external_id text
         constraint test_cases_external_id_form check (external_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'),
     title text not null
-        constraint test_cases_title_length check (char_length(title) <= 300 and btrim(title) <> ''),
+        constraint test_cases_title_length check (char_length(title) <= 300 and title ~ '\S'),
     description text
         constraint test_cases_description_length check (char_length(description) <= 10000),
     preconditions text

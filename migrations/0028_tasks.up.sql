@@ -12,7 +12,7 @@ create table app.tasks (
     external_id text
         constraint tasks_external_id_form check (external_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'),
     title text not null
-        constraint tasks_title_length check (char_length(title) <= 300 and btrim(title) <> ''),
+        constraint tasks_title_length check (char_length(title) <= 300 and title ~ '\S'),
     description text
         constraint tasks_description_length check (char_length(description) <= 10000),
     priority text not null default 'medium'

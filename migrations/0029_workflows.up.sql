@@ -10,7 +10,7 @@ create table app.workflows (
     -- Null: of the whole workspace.
     project_id uuid,
     name text not null
-        constraint workflows_name_length check (char_length(name) <= 200 and btrim(name) <> ''),
+        constraint workflows_name_length check (char_length(name) <= 200 and name ~ '\S'),
     description text
         constraint workflows_description_length check (char_length(description) <= 4000),
     status text not null default 'draft'
@@ -67,7 +67,7 @@ create table app.workflow_steps (
     number integer not null
         constraint workflow_steps_number_range check (number between 1 and 1000),
     name text not null
-        constraint workflow_steps_name_length check (char_length(name) <= 200 and btrim(name) <> ''),
+        constraint workflow_steps_name_length check (char_length(name) <= 200 and name ~ '\S'),
     kind text not null default 'action'
         constraint workflow_steps_kind_known check (kind in (
             'action', 'approval', 'condition', 'notification', 'wait'

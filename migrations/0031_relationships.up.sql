@@ -76,7 +76,8 @@ create table app.relationships (
     constraint relationships_not_self check (target_id <> source_id),
     constraint relationships_trace_link_label check (
         kind <> 'trace_link'
-        or label in ('verifies', 'satisfies', 'derives_from', 'refines', 'implements', 'traces_to')
+        or label is not null
+            and label in ('verifies', 'satisfies', 'derives_from', 'refines', 'implements', 'traces_to')
     ),
     constraint relationships_workspace foreign key (workspace_id, organization_id)
         references app.workspaces (id, organization_id) on update cascade on delete cascade,

@@ -8,7 +8,7 @@ create table app.saved_queries (
     organization_id uuid not null,
     workspace_id uuid not null,
     name text not null
-        constraint saved_queries_name_length check (char_length(name) <= 200 and btrim(name) <> ''),
+        constraint saved_queries_name_length check (char_length(name) <= 200 and name ~ '\S'),
     description text
         constraint saved_queries_description_length check (char_length(description) <= 4000),
     -- What is asked for: an object, never SQL.

@@ -98,7 +98,8 @@ impl Cluster {
 
     async fn create_database(&self) {
         let options = self.options(SUPERUSER, "postgres");
-        for _ in 0..300 {
+        // A minute: many may start at once.
+        for _ in 0..1200 {
             if let Ok(mut connection) = PgConnection::connect_with(&options).await {
                 for text in [
                     format!("create role {DEPLOYER} login createrole"),
@@ -172,7 +173,7 @@ fn bind(statement: &Statement<'_>) -> String {
     text
 }
 
-fn texts(row: &PgRow) -> Vec<Option<String>> {
+pub(crate) fn texts(row: &PgRow) -> Vec<Option<String>> {
     (0..row.len())
         .map(|index| {
             let value = row.try_get_raw(index).unwrap();
@@ -181,7 +182,7 @@ fn texts(row: &PgRow) -> Vec<Option<String>> {
         .collect()
 }
 
-fn refusal(error: &sqlx::Error) -> SqlError {
+pub(crate) fn refusal(error: &sqlx::Error) -> SqlError {
     let Some(refusal) =
         error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
     else {
