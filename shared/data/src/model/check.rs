@@ -242,7 +242,10 @@ mod tests {
     use super::*;
 
     fn members(value: Value) -> Object {
-        value.as_object().cloned().unwrap_or_default()
+        match value {
+            Value::Object(members) => members,
+            _ => Object::new(),
+        }
     }
 
     #[test]

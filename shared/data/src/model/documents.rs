@@ -58,7 +58,7 @@ pub async fn create(
 ) -> Write<Entity> {
     let org = organization(caller)?;
     let project = check::uuid(&new.project, "project_id")?;
-    let given = super::entities::flat(Some(new.title), &new.fields)?;
+    let given = super::drafts::flat(Some(new.title), &new.fields)?;
     shapes::judge(EntityType::Document, &given)?;
     let blocks = blocks(&new.blocks)?;
     let creation = Creation {
@@ -160,7 +160,7 @@ fn blocks(all: &[EntityFields]) -> Result<String, Error> {
 }
 
 fn block(fields: &EntityFields) -> Result<Value, Error> {
-    let given: Object = super::entities::flat(None, fields)?;
+    let given: Object = super::drafts::flat(None, fields)?;
     shapes::judge(EntityType::Block, &given)?;
     if (given.get("kind").and_then(Value::as_str) == Some("heading"))
         != given.get("level").is_some_and(|level| !level.is_null())

@@ -7,8 +7,9 @@ use ports::Sql;
 use serde::Serialize;
 
 use super::batch::{organization, statement};
-use super::entities::{Entity, placed, words};
+use super::entities::{Entity, placed};
 use super::error::explain;
+use super::lists::words;
 use super::record::Record;
 use super::relationships::{KINDS, direction, relationship};
 use super::{Error, Read, check};

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::batch::{self, Creation, change, organization, part, read, statement};
 use super::cursor::{self, Position};
-use super::entities::words;
+use super::lists::words;
 use super::record::Record;
 use super::workspaces::{on, one};
 use super::{
@@ -119,25 +119,7 @@ pub async fn create(
     attempt: &Attempt,
 ) -> Write<Relationship> {
     let org = organization(caller)?;
-    check::word(&new.kind, KINDS, "kind")?;
-    let source = check::uuid(&new.source, "source_id")?;
-    let target = check::maybe_uuid(new.target.as_ref(), "target_id")?;
-    if target.is_some() == new.target_user.is_some() {
-        return Err(Error::invalid("target_id", "must be given, or target_user, not both"));
-    }
-    if target.as_ref() == Some(&source) {
-        return Err(Error::invalid("target_id", "must not be the source"));
-    }
-    new.target_user.as_ref().map_or(Ok(()), |user| check::line(user, 255, "target_user"))?;
-    match &new.label {
-        None if new.kind == "trace_link" => {
-            return Err(Error::invalid("label", one_of_links()));
-        }
-        Some(label) if new.kind == "trace_link" => check::word(label, TRACE_LINKS, "label")?,
-        Some(label) => check::small_word(label, "label")?,
-        None => {}
-    }
-    check::object(&new.attributes, check::MOST_ATTRIBUTES, "attributes")?;
+    let (source, target) = judge(&new)?;
     let creation = Creation {
         what: "relationship",
         id: check::new_uuid(&new.id, "id")?,
@@ -280,6 +262,30 @@ pub(crate) fn relationship(mut record: Record) -> Read<Relationship> {
         created_at: record.moment("created_at")?,
         version: record.number("version")?,
     })
+}
+
+/// The ends, if all else is right, too.
+fn judge(new: &NewRelationship) -> Result<(String, Option<String>), Error> {
+    check::word(&new.kind, KINDS, "kind")?;
+    let source = check::uuid(&new.source, "source_id")?;
+    let target = check::maybe_uuid(new.target.as_ref(), "target_id")?;
+    if target.is_some() == new.target_user.is_some() {
+        return Err(Error::invalid("target_id", "must be given, or target_user, not both"));
+    }
+    if target.as_ref() == Some(&source) {
+        return Err(Error::invalid("target_id", "must not be the source"));
+    }
+    new.target_user.as_ref().map_or(Ok(()), |user| check::line(user, 255, "target_user"))?;
+    match &new.label {
+        None if new.kind == "trace_link" => {
+            return Err(Error::invalid("label", one_of_links()));
+        }
+        Some(label) if new.kind == "trace_link" => check::word(label, TRACE_LINKS, "label")?,
+        Some(label) => check::small_word(label, "label")?,
+        None => {}
+    }
+    check::object(&new.attributes, check::MOST_ATTRIBUTES, "attributes")?;
+    Ok((source, target))
 }
 
 fn one_of_links() -> String {

@@ -203,11 +203,8 @@ pub async fn record_step(
     let id = Some(check::uuid(run_id, "run_id")?);
     let org = Some(organization(caller)?);
     judge(&progress, STEP_STATUSES)?;
-    for (value, most, field) in [(number, 1000, "number"), (u16::from(attempt), 10, "attempt")] {
-        if !(1..=most).contains(&value) {
-            return Err(Error::invalid(field, format!("must be from 1 to {most}")));
-        }
-    }
+    within(number, 1000, "number")?;
+    within(u16::from(attempt), 10, "attempt")?;
     let number = Some(number.to_string());
     let statements = vec![
         statement(
@@ -269,6 +266,13 @@ pub async fn update(
         change(sql, caller, attempt.dry_run, "member", target.version, statements).await?;
     let (row, _) = changed.done("member")?;
     Ok(Written { value: run(Record::of(row)?)?, replayed: false })
+}
+
+fn within(value: u16, most: u16, field: &'static str) -> Result<(), Error> {
+    if (1..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::invalid(field, format!("must be from 1 to {most}")))
 }
 
 fn judge(progress: &Progress, statuses: &[&str]) -> Result<(), Error> {

@@ -1,13 +1,15 @@
 //! Full-text search over entities, best first, with the filters of lists.
 
+use std::collections::BTreeMap;
+
 use ports::Sql;
 use serde::Serialize;
 
 use super::batch::{organization, part, statement};
 use super::check;
 use super::cursor::{self, Position};
-use super::entities::{Facet, Filter, wanted};
 use super::error::explain;
+use super::lists::{Filter, wanted};
 use super::record::Record;
 use super::{Error, MOST_ITEMS, Part, Read, Window};
 use crate::session::{Caller, as_user};
@@ -49,9 +51,9 @@ pub struct Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facets {
     /// By type.
-    pub types: Facet,
+    pub types: BTreeMap<String, u64>,
     /// By status.
-    pub statuses: Facet,
+    pub statuses: BTreeMap<String, u64>,
 }
 
 /// An entity that a search has found.

@@ -349,15 +349,7 @@ fn fits(field: &Field, value: &Value) -> Result<(), Error> {
             }
             Err(Error::invalid(path, "must be a number above 0"))
         }
-        (Form::Words(words), Value::Array(given)) => {
-            for (at, one) in given.iter().enumerate() {
-                check::word(one.as_str().unwrap_or_default(), words, path)?;
-                if given[..at].contains(one) {
-                    return Err(Error::invalid(path, "must have each word once"));
-                }
-            }
-            Ok(())
-        }
+        (Form::Words(words), Value::Array(given)) => each_once(words, given, path),
         (Form::Object(most), Value::Object(object)) => check::object(object, *most, path),
         (Form::Array(most), Value::Array(all)) => {
             if !all.iter().all(Value::is_object) {
@@ -367,6 +359,16 @@ fn fits(field: &Field, value: &Value) -> Result<(), Error> {
         }
         (form, _) => Err(Error::invalid(path, form.wanted())),
     }
+}
+
+fn each_once(words: &[&str], given: &[Value], path: &'static str) -> Result<(), Error> {
+    for (at, one) in given.iter().enumerate() {
+        check::word(one.as_str().unwrap_or_default(), words, path)?;
+        if given[..at].contains(one) {
+            return Err(Error::invalid(path, "must have each word once"));
+        }
+    }
+    Ok(())
 }
 
 impl Form {
@@ -392,7 +394,7 @@ mod tests {
     use super::*;
 
     fn judged(of: EntityType, given: Value) -> Option<&'static str> {
-        let given = given.as_object().cloned().unwrap_or_default();
+        let Value::Object(given) = given else { panic!("no object") };
         match judge(of, &given) {
             Ok(()) => None,
             Err(Error::Invalid { field, .. }) => Some(field),

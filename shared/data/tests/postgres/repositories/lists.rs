@@ -1,5 +1,6 @@
-use data::model::entities::{self, EntityFields, Filter};
-use data::model::{EntityType, Part, entities::Entity};
+use data::model::entities::{self, Entity, EntityFields};
+use data::model::lists::{self, Filter};
+use data::model::{EntityType, Part};
 use serde_json::json;
 
 use super::{Somewhere, World, any, id, new, object, once, value, verdict, window, world};
@@ -11,7 +12,7 @@ fn filter(change: impl FnOnce(&mut Filter)) -> Filter {
 }
 
 async fn part(world: &World, filter: &Filter, limit: usize, after: Option<String>) -> Part<Entity> {
-    entities::list(&world.sql, &world.viewer, filter, &window(limit, after)).await.unwrap()
+    lists::list(&world.sql, &world.viewer, filter, &window(limit, after)).await.unwrap()
 }
 
 /// The titles of the whole list, read in parts.
@@ -144,7 +145,7 @@ async fn filters_let_through_what_fits_all_of_them() {
         assert_eq!(found.join(" "), expected, "{filter:?}");
     }
     for (_, who) in world.people().into_iter().skip(4) {
-        let all = entities::list(&world.sql, who, &Filter::default(), &window(9, None)).await;
+        let all = lists::list(&world.sql, who, &Filter::default(), &window(9, None)).await;
         assert_eq!(all.unwrap().items, []);
     }
 }
@@ -170,7 +171,7 @@ async fn filters_and_cursors_that_are_none_are_named() {
         (filter(|f| f.attributes = object(json!({ "a": "\0" }))), "attributes"),
         (filter(|f| f.sort = "id; drop".to_owned()), "sort"),
     ] {
-        let result = entities::list(&world.sql, &world.viewer, &filter, &window(9, None)).await;
+        let result = lists::list(&world.sql, &world.viewer, &filter, &window(9, None)).await;
         assert_eq!(verdict(&result), format!("invalid {field}"));
     }
     let tasks = filter(|f| f.types = list("task"));
@@ -184,7 +185,7 @@ async fn filters_and_cursors_that_are_none_are_named() {
         (&world.viewer, &tasks, "x".repeat(10_000)),
         (&world.viewer, &tasks, String::new()),
     ] {
-        let result = entities::list(&world.sql, who, filter, &window(9, Some(cursor))).await;
+        let result = lists::list(&world.sql, who, filter, &window(9, Some(cursor))).await;
         assert_eq!(verdict(&result), "invalid cursor");
     }
 }

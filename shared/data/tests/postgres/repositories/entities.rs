@@ -154,7 +154,11 @@ async fn what_is_told_of_an_entity_is_kept() {
     }));
     let run = value(entities::create(&world.sql, &world.member, run, &once()).await);
     assert_eq!(run.details["started_at"], "2026-11-21T08:00:00.000Z");
-    assert_eq!((run.title.as_str(), run.parent_id), ("Case", Some(run_of)));
+    assert_eq!((run.title.as_str(), run.parent_id.as_ref()), ("Case", Some(&run_of)));
+    let run = new(EntityType::TestRun, "Friday").under(&run_of);
+    let run = run.with(|fields| fields.description = Some(Some("All well.".to_owned())));
+    let run = value(entities::create(&world.sql, &world.member, run, &once()).await);
+    assert_eq!(run.description.as_deref(), Some("Friday\n\nAll well."));
     let task = new(EntityType::Task, "T")
         .inside(&world.project)
         .details(json!({ "due_on": "2026-12-24" }));
@@ -218,7 +222,7 @@ async fn bad_input_names_its_field_and_writes_nothing() {
         case(new(EntityType::Block, "B").under(&world.project), "no parent_id"),
         case(new(EntityType::Block, "B").under(&document).inside(&other_project), "no parent_id"),
         case(new(EntityType::Requirement, "R").inside(&world.project).under(&id()), "no parent_id"),
-        case(new(EntityType::TestRun, "R").under(&id()), "invalid title"),
+        case(new(EntityType::TestRun, "a\nb").under(&id()), "invalid title"),
         case(new(EntityType::TestRun, "").under(&id()), "no parent_id"),
         case(new(EntityType::Project, "P").at(&id()), "no workspace_id"),
         case(new(EntityType::Workflow, "W").at(&world.workspace), "invalid type"),

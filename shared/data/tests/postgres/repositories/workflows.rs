@@ -67,7 +67,7 @@ async fn workflows_live_and_each_role_has_its_rights() {
     };
     let first =
         workflows::list(&world.sql, &world.viewer, &filter, &window(1, None)).await.unwrap();
-    assert_eq!(first.items, [made.clone()]);
+    assert_eq!(first.items, std::slice::from_ref(&made));
     let rest = workflows::list(&world.sql, &world.viewer, &filter, &window(1, first.next)).await;
     assert_eq!(rest.unwrap().items.len(), 1);
     let none = workflows::list(&world.sql, &world.forger, &filter, &window(1, None)).await.unwrap();

@@ -1,5 +1,5 @@
 use data::model::EntityType;
-use data::model::entities::Filter;
+use data::model::lists::Filter;
 use data::model::search::{SearchFor, search};
 
 use super::{Somewhere, any, new, once, value, verdict, window, world};
@@ -28,7 +28,7 @@ async fn a_search_finds_the_best_first_with_highlights_facets_and_filters() {
     let titles: Vec<_> = found.part.items.iter().map(|hit| hit.title.as_str()).collect();
     assert_eq!(titles, ["Brake", "Fix the brake", "Nothing"]);
     assert!(found.part.items.is_sorted_by(|a, b| a.rank >= b.rank));
-    assert_eq!(found.part.items[0].highlight, "The **brake** of **brakes**.");
+    assert_eq!(found.part.items[0].highlight, "**brake** of **brakes**");
     let facets = found.facets.unwrap();
     assert_eq!((facets.types["requirement"], facets.types["task"]), (2, 1));
     assert_eq!((facets.statuses["draft"], facets.statuses["open"]), (2, 1));
