@@ -9,8 +9,13 @@ select
     )),
     n.level, coalesce(n.content, ''), n.attributes
 from app.projects as p,
-    (select '{"kind": "text", "description": "", "attributes": {}}'::jsonb || $6::jsonb as given) as g,
-    jsonb_populate_record(null::app.blocks, g.given || jsonb_build_object('content', g.given -> 'description')) as n
+    (
+        select '{"kind": "text", "description": "", "attributes": {}}'::jsonb
+            || $6::jsonb as given
+    ) as g,
+    jsonb_populate_record(
+        null::app.blocks, g.given || jsonb_build_object('content', g.given -> 'description')
+    ) as n
 where p.id = coalesce($4::uuid, (select o.project_id from app.documents as o where o.id = $5::uuid))
     and p.organization_id = $2::uuid and p.deleted_at is null
     and ($3::uuid is null or p.workspace_id = $3::uuid)

@@ -2,51 +2,63 @@
 -- then the planner takes it for its table and finds the indexes.
 with entity as (
     select
-        'project'::text as type, t.id, t.organization_id, t.workspace_id, t.id as project_id, null::uuid as parent_id,
-        t.name as title, t.description as body, t.status::text as status, null::text as priority,
-        null::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
+        'project'::text as type, t.id, t.organization_id, t.workspace_id, t.id as project_id,
+        null::uuid as parent_id, t.name as title,
+        t.description as body, t.status::text as status, null::text as priority, null::text as external_id,
+        t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.projects as t
     union all
     select
-        'document'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, null::uuid as parent_id,
-        t.title as title, t.description as body, t.status::text as status, null::text as priority,
-        t.external_id::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
+        'document'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id,
+        null::uuid as parent_id, t.title as title,
+        t.description as body, t.status::text as status, null::text as priority,
+        t.external_id::text as external_id,
+        t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.documents as t
     union all
     select
-        'block'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, t.document_id as parent_id,
-        left(t.content, 300) as title, t.content as body, null::text as status, null::text as priority,
-        null::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
+        'block'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id,
+        t.document_id as parent_id, left(t.content, 300) as title,
+        t.content as body, null::text as status, null::text as priority, null::text as external_id,
+        t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.blocks as t
     union all
     select
-        'requirement'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, t.document_id as parent_id,
-        t.title as title, t.statement as body, t.status::text as status, t.priority::text as priority,
-        t.external_id::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
+        'requirement'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id,
+        t.document_id as parent_id, t.title as title,
+        t.statement as body, t.status::text as status, t.priority::text as priority,
+        t.external_id::text as external_id,
+        t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.requirements as t
     union all
     select
-        'test_case'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, null::uuid as parent_id,
-        t.title as title, t.description as body, t.status::text as status, t.priority::text as priority,
-        t.external_id::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
+        'test_case'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id,
+        null::uuid as parent_id, t.title as title,
+        t.description as body, t.status::text as status, t.priority::text as priority,
+        t.external_id::text as external_id,
+        t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.test_cases as t
     union all
     select
-        'test_run'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, t.test_case_id as parent_id,
-        (select c.title from app.test_cases as c where c.id = t.test_case_id) as title, t.notes as body, t.status::text as status, null::text as priority,
-        null::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
+        'test_run'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id,
+        t.test_case_id as parent_id, (select c.title from app.test_cases as c where c.id = t.test_case_id) as title,
+        t.notes as body, t.status::text as status, null::text as priority, null::text as external_id,
+        t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.test_runs as t
     union all
     select
-        'task'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, null::uuid as parent_id,
-        t.title as title, t.description as body, t.status::text as status, t.priority::text as priority,
-        t.external_id::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
+        'task'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id,
+        null::uuid as parent_id, t.title as title,
+        t.description as body, t.status::text as status, t.priority::text as priority,
+        t.external_id::text as external_id,
+        t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.tasks as t
     union all
     select
-        'workflow'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id as project_id, null::uuid as parent_id,
-        t.name as title, t.description as body, t.status::text as status, null::text as priority,
-        null::text as external_id, t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
+        'workflow'::text as type, t.id, t.organization_id, t.workspace_id, t.project_id,
+        null::uuid as parent_id, t.name as title,
+        t.description as body, t.status::text as status, null::text as priority, null::text as external_id,
+        t.created_by, t.updated_at, t.deleted_at, t.attributes, t.search
     from app.workflows as t
 ),
 wanted as (

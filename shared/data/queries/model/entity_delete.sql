@@ -33,7 +33,9 @@ a_test_run as (
     update app.test_runs as t set deleted_at = now()
     where t.id = $1::uuid and t.organization_id = $2::uuid and t.deleted_at is null
         and ($3::bigint is null or t.version = $3::bigint)
-    returning t.id, (select c.title from app.test_cases as c where c.id = t.test_case_id) as title
+    returning t.id, (
+            select c.title from app.test_cases as c where c.id = t.test_case_id
+        ) as title
 ),
 a_task as (
     update app.tasks as t set deleted_at = now()

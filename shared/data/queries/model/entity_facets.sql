@@ -1,7 +1,9 @@
 select
     jsonb_build_object(
         'type', coalesce(
-            (select jsonb_object_agg(f.type, f.n) from (select h.type, count(*) as n from hit as h group by h.type) as f),
+            (select jsonb_object_agg(f.type, f.n) from (
+                select h.type, count(*) as n from hit as h group by h.type
+            ) as f),
             '{}'
         ),
         'status', coalesce(

@@ -16,7 +16,9 @@ cross join lateral (
     select to_jsonb(t) - 'search'
     from app.test_cases as t where page.type = 'test_case' and t.id = page.id
     union all
-    select to_jsonb(t) - 'search' || (select jsonb_build_object('title', c.title) from app.test_cases as c where c.id = t.test_case_id)
+    select to_jsonb(t) - 'search' || (
+        select jsonb_build_object('title', c.title) from app.test_cases as c where c.id = t.test_case_id
+    )
     from app.test_runs as t where page.type = 'test_run' and t.id = page.id
     union all
     select to_jsonb(t) - 'search'

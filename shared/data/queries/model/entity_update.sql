@@ -7,7 +7,8 @@ a_project as (
         select n.name, n.description, n.status, n.attributes
         from jsonb_populate_record(
             t,
-            $4::jsonb || case when $4::jsonb ? 'title' then jsonb_build_object('name', $4::jsonb -> 'title') else '{}' end
+            $4::jsonb || case when $4::jsonb ? 'title'
+                then jsonb_build_object('name', $4::jsonb -> 'title') else '{}' end
         ) as n
     )
     where t.id = $1::uuid and t.organization_id = $2::uuid and t.deleted_at is null
@@ -34,7 +35,8 @@ a_block as (
         select n.kind, n.position, n.level, coalesce(n.content, ''), n.attributes
         from jsonb_populate_record(
             t,
-            $4::jsonb || case when $4::jsonb ? 'description' then jsonb_build_object('content', $4::jsonb -> 'description') else '{}' end
+            $4::jsonb || case when $4::jsonb ? 'description'
+                then jsonb_build_object('content', $4::jsonb -> 'description') else '{}' end
         ) as n
     )
     where t.id = $1::uuid and t.organization_id = $2::uuid and t.deleted_at is null
@@ -54,15 +56,17 @@ a_requirement as (
                n.verification_method, n.incose_met, n.incose_score, n.incose_findings, n.attributes
         from jsonb_populate_record(
             t,
-            $4::jsonb || case when $4::jsonb ? 'description' then jsonb_build_object('statement', $4::jsonb -> 'description') else '{}' end
+            $4::jsonb || case when $4::jsonb ? 'description'
+                then jsonb_build_object('statement', $4::jsonb -> 'description') else '{}' end
         ) as n
     )
     where t.id = $1::uuid and t.organization_id = $2::uuid and t.deleted_at is null
         and ($3::bigint is null or t.version = $3::bigint)
-        and $4::jsonb - array['block_id', 'external_id', 'title', 'description', 'rationale', 'acceptance_criteria',
-            'kind', 'level', 'priority', 'status', 'ears_pattern', 'ears_feature', 'ears_state',
-            'ears_trigger', 'ears_system', 'ears_response', 'verification_method', 'incose_met',
-            'incose_score', 'incose_findings', 'attributes'] = '{}'
+        and $4::jsonb - array['block_id', 'external_id', 'title', 'description', 'rationale',
+            'acceptance_criteria', 'kind', 'level', 'priority', 'status',
+            'ears_pattern', 'ears_feature', 'ears_state', 'ears_trigger', 'ears_system',
+            'ears_response', 'verification_method', 'incose_met', 'incose_score',
+            'incose_findings', 'attributes'] = '{}'
     returning to_jsonb(t) - 'search' as record
 ),
 a_test_case as (
@@ -76,8 +80,8 @@ a_test_case as (
     )
     where t.id = $1::uuid and t.organization_id = $2::uuid and t.deleted_at is null
         and ($3::bigint is null or t.version = $3::bigint)
-        and $4::jsonb - array['external_id', 'title', 'description', 'preconditions', 'steps', 'kind', 'method',
-            'priority', 'status', 'attributes'] = '{}'
+        and $4::jsonb - array['external_id', 'title', 'description', 'preconditions', 'steps', 'kind',
+            'method', 'priority', 'status', 'attributes'] = '{}'
     returning to_jsonb(t) - 'search' as record
 ),
 a_test_run as (
@@ -88,14 +92,17 @@ a_test_run as (
                n.attributes
         from jsonb_populate_record(
             t,
-            $4::jsonb || case when $4::jsonb ? 'description' then jsonb_build_object('notes', $4::jsonb -> 'description') else '{}' end
+            $4::jsonb || case when $4::jsonb ? 'description'
+                then jsonb_build_object('notes', $4::jsonb -> 'description') else '{}' end
         ) as n
     )
     where t.id = $1::uuid and t.organization_id = $2::uuid and t.deleted_at is null
         and ($3::bigint is null or t.version = $3::bigint)
-        and $4::jsonb - array['status', 'environment', 'build', 'description', 'results', 'started_at', 'finished_at',
-            'attributes'] = '{}'
-    returning to_jsonb(t) - 'search' || (select jsonb_build_object('title', c.title) from app.test_cases as c where c.id = t.test_case_id) as record
+        and $4::jsonb - array['status', 'environment', 'build', 'description', 'results', 'started_at',
+            'finished_at', 'attributes'] = '{}'
+    returning to_jsonb(t) - 'search' || (
+        select jsonb_build_object('title', c.title) from app.test_cases as c where c.id = t.test_case_id
+    ) as record
 ),
 a_task as (
     update app.tasks as t set (
@@ -107,8 +114,8 @@ a_task as (
     )
     where t.id = $1::uuid and t.organization_id = $2::uuid and t.deleted_at is null
         and ($3::bigint is null or t.version = $3::bigint)
-        and $4::jsonb - array['external_id', 'title', 'description', 'priority', 'status', 'due_on', 'estimate',
-            'attributes'] = '{}'
+        and $4::jsonb - array['external_id', 'title', 'description', 'priority', 'status', 'due_on',
+            'estimate', 'attributes'] = '{}'
     returning to_jsonb(t) - 'search' as record
 )
 select 'project', a.record from a_project as a

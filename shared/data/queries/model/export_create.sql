@@ -4,6 +4,7 @@ from app.workspaces as w
 where w.id = $3::uuid and w.organization_id = $2::uuid and w.deleted_at is null
     and not exists (
         select from app.exports as o
-        where o.created_by = app.user_id() and o.id >= $8::uuid and substr(o.id::text, 15, 14) = $7::text
+        where o.created_by = app.user_id()
+            and o.id >= $8::uuid and substr(o.id::text, 15, 14) = $7::text
     )
 returning to_jsonb(e) - 'content'

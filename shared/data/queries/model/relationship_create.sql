@@ -7,6 +7,7 @@ from app.entity_keys as k
 where k.id = $3::uuid and k.organization_id = $2::uuid and k.deleted_at is null
     and not exists (
         select from app.relationships as o
-        where o.source_id = k.id and o.id >= $10::uuid and substr(o.id::text, 15, 14) = $9::text
+        where o.source_id = k.id
+            and o.id >= $10::uuid and substr(o.id::text, 15, 14) = $9::text
     )
 returning to_jsonb(r)

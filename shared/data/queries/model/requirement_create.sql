@@ -11,8 +11,15 @@ select
     n.ears_response, n.verification_method, n.incose_met, n.incose_score, n.incose_findings,
     n.attributes
 from app.projects as p,
-    (select '{"description": "", "kind": "functional", "level": "system", "priority": "medium", "status": "draft", "incose_met": [], "incose_findings": [], "attributes": {}}'::jsonb || $6::jsonb as given) as g,
-    jsonb_populate_record(null::app.requirements, g.given || jsonb_build_object('statement', g.given -> 'description')) as n
+    (
+        select '{
+            "description": "", "kind": "functional", "level": "system", "priority": "medium",
+            "status": "draft", "incose_met": [], "incose_findings": [], "attributes": {}
+        }'::jsonb || $6::jsonb as given
+    ) as g,
+    jsonb_populate_record(
+        null::app.requirements, g.given || jsonb_build_object('statement', g.given -> 'description')
+    ) as n
 where p.id = coalesce($4::uuid, (select o.project_id from app.documents as o where o.id = $5::uuid))
     and p.organization_id = $2::uuid and p.deleted_at is null
     and ($3::uuid is null or p.workspace_id = $3::uuid)

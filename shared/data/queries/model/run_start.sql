@@ -11,6 +11,7 @@ where w.id = $3::uuid and w.organization_id = $2::uuid and w.deleted_at is null
     and w.status in ('draft', 'active') and ($4::uuid is null or k.id is not null)
     and not exists (
         select from app.workflow_runs as o
-        where o.workflow_id = w.id and o.id >= $7::uuid and substr(o.id::text, 15, 14) = $6::text
+        where o.workflow_id = w.id
+            and o.id >= $7::uuid and substr(o.id::text, 15, 14) = $6::text
     )
 returning to_jsonb(r)

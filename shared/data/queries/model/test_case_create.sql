@@ -8,7 +8,10 @@ select
 from app.projects as p,
     jsonb_populate_record(
         null::app.test_cases,
-        '{"steps": [], "kind": "system", "method": "manual", "priority": "medium", "status": "draft", "attributes": {}}'::jsonb || $6::jsonb
+        '{
+            "steps": [], "kind": "system", "method": "manual", "priority": "medium", "status": "draft",
+            "attributes": {}
+        }'::jsonb || $6::jsonb
     ) as n
 where p.id = $4::uuid
     and p.organization_id = $2::uuid and p.deleted_at is null
