@@ -64,7 +64,8 @@ create trigger revoke before update of revoked_at on app.invitations
     for each row execute function app.revoke_invitation();
 
 -- The caller becomes a member. A role that they have already is kept if it is higher. The invitation is
--- used up; whoever comes second waits for the first and then finds none.
+-- used up; whoever comes second waits for the first and then finds none. It is worth what the word of
+-- the one who wrote it is worth now: who was removed does not come back by an invitation of their own.
 create function app.accept_invitation(p_token_hash text)
     returns table (organization_id uuid, role text)
     language plpgsql volatile security definer
@@ -81,6 +82,12 @@ begin
     update app.invitations as i set accepted_at = now(), accepted_by = v_user
     where i.token_hash = p_token_hash
         and i.accepted_at is null and i.revoked_at is null and i.expires_at > now()
+        and exists (
+            select from app.memberships as m
+            where m.organization_id = i.organization_id and m.user_id = i.created_by
+                and app.role_rank(m.role)
+                    >= app.role_rank(case i.role when 'owner' then 'owner' else 'admin' end)
+        )
     returning i.* into v_invitation;
     if v_invitation.id is null then
         raise exception 'no such invitation' using errcode = 'P0002';

@@ -185,6 +185,30 @@ async fn an_invitation_is_used_once_by_whoever_has_the_token_in_time() {
 }
 
 #[tokio::test]
+async fn an_invitation_is_worth_what_its_writer_is_now() {
+    let cluster = world().await;
+    let mut session = Session::start(&cluster).await;
+    session.run(OWNER, "select app.change_role($1, 'user_admin', 'owner')").await.unwrap();
+    for (role, token) in [("admin", 'c'), ("owner", 'd')] {
+        let insert = format!(
+            "insert into app.invitations (organization_id, email, role, token_hash)
+            values ($1, '{role}@example.com', '{role}', repeat('{token}', 64))"
+        );
+        session.run(ADMIN, &insert).await.unwrap();
+    }
+    let accept =
+        |token: char| format!("select * from app.accept_invitation(repeat('{token}', 64))");
+    assert_eq!(session.attempt(STRANGER, &accept('d')).await, Ok(1));
+    session.run(OWNER, "select app.change_role($1, 'user_admin', 'admin')").await.unwrap();
+    assert_eq!(refused(session.run(STRANGER, &accept('d')).await).0, "P0002");
+    assert_eq!(session.attempt(STRANGER, &accept('c')).await, Ok(1));
+    session.run(OWNER, "select app.remove_member($1, 'user_admin')").await.unwrap();
+    for token in ['c', 'd'] {
+        assert_eq!(refused(session.run(ADMIN, &accept(token)).await).0, "P0002", "{token}");
+    }
+}
+
+#[tokio::test]
 async fn a_workspace_that_moved_is_the_new_organizations_alone() {
     let cluster = world().await;
     let mut session = Session::start(&cluster).await;
