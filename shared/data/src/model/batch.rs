@@ -82,6 +82,18 @@ pub(crate) struct Creation<'a> {
     pub(crate) within: Vec<(&'a str, Vec<Option<String>>)>,
     /// Reads the record by its key once all is there; empty if the insert returns it.
     pub(crate) reread: &'a str,
+    /// Tells why nothing was created, where it is not only that `missing` names nothing.
+    pub(crate) obstacle: Option<Obstacle<'a>>,
+}
+
+/// What stood in the way of a creation.
+pub(crate) struct Obstacle<'a> {
+    /// Returns a row if there is what `missing` names.
+    pub(crate) text: &'a str,
+    /// Of the text.
+    pub(crate) parameters: Vec<Option<String>>,
+    /// What the row means.
+    pub(crate) verdict: fn(&[Option<String>]) -> Error,
 }
 
 /// Create it once.
@@ -101,6 +113,7 @@ pub(crate) async fn create(
         results.remove(0);
     }
     let replayed = once.as_ref().map(|_| results.pop().unwrap_or_default()).unwrap_or_default();
+    let obstacle = creation.obstacle.as_ref().map(|_| results.pop().unwrap_or_default());
     let reread = (!creation.reread.is_empty()).then(|| results.pop().unwrap_or_default());
     let inserted = results.into_iter().next().unwrap_or_default();
     if let Some(row) = inserted.rows.into_iter().next() {
@@ -109,7 +122,10 @@ pub(crate) async fn create(
     }
     match (once, replayed.rows.into_iter().next()) {
         (Some(once), Some(row)) => replay(&once, row),
-        _ => Err(Error::NotFound { field: creation.missing }),
+        _ => match (creation.obstacle, obstacle.as_ref().and_then(|rows| rows.rows.first())) {
+            (Some(obstacle), Some(row)) => Err((obstacle.verdict)(row)),
+            _ => Err(Error::NotFound { field: creation.missing }),
+        },
     }
 }
 
@@ -129,6 +145,9 @@ fn statements<'a>(creation: &Creation<'a>, once: Option<&Once>) -> Vec<Statement
     }
     if !creation.reread.is_empty() {
         all.push(statement(creation.reread, vec![Some(id.clone())]));
+    }
+    if let Some(obstacle) = &creation.obstacle {
+        all.push(statement(obstacle.text, obstacle.parameters.clone()));
     }
     if once.is_some() {
         let parameters = creation.replay_parameters.clone().into_iter().chain(marks).collect();

@@ -81,6 +81,7 @@ pub async fn create(
             vec![Some(blocks)],
         )],
         reread: "",
+        obstacle: None,
     };
     let written = batch::create(sql, caller, attempt, creation).await?;
     let value = entity(EntityType::Document, written.value)?;

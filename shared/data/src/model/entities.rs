@@ -155,6 +155,7 @@ pub async fn create(
         missing,
         within: Vec::new(),
         reread: "",
+        obstacle: None,
     };
     let written = batch::create(sql, caller, attempt, creation).await?;
     Ok(Written { value: entity(kind, written.value)?, replayed: written.replayed })

@@ -109,6 +109,7 @@ pub async fn order(
         missing: "workspace_id",
         within: Vec::new(),
         reread: "",
+        obstacle: None,
     };
     let written = batch::create(sql, caller, attempt, creation).await?;
     Ok(Written { value: export(written.value)?, replayed: written.replayed })

@@ -149,6 +149,7 @@ pub async fn create(
         missing: "workspace_id",
         within: Vec::new(),
         reread: "",
+        obstacle: None,
     };
     let written = batch::create(sql, caller, attempt, creation).await?;
     Ok(Written { value: saved(written.value)?, replayed: written.replayed })

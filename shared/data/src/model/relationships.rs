@@ -139,6 +139,7 @@ pub async fn create(
         missing: "source_id",
         within: Vec::new(),
         reread: "",
+        obstacle: None,
     };
     let written = batch::create(sql, caller, attempt, creation).await?;
     Ok(Written { value: relationship(written.value)?, replayed: written.replayed })

@@ -5,7 +5,7 @@ use ports::Sql;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::batch::{self, Creation, change, organization, part, read, statement, write};
+use super::batch::{self, Creation, Obstacle, change, organization, part, read, statement, write};
 use super::cursor::{self, Position};
 use super::record::Record;
 use super::workspaces::one;
@@ -117,37 +117,26 @@ pub async fn start(sql: &impl Sql, caller: &Caller, new: NewRun, attempt: &Attem
         missing: "workflow_id",
         within: vec![(include_str!("../../queries/model/run_steps_create.sql"), Vec::new())],
         reread: include_str!("../../queries/model/run_read.sql"),
+        obstacle: Some(Obstacle {
+            text: include_str!("../../queries/model/run_obstacle.sql"),
+            parameters: vec![Some(workflow), Some(org), subject],
+            verdict: obstacle,
+        }),
     };
-    match batch::create(sql, caller, attempt, creation).await {
-        Err(Error::NotFound { .. }) => Err(obstacle(sql, caller, workflow, org, subject).await?),
-        other => {
-            let written = other?;
-            Ok(Written { value: run(written.value)?, replayed: written.replayed })
-        }
-    }
+    let written = batch::create(sql, caller, attempt, creation).await?;
+    Ok(Written { value: run(written.value)?, replayed: written.replayed })
 }
 
-/// Why a run did not start. Asked only then, so that a start is one round trip.
-async fn obstacle(
-    sql: &impl Sql,
-    caller: &Caller,
-    workflow: String,
-    org: String,
-    subject: Option<String>,
-) -> Result<Error, Error> {
-    let text = include_str!("../../queries/model/run_obstacle.sql");
-    let parameters = vec![Some(workflow), Some(org), subject];
-    let rows = read(sql, caller, statement(text, parameters)).await?;
-    let row = rows.rows.into_iter().next().unwrap_or_default();
+/// Why a run did not start.
+fn obstacle(row: &[Option<String>]) -> Error {
     let column = |at: usize| row.get(at).and_then(Option::as_deref);
-    Ok(match (column(0), column(1)) {
-        (None, _) => Error::NotFound { field: "workflow_id" },
-        (Some(_), Some("f")) => Error::NotFound { field: "subject_id" },
+    match (column(0), column(1)) {
+        (_, Some("f")) => Error::NotFound { field: "subject_id" },
         (Some("paused" | "retired"), _) => {
             Error::invalid("workflow_id", "names a workflow that is paused or retired")
         }
         _ => Error::Unavailable("the workflow has changed meanwhile".to_owned()),
-    })
+    }
 }
 
 /// A run with what came of its steps.

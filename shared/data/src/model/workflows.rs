@@ -150,6 +150,7 @@ pub async fn create(
             vec![Some(steps.to_string())],
         )],
         reread: include_str!("../../queries/model/workflow_read.sql"),
+        obstacle: None,
     };
     let written = batch::create(sql, caller, attempt, creation).await?;
     Ok(Written { value: workflow(written.value)?, replayed: written.replayed })

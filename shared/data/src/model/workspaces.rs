@@ -101,6 +101,7 @@ pub async fn create(
         missing: "id",
         within: Vec::new(),
         reread: "",
+        obstacle: None,
     };
     let written = batch::create(sql, caller, attempt, creation).await?;
     Ok(Written { value: workspace(written.value)?, replayed: written.replayed })

@@ -1,14 +1,21 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use data::model::documents::{self, NewDocument};
 use data::model::entities::{self, EntityChange, EntityFields};
+use data::model::queries::{self, NewSavedQuery};
+use data::model::relationships::{self, NewRelationship};
+use data::model::workflows::{self, NewWorkflow};
 use data::model::workspaces::{self, NewWorkspace, WorkspaceChange};
 use data::model::{EntityType, Error};
 use data::{Backoff, as_user};
 use futures::future::join_all;
 use ports::{Random, Statement, Timer};
+use serde_json::json;
 
-use super::{Somewhere, any, at, id, keyed, new, once, trial, value, verdict, verdicts, world};
+use super::{
+    Somewhere, any, at, id, keyed, new, object, once, trial, value, verdict, verdicts, world,
+};
 
 #[tokio::test]
 async fn of_many_changes_of_one_version_one_wins() {
@@ -61,6 +68,59 @@ async fn the_same_idempotency_key_creates_once_however_often_and_at_the_same_tim
         async || workspaces::create(&world.sql, &world.member, workspace(), &attempt).await;
     let (first, second) = (create().await.unwrap(), create().await.unwrap());
     assert_eq!((first.replayed, second.replayed, &first.value), (false, true, &second.value));
+}
+
+#[tokio::test]
+async fn whatever_is_created_is_created_once_under_its_key() {
+    let world = world().await;
+    let (sql, admin, attempt) = (&world.sql, &world.admin, keyed("k", "d"));
+    let (one, two) = (world.task("one").await, world.task("two").await);
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let link = NewRelationship {
+            id: id(),
+            kind: "dependency".to_owned(),
+            source: one.clone(),
+            target: Some(two.clone()),
+            target_user: None,
+            label: None,
+            attributes: object(json!({})),
+        };
+        let link = relationships::create(sql, admin, link, &attempt).await.unwrap();
+        let query = NewSavedQuery {
+            id: id(),
+            workspace: world.workspace.clone(),
+            name: "Q".to_owned(),
+            description: None,
+            query: object(json!({})),
+            visibility: "private".to_owned(),
+        };
+        let query = queries::create(sql, admin, query, &attempt).await.unwrap();
+        let workflow = NewWorkflow {
+            id: id(),
+            workspace: world.workspace.clone(),
+            project: None,
+            name: "W".to_owned(),
+            description: None,
+            status: "draft".to_owned(),
+            steps: Vec::new(),
+        };
+        let workflow = workflows::create(sql, admin, workflow, &attempt).await.unwrap();
+        let document = NewDocument {
+            id: id(),
+            project: world.project.clone(),
+            title: "D".to_owned(),
+            fields: EntityFields::default(),
+            blocks: vec![EntityFields::default()],
+        };
+        let document = documents::create(sql, admin, document, &attempt).await.unwrap();
+        let replayed = [link.replayed, query.replayed, workflow.replayed, document.replayed];
+        told.push((replayed, link.value, query.value, workflow.value, document.value));
+    }
+    let (first, second) = (told.remove(0), told.remove(0));
+    assert_eq!((first.0, second.0), ([false; 4], [true; 4]));
+    assert_eq!((first.1, first.2, first.3, first.4), (second.1, second.2, second.3, second.4));
+    assert_eq!((world.count("blocks").await, world.count("relationships").await), (1, 1));
 }
 
 #[tokio::test]
