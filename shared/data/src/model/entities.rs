@@ -200,7 +200,7 @@ pub async fn update(
         Changed::Done(row, _) => record(row)?,
         Changed::Refused(now) => {
             // Its type may not have what was given.
-            shapes::judge(type_of(&now)?, &given)?;
+            shapes::judge(ours(&now)?, &given)?;
             return Err(Error::NotPermitted(Some("member")));
         }
     };
@@ -226,7 +226,13 @@ pub async fn delete(
         statement(CONTENTS, vec![Some(id.clone())]),
     ];
     let changed = change(sql, caller, attempt.dry_run, "admin", target.version, statements).await?;
-    let (row, contents) = changed.done("member")?;
+    let (row, contents) = match changed {
+        Changed::Done(row, contents) => (row, contents),
+        Changed::Refused(now) => {
+            ours(&now)?;
+            return Err(Error::NotPermitted(Some("member")));
+        }
+    };
     let title = row.into_iter().next_back().flatten().unwrap_or_default();
     let value = Deleted { id, title: first_line(&title), contents: counts(contents)? };
     Ok(Written { value, replayed: false })
@@ -241,6 +247,14 @@ pub(crate) fn placed(row: Vec<Option<String>>) -> Read<(Position, Entity)> {
 
 fn record(row: Vec<Option<String>>) -> Read<Entity> {
     entity(type_of(&row)?, Record::of(row)?)
+}
+
+/// The type, if it is one that is changed here.
+fn ours(row: &[Option<String>]) -> Read<EntityType> {
+    match type_of(row)? {
+        EntityType::Workflow => Err(Error::invalid("id", "names a workflow: change it as one")),
+        other => Ok(other),
+    }
 }
 
 fn type_of(row: &[Option<String>]) -> Read<EntityType> {

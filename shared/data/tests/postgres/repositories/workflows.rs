@@ -1,6 +1,6 @@
 use data::model::runs::{self, NewRun, Progress};
 use data::model::workflows::{self, NewWorkflow, Step, WorkflowChange, WorkflowFilter};
-use data::model::{Error, Target};
+use data::model::{Error, Target, entities};
 use serde_json::json;
 
 use super::{
@@ -79,6 +79,12 @@ async fn workflows_live_and_each_role_has_its_rights() {
         description: None,
         status: Some("paused".to_owned()),
     };
+    // It is an entity to be read, not to be changed as one.
+    let entity = entities::find(&world.sql, &world.viewer, &made.id).await.unwrap();
+    assert_eq!((entity.kind.as_str(), entity.title.as_str()), ("workflow", "Release"));
+    let deleted = entities::delete(&world.sql, &world.admin, &any(&made.id), &once()).await;
+    assert_eq!(verdict(&deleted), "invalid id");
+
     let mut changed = Vec::new();
     let mut deleted = Vec::new();
     for (_, who) in world.people().into_iter().rev() {
