@@ -67,7 +67,8 @@ pub(crate) fn flat(title: Option<String>, fields: &EntityFields) -> Result<Objec
         // What is no detail has its own place.
         if shapes::ALL.iter().any(|of| of.fields().iter().any(|f| !f.detail() && f.name() == name))
         {
-            return Err(Error::invalid("details", format!("must not have `{name}`")));
+            let reason = format!("must not have `{name}`: it has a place of its own");
+            return Err(Error::invalid("details", reason));
         }
         flat.insert(name.clone(), value.clone());
     }

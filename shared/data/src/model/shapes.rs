@@ -301,7 +301,7 @@ pub(crate) fn judge(of: EntityType, given: &Object) -> Result<(), Error> {
 /// Judge them by all types: each must fit one. The type itself is known to the database alone.
 pub(crate) fn judge_any(given: &Object) -> Result<(), Error> {
     for (name, value) in given {
-        let mut verdict = Err(Error::invalid(path(name), "is no field of any type"));
+        let mut verdict = Err(Error::invalid(path(name), foreign(name)));
         for of in ALL {
             if let Some(field) = of.field(name) {
                 verdict = fits(field, value);
@@ -319,6 +319,12 @@ pub(crate) fn judge_any(given: &Object) -> Result<(), Error> {
 fn path(name: &str) -> &'static str {
     let found = ALL.iter().find_map(|of| of.field(name));
     found.map_or("details", |field| field.path)
+}
+
+/// Of what no type has.
+fn foreign(name: &str) -> String {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    format!("must not have `{shown}`: no type has it")
 }
 
 fn stranger(of: EntityType) -> String {
