@@ -9,14 +9,17 @@
 use ports::{Millis, Random, Sql, SqlError, Statement};
 
 pub mod audit;
+mod backoff;
 pub mod clients;
 pub mod consents;
 mod error;
 pub mod membership;
+pub mod model;
 mod neon;
 mod session;
 pub mod workspaces;
 
+pub use backoff::Backoff;
 pub use error::DataError;
 pub use neon::{DEFAULT_TIMEOUT, NeonSql};
 pub use session::{Caller, ROLE_SERVICE, ROLE_USER, as_service, as_user};

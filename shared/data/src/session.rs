@@ -8,7 +8,7 @@ pub const ROLE_SERVICE: &str = "atoms_service";
 const AS_USER: &str = include_str!("../queries/as_user.sql");
 const AS_SERVICE: &str = include_str!("../queries/as_service.sql");
 /// How often a transaction is tried that others got in the way of.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: u32 = 3;
 
 /// On whose behalf a transaction runs. The values come from a verified access
 /// token, or the subject from an operator.
@@ -40,7 +40,8 @@ impl Caller {
 /// Run `statements` in one transaction with the rights of `caller`.
 ///
 /// A transaction that lost against a concurrent one (SQLSTATE 40001, 40P01) has left no trace and
-/// is repeated, up to three attempts in all.
+/// is repeated, up to three attempts in all, after the pause that the port makes. Nothing else is
+/// repeated: what became of it may be unknown.
 ///
 /// # Errors
 /// What the database or the way to it says.
@@ -97,7 +98,10 @@ async fn run<'a>(
                 let (got, asked) = (results.len(), statements.len());
                 return Err(SqlError::Protocol(format!("{got} results of {asked} statements")));
             }
-            Err(error) if attempt < ATTEMPTS && lost_a_race(&error) => attempt += 1,
+            Err(error) if attempt < ATTEMPTS && lost_a_race(&error) => {
+                sql.pause(attempt).await;
+                attempt += 1;
+            }
             Err(error) => return Err(error),
         }
     }

@@ -233,6 +233,12 @@ pub trait Sql {
     /// Run the statements in order in one transaction and return their results in order; an error
     /// undoes all of them.
     async fn transaction(&self, statements: &[Statement<'_>]) -> Result<Vec<Rows>, SqlError>;
+
+    /// Wait before a transaction that others got in the way of is tried again, `attempt` being the
+    /// number of those that failed, from 1. A port without a timer does not wait.
+    async fn pause(&self, attempt: u32) {
+        let _ = attempt;
+    }
 }
 
 /// One statement with its bound parameters, as text; `None` is NULL.

@@ -11,5 +11,6 @@ mod consents;
 mod migrations;
 mod model;
 mod queries;
+mod repositories;
 mod support;
 mod world;

@@ -19,16 +19,23 @@ pub(crate) const DEPLOYER: &str = "deployer";
 /// The superuser of the cluster.
 pub(crate) const SUPERUSER: &str = "postgres";
 const DATABASE: &str = "atoms";
+const PORT: u16 = 5432;
 
 /// A running Postgres that listens on a socket in its directory only; gone when dropped.
 pub(crate) struct Cluster {
     directory: PathBuf,
+    port: u16,
     server: Child,
 }
 
 impl Cluster {
     /// Start one with an empty database that the deployer owns.
     pub(crate) async fn start() -> Self {
+        Self::listening("", PORT).await
+    }
+
+    /// The same, to be reached by TCP on this address, too.
+    pub(crate) async fn listening(address: &str, port: u16) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let directory =
@@ -45,15 +52,16 @@ impl Cluster {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let server = command("postgres", &directory)
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-D"])
+            .args(["-c", &format!("listen_addresses={address}"), "-c", "fsync=off", "-D"])
             .arg(&directory)
             .arg("-k")
             .arg(&directory)
+            .args(["-p", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(directory.join("server.log")).unwrap())
             .spawn()
             .unwrap();
-        let cluster = Self { directory, server };
+        let cluster = Self { directory, port, server };
         cluster.create_database().await;
         cluster
     }
@@ -83,7 +91,7 @@ impl Cluster {
     fn options(&self, user: &str, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(&self.directory)
-            .port(5432)
+            .port(self.port)
             .username(user)
             .database(database)
     }

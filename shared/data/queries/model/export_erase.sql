@@ -1,0 +1,3 @@
+delete from app.exports as e
+where e.id = $1::uuid and e.organization_id = $2::uuid
+returning e.format

@@ -1,0 +1,2 @@
+select e.version from app.exports as e
+where e.id = $1::uuid and e.organization_id = $2::uuid

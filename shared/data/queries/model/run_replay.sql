@@ -1,0 +1,7 @@
+select to_jsonb(r) || jsonb_build_object('steps', (
+    select jsonb_agg(to_jsonb(s) order by s.number, s.attempt) from app.workflow_step_results as s
+    where s.run_id = r.id
+))
+from app.workflow_runs as r
+where r.workflow_id = $1::uuid and r.organization_id = $2::uuid
+    and r.id >= $4::uuid and substr(r.id::text, 15, 14) = $3::text
