@@ -1,5 +1,6 @@
 //! A small HTTP client of the service's endpoints. It judges nothing: every answer comes back whole.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -80,7 +81,24 @@ impl Answer {
         if self.status == status {
             return Ok(self);
         }
-        bail!("{what}: expected status {status}, got {}: {}", self.status, shortened(&self.text))
+        let (got, text) = (self.status, shortened(&self.text));
+        bail!("{what}: expected status {status}, got {got}: {text}{}", self.cause())
+    }
+
+    /// What the log says of an answer that we failed to give: nobody else is told.
+    fn cause(&self) -> String {
+        let id = self.header("x-request-id");
+        if self.status < 500 || id.is_empty() {
+            return String::new();
+        }
+        // Lines are written behind the answer.
+        std::thread::sleep(Duration::from_millis(500));
+        let runs = fs::read_dir(stack::layout::target().join("stack")).into_iter().flatten();
+        let files = runs.flatten().flat_map(|run| fs::read_dir(run.path()).into_iter().flatten());
+        let logs = files.flatten().filter_map(|file| fs::read_to_string(file.path()).ok());
+        let all: Vec<_> = logs.collect();
+        let line = all.iter().flat_map(|log| log.lines()).find(|line| line.contains(id));
+        line.map(|line| format!(" ({line})")).unwrap_or_default()
     }
 
     /// The result of a JSON-RPC answer.

@@ -97,7 +97,10 @@ pub(crate) fn new_run(id: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Keep the ten newest runs: their logs are what one looks at after a failure.
+/// Runs that are kept: as many as one program of tests has.
+const KEPT: usize = 60;
+
+/// Keep the newest runs: their logs are what one looks at after a failure.
 fn forget_old_runs(runs: &Path) {
     let Ok(entries) = fs::read_dir(runs) else { return };
     let mut known: Vec<_> = entries
@@ -106,7 +109,7 @@ fn forget_old_runs(runs: &Path) {
         .filter(|(_, entry)| !is_running(&entry.file_name().to_string_lossy()))
         .collect();
     known.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
-    for (_, entry) in known.iter().skip(10) {
+    for (_, entry) in known.iter().skip(KEPT) {
         // Another process may be tidying up as well.
         let _ = fs::remove_dir_all(entry.path());
     }
