@@ -1,9 +1,12 @@
 //! Free ports, and waiting for what listens on them.
 
+use std::fs::{self, File, TryLockError};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use nix::unistd::getuid;
 
 use crate::keys;
 use crate::process::Child;
@@ -17,11 +20,29 @@ pub fn free_port() -> Result<u16> {
     for _ in 0..200 {
         let [high, low] = keys::random::<2>()?;
         let port = 15_000 + u16::from_be_bytes([high, low]) % 15_000;
-        if is_free(port) {
+        if is_free(port) && reserve(port)? {
             return Ok(port);
         }
     }
     bail!("found no free port")
+}
+
+/// Whether a port is ours from now on, for as long as this process lives. Whoever is to listen on it may
+/// take seconds to start; a stack that begins meanwhile, in this process or another, must not be given
+/// the same, as each would find somebody listening and take them for its own.
+fn reserve(port: u16) -> Result<bool> {
+    static RESERVED: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let folder = std::env::temp_dir().join(format!("atoms-edge-ports-{}", getuid()));
+    fs::create_dir_all(&folder)?;
+    let file = File::options().create(true).append(true).open(folder.join(port.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => {
+            RESERVED.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+            Ok(true)
+        }
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error).context("cannot reserve a port"),
+    }
 }
 
 /// Whether nothing listens on a port, on any interface.
@@ -66,5 +87,19 @@ pub(crate) async fn wait_for_port(child: &mut Child, port: u16, patience: Durati
             );
         }
         tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_given_out_once_though_nobody_listens_on_it_yet() {
+        let port = free_port().unwrap();
+        assert!(is_free(port));
+        assert!(!reserve(port).unwrap());
+        let all: Vec<_> = (0..100).map(|_| free_port().unwrap()).collect();
+        assert!(!all.contains(&port));
     }
 }
