@@ -22,7 +22,7 @@ fn crates() -> Vec<PathBuf> {
 }
 
 /// The files of a folder with an ending, and those of its folders.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
     let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
@@ -30,12 +30,43 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     wanted.chain(folders.iter().flat_map(|folder| self::files(folder, ending))).collect()
 }
 
+/// The code of a crate.
+fn source(folder: &Path) -> String {
+    let sources = files(&folder.join("src"), "rs").into_iter();
+    sources.map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
 /// The names and texts of what is for Postgres: the stores have SQL of other databases, too.
 fn texts() -> Vec<(String, String)> {
-    let all = crates().into_iter().flat_map(|folder| files(&folder.join("queries"), "sql"));
-    let named = all.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path));
-    let ours = named.filter(|(name, _)| !name.starts_with("sqlite_"));
-    ours.map(|(name, path)| (name, fs::read_to_string(path).unwrap())).collect()
+    crates().iter().flat_map(|folder| texts_of(folder)).collect()
+}
+
+/// Those of a crate. What is put together of several files is a text; its files are none by themselves.
+fn texts_of(folder: &Path) -> Vec<(String, String)> {
+    let (queries, source) = (folder.join("queries"), source(folder));
+    let read = |name: &str| fs::read_to_string(queries.join(name)).unwrap();
+    let composed = source.split("concat!(").skip(1).map(|rest| {
+        let whole = rest.split(");").next().unwrap_or_default();
+        let parts = whole.split("queries/").skip(1);
+        parts.filter_map(|part| Some(part.split_once('"')?.0.to_owned())).collect::<Vec<_>>()
+    });
+    let composed: Vec<_> = composed.filter(|parts| !parts.is_empty()).collect();
+    let alone = files(&queries, "sql").into_iter().map(|path| name(&queries, &path));
+    let alone = alone.filter(|name| !name.starts_with("sqlite_"));
+    let alone = alone.filter(|name| !composed.iter().flatten().any(|part| part == name));
+    let texts = alone.map(|name| {
+        let text = read(&name);
+        (name, text)
+    });
+    let whole = composed
+        .iter()
+        .map(|parts| (parts.join(" + "), parts.iter().map(|part| read(part)).collect()));
+    texts.chain(whole).collect()
+}
+
+/// A file's name below the folder of its crate's texts.
+fn name(queries: &Path, path: &Path) -> String {
+    path.strip_prefix(queries).unwrap().to_string_lossy().into_owned()
 }
 
 /// What is wrong with a text.
@@ -96,15 +127,10 @@ async fn every_text_is_understood_and_permitted() {
 #[test]
 fn every_text_is_used() {
     for folder in crates() {
-        let sources = files(&folder.join("src"), "rs").into_iter();
-        let sources: String = sources.map(|path| fs::read_to_string(path).unwrap()).collect();
-        for text in files(&folder.join("queries"), "sql") {
-            let name = text.file_name().unwrap().to_string_lossy().into_owned();
-            assert!(
-                sources.contains(&format!("queries/{name}\"")),
-                "{} is not used",
-                text.display()
-            );
+        let (queries, source) = (folder.join("queries"), source(&folder));
+        for text in files(&queries, "sql") {
+            let used = format!("queries/{}\"", name(&queries, &text));
+            assert!(source.contains(&used), "{} is not used", text.display());
         }
     }
 }

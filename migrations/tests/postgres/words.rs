@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::support::{By, Cluster};
+use crate::texts::files;
 
 /// A type of Rust and where the schema has its words: a check constraint `column in (…)`, or a type.
 struct Shared {
@@ -125,7 +126,7 @@ async fn every_role_of_a_membership_has_a_rank() {
 fn every_enumeration_of_the_model_is_compared() {
     let sources = migrations::folder().with_file_name("shared").join("data/src");
     let mut found = 0;
-    for path in fs::read_dir(sources).unwrap().map(|entry| entry.unwrap().path()) {
+    for path in files(&sources, "rs") {
         let text = fs::read_to_string(path).unwrap();
         for (at, _) in text.match_indices("\npub enum ") {
             let attributes = text[..at].rsplit("\n\n").next().unwrap_or_default();

@@ -412,7 +412,7 @@ fn limits_are_those_of_the_routes() {
     assert_eq!(body_limit("/auth/token/revoke"), 256 * 1024);
     assert_eq!(body_limit("/auth/sessions/x/extend"), 64 * 1024);
     assert_eq!(body_limit("/oauth/token"), 64 * 1024);
-    assert_eq!(body_limit("/mcp"), 256 * 1024);
+    assert_eq!(body_limit("/mcp"), 4 * 1024 * 1024);
     assert_eq!(body_limit("/elsewhere"), 0);
     assert!(ROUTES.iter().all(|route| body_limit(&route.path.replace("{id}", "x")) > 0));
 }

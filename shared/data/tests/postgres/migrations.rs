@@ -335,7 +335,7 @@ async fn the_checks_notice_what_was_changed_by_hand() {
         (
             "alter table app.workspaces disable trigger within",
             "alter table app.workspaces enable trigger within",
-            "0023_entity_keys.sql",
+            "0024_projects.sql",
         ),
         (
             "alter table app.tasks no force row level security",
