@@ -95,10 +95,9 @@ impl Answer {
         std::thread::sleep(Duration::from_millis(500));
         let runs = fs::read_dir(stack::layout::target().join("stack")).into_iter().flatten();
         let files = runs.flatten().flat_map(|run| fs::read_dir(run.path()).into_iter().flatten());
-        let logs = files.flatten().filter_map(|file| fs::read_to_string(file.path()).ok());
-        let all: Vec<_> = logs.collect();
-        let line = all.iter().flat_map(|log| log.lines()).find(|line| line.contains(id));
-        line.map(|line| format!(" ({line})")).unwrap_or_default()
+        let mut logs = files.flatten().filter_map(|file| fs::read_to_string(file.path()).ok());
+        let told = |log: String| log.lines().find(|line| line.contains(id)).map(str::to_owned);
+        logs.find_map(told).map(|line| format!(" ({line})")).unwrap_or_default()
     }
 
     /// The result of a JSON-RPC answer.

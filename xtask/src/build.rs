@@ -222,7 +222,8 @@ fn folder(function: &str) -> PathBuf {
     layout::root().join(parent).join(function)
 }
 
-fn stamp(function: &str) -> PathBuf {
+/// The file that tells of what something was built.
+pub(crate) fn stamp(function: &str) -> PathBuf {
     layout::target().join("stamps").join(function)
 }
 

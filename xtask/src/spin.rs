@@ -135,7 +135,7 @@ fn shrink(component: &Component) -> Result<()> {
     let built = layout::cargo_target().join(file);
     let source = layout::root().join(&component.source);
     let digest = digest(&built)?;
-    let stamp = layout::target().join("stamps").join(format!("spin-{}", component.name));
+    let stamp = build::stamp(&format!("spin-{}", component.name));
     if source.is_file() && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == digest) {
         return Ok(());
     }

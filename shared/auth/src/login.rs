@@ -186,9 +186,7 @@ impl End<'_> {
         };
         let digest =
             keys::mac(&[], "atoms-edge end of logins", &[kind.as_bytes(), name.as_bytes()]);
-        let mut id = [0; 16];
-        id.copy_from_slice(&digest[..16]);
-        OnceId::from_bytes(id)
+        OnceId::from_bytes(keys::half(&digest))
     }
 }
 

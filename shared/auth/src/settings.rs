@@ -176,9 +176,7 @@ impl Settings {
     fn address(&self, kind: &[u8], name: &str) -> Address {
         let label = "atoms-edge ledger address";
         let mac = keys::mac(&self.address_key, label, &[kind, name.as_bytes()]);
-        let mut address = [0; 16];
-        address.copy_from_slice(&mac[..16]);
-        Address::from_bytes(address)
+        Address::from_bytes(keys::half(&mac))
     }
 }
 

@@ -45,9 +45,7 @@ impl<P: Fetch + Clock + Random> Fetch for Guarded<'_, P> {
             }
         };
         let outcome = self.platform.fetch(request, timeout).await;
-        let mut random = [0; 4];
-        self.platform.fill(&mut random);
-        breakers.record(&pass, &outcome, self.platform.now(), u32::from_be_bytes(random));
+        breakers.record(&pass, &outcome, self.platform.now(), self.platform.number());
         outcome
     }
 }

@@ -21,21 +21,13 @@ impl<'a, P> Traced<'a, P> {
     }
 }
 
-impl<P: Random> Traced<'_, P> {
-    fn drawn(&self) -> u32 {
-        let mut bytes = [0; 4];
-        self.platform.fill(&mut bytes);
-        u32::from_be_bytes(bytes)
-    }
-}
-
 impl<P: Ledgers + Random> Ledgers for Traced<'_, P> {
     async fn ask(&self, address: &Address, envelope: &Envelope) -> Result<Answer, LedgerError> {
         let origin = Origin {
             actor: envelope.origin.actor.clone(),
             request_id: Some(self.request_id.to_owned()),
             trace_id: Some(self.trace_id.to_owned()),
-            sending: envelope.command.is_of_once().then(|| self.drawn()),
+            sending: envelope.command.is_of_once().then(|| self.platform.number()),
         };
         let envelope = Envelope { origin, ..envelope.clone() };
         self.platform.ask(address, &envelope).await

@@ -23,11 +23,6 @@ pub fn next_due(ledger: &Ledger, policy: &Policy) -> Option<Millis> {
     sessions.chain(tokens).chain(once::due(ledger)).min().or_else(spent)
 }
 
-/// Nothing but what was spent of rate limits.
-fn holds_nothing(ledger: &Ledger) -> bool {
-    ledger.sessions.is_empty() && ledger.revoked_tokens.is_empty() && ledger.consumed.is_empty()
-}
-
 /// See [`Command::CreateSession`](crate::Command::CreateSession).
 pub(crate) fn create(
     ledger: &mut Ledger,
@@ -96,7 +91,7 @@ pub(crate) fn sweep(ledger: &mut Ledger, step: &mut Step<'_>) -> Outcome {
         once::forget(ledger, step);
     }
     step.changed |= (sessions, tokens) != (ledger.sessions.len(), ledger.revoked_tokens.len());
-    if holds_nothing(ledger) {
+    if ledger.has_nothing_to_end() {
         let windows = step.windows.len();
         step.windows.retain(|window| !window.is_over(step.now));
         step.changed |= windows != step.windows.len();

@@ -86,9 +86,7 @@ impl<'t> Assertion<'t> {
             return Err("the assertion has no name of its own");
         }
         let digest = keys::digest("client assertion", &[sub.as_bytes(), jti.as_bytes()]);
-        let mut id = [0; 16];
-        id.copy_from_slice(&digest[..16]);
-        Ok(Once::new(OnceId::from_bytes(id), until))
+        Ok(Once::new(OnceId::from_bytes(keys::half(&digest)), until))
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::jwk::PublicKey;
-use crate::keys::digest;
+use crate::keys::{digest, half};
 use crate::resource::Site;
 use crate::{base64url, from_base64url};
 
@@ -178,12 +178,9 @@ impl<'t> Proof<'t> {
         if made_at > now.saturating_add(FUTURE) || now > made_at.saturating_add(PAST) {
             return Err(InvalidProof::NotNow);
         }
-        let mut id = [0; 16];
         let name = [self.key.thumbprint(), jti.to_owned()];
-        id.copy_from_slice(
-            &digest("atoms-edge dpop", &name.each_ref().map(String::as_bytes))[..16],
-        );
-        Ok(Once::new(OnceId::from_bytes(id), made_at.saturating_add(PAST + MEMORY)))
+        let name = digest("atoms-edge dpop", &name.each_ref().map(String::as_bytes));
+        Ok(Once::new(OnceId::from_bytes(half(&name)), made_at.saturating_add(PAST + MEMORY)))
     }
 
     fn claim(&self, name: &str) -> Option<&str> {

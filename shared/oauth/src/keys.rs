@@ -162,6 +162,13 @@ pub fn parse_key(text: &str) -> Result<Key, InvalidKey> {
         .ok_or(InvalidKey("must be 32 bytes in base64url"))
 }
 
+/// The first half of a hash: as much as a name needs.
+pub fn half(hash: &Key) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash[..16]);
+    half
+}
+
 /// HMAC-SHA256 over a label and parts. The label is ended by a zero byte and each part preceded by
 /// its length, so no two inputs meet.
 pub fn mac(key: &[u8], label: &str, parts: &[&[u8]]) -> Key {

@@ -54,6 +54,13 @@ pub trait Timer {
 pub trait Random {
     /// Fill `out`.
     fn fill(&self, out: &mut [u8]);
+
+    /// A number, each as likely as any other.
+    fn number(&self) -> u32 {
+        let mut bytes = [0; 4];
+        self.fill(&mut bytes);
+        u32::from_be_bytes(bytes)
+    }
 }
 
 /// Settings and secrets of the deployment.

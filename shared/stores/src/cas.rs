@@ -159,9 +159,7 @@ impl<'a, P: Clock + Timer + Random, S: VersionedStore> Cas<'a, P, S> {
     /// meet again.
     async fn pause(&self, first: Duration, attempt: u32, longest: Duration) {
         let longest = first.saturating_mul(1 << attempt.min(16)).min(longest);
-        let mut bytes = [0; 4];
-        self.platform.fill(&mut bytes);
-        let part = f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX);
+        let part = f64::from(self.platform.number()) / f64::from(u32::MAX);
         self.platform.sleep(longest.mul_f64(part)).await;
     }
 }

@@ -102,7 +102,7 @@ impl<P: Clock + Random + Fetch + Kv + Log> Courier<'_, P> {
         if self.settings.endpoints.iter().all(|endpoint| settled.contains(&endpoint.name)) {
             return Settled::Done;
         }
-        match retry_after(attempts, self.random()) {
+        match retry_after(attempts, self.platform.number()) {
             Some(wait) => Settled::Retry { at: self.platform.now() + wait, settled },
             None => Settled::GivenUp,
         }
@@ -168,12 +168,6 @@ impl<P: Clock + Random + Fetch + Kv + Log> Courier<'_, P> {
         line["service.name"] = "ledger".into();
         line["outcome"] = outcome.into();
         self.platform.line(&line.to_string());
-    }
-
-    fn random(&self) -> u32 {
-        let mut bytes = [0; 4];
-        self.platform.fill(&mut bytes);
-        u32::from_be_bytes(bytes)
     }
 }
 

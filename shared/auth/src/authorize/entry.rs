@@ -11,7 +11,7 @@ use ports::{Millis, Platform};
 use super::code::Granted;
 use super::sealed::{Asked, Purpose, once_id, seal};
 use super::{Ask, AuthorizeSettings, Desk, Next, Visit, pushed, sign_in};
-use crate::login::{self, Login};
+use crate::login::Login;
 use crate::settings::Settings;
 use crate::{Failure, clients, consent};
 
@@ -48,12 +48,13 @@ pub async fn authorize<P: Platform>(
             (target, request)
         }
     };
-    let login = login::current(platform, service, &settings.login, headers).await;
     let mut cookies = Vec::new();
-    let next = match (request, login.map(Signed::before)) {
-        (Ok(request), Ok(signed)) => desk.proceed(&client, request, &signed, &mut cookies).await,
-        (Err(error), _) => Err(error.into()),
-        (Ok(_), Err(failure)) => Err(failure),
+    let next = match request {
+        Ok(request) => match desk.login().await.map(Signed::before) {
+            Ok(signed) => desk.proceed(&client, request, &signed, &mut cookies).await,
+            Err(failure) => Err(failure),
+        },
+        Err(error) => Err(error.into()),
     };
     Ok(Visit { target, cookies, next })
 }

@@ -25,7 +25,7 @@ pub use entry::authorize;
 pub use sign_in::{Back, Departure, callback, login};
 
 use crate::Failure;
-use crate::login::LoginSettings;
+use crate::login::{self, Login, LoginSettings};
 use crate::proof::Nonces;
 use crate::settings::{RING, Settings, UpstreamSettings, WorkosSettings};
 
@@ -133,6 +133,11 @@ pub fn told(failure: &Failure) -> OAuthError {
 }
 
 impl<P: Platform> Desk<'_, P> {
+    /// Who is signed in in the browser.
+    async fn login(&self) -> Result<Option<Login>, Failure> {
+        login::current(self.platform, self.service, &self.settings.login, self.headers).await
+    }
+
     /// The callback of the sign-in, which is registered with AuthKit.
     fn callback(&self) -> String {
         format!("{}{}", self.service.issuer, CALLBACK)

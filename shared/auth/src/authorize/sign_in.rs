@@ -185,8 +185,7 @@ impl<P: Platform> Desk<'_, P> {
     }
 
     async fn signed_before(&self, since: Millis) -> Result<Signed, Failure> {
-        let Self { platform, service, settings, headers } = *self;
-        let login = login::current(platform, service, &settings.login, headers).await?;
+        let login = self.login().await?;
         let later = |login: &Login| login.authenticated_at.saturating_add(LEEWAY) >= since;
         let login = login.filter(later).ok_or(not_signed_in("AuthKit's code is not in force"))?;
         Ok(Signed::now(login, None))

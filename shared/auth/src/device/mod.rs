@@ -151,7 +151,5 @@ fn hash(key: &Key, kind: &str, told: &[Told]) -> Option<Fingerprint> {
     let pairs = told.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
     let parts: Vec<&[u8]> = std::iter::once(kind.as_bytes()).chain(pairs).collect();
     let mac = keys::mac(key, "atoms-edge device", &parts);
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&mac[..16]);
-    Some(Fingerprint::from_bytes(bytes))
+    Some(Fingerprint::from_bytes(keys::half(&mac)))
 }
